@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Everything that the driver's files know of the world outside them, when that
+ * world is the Linux kernel. A build for another world puts another file of
+ * this name in the search path; the driver's files stay as they are.
+ *
+ * Differences between kernel versions are settled here and in the other files
+ * of this folder, and nowhere else.
+ */
+#ifndef GNTDEV_OUTSIDE_H
+#define GNTDEV_OUTSIDE_H
+
+#include <linux/atomic.h>
+#include <linux/compat.h>
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/mmu_notifier.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/overflow.h>
+#include <linux/rbtree.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+#include <linux/uaccess.h>
+#include <linux/version.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include <xen/events.h>
+#include <xen/features.h>
+#include <xen/grant_table.h>
+#include <xen/interface/grant_table.h>
+#include <xen/interface/xen.h>
+#include <xen/page.h>
+#include <xen/xen.h>
+
+#include <asm/xen/hypercall.h>
+
+#include "../include/xen/gntdev.h"
+#include "port.h"
+
+/* Newer hypervisors say so when handles run out; Linux's header has no name. */
+#ifndef GNTST_no_space
+#define GNTST_no_space (-13)
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
+{
+	vma->vm_flags |= flags;
+}
+
+static inline void vm_flags_clear(struct vm_area_struct *vma,
+				  unsigned long flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+static inline unsigned long
+mm_get_unmapped_area(struct mm_struct *mm, struct file *file,
+		     unsigned long addr, unsigned long len, unsigned long pgoff,
+		     unsigned long flags)
+{
+	return mm->get_unmapped_area(file, addr, len, pgoff, flags);
+}
+#endif
+
+#endif /* GNTDEV_OUTSIDE_H */

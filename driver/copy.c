@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Copies between grants and a program's memory, done by the hypervisor. The
+ * segments are taken in chunks. The pages of a chunk's local buffers are
+ * pinned, neighbours together and each once; then one hypercall does it all.
+ * Statuses are told after that, so a status that a program sees is true.
+ *
+ * No lock is held anywhere here: calls on one instance run side by side.
+ */
+#include "gntdev.h"
+#include "trace.h"
+
+#define CHUNK 64U
+/* A segment lies in one foreign page, so its local side in at most two. */
+#define CHUNK_OPS (2 * CHUNK)
+
+/* Patience with a granter whose page is paged out, in all. */
+#define PATIENCE (32 * HZ)
+
+/* Neighbouring pages of local buffers, with the same access to them. */
+struct run {
+	unsigned long start;
+	u32 first; /* place of its first page */
+	u16 count;
+	bool write;
+};
+
+struct copy_batch {
+	u32 ops_used;
+	u32 pages_used;
+	u32 runs_used;
+	struct gntdev_grant_copy_segment segments[CHUNK];
+	struct gnttab_copy ops[CHUNK_OPS];
+	u8 segment[CHUNK_OPS]; /* of each operation */
+	struct page *pages[CHUNK_OPS];
+	struct run runs[CHUNK_OPS];
+};
+
+/* One batch is kept in the instance, so that mostly none is allocated. */
+static struct copy_batch *batch_get(struct instance *inst)
+{
+	struct copy_batch *batch = xchg(&inst->spare, NULL);
+
+	return batch ?: kvmalloc(sizeof(*batch), GFP_KERNEL_ACCOUNT);
+}
+
+static void batch_put(struct instance *inst, struct copy_batch *batch)
+{
+	kvfree(xchg(&inst->spare, batch));
+}
+
+void copy_free_spare(struct instance *inst)
+{
+	kvfree(inst->spare);
+}
+
+/* Whether the page at @start is the last one wanted. */
+static bool is_last(const struct run *run, unsigned long start, bool write)
+{
+	return run->write == write &&
+	       start == run->start + ((run->count - 1UL) << PAGE_SHIFT);
+}
+
+/* The place of the page that holds a local address; it is pinned later. */
+static u32 want_page(struct copy_batch *batch, unsigned long addr, bool write)
+{
+	unsigned long start = addr & PAGE_MASK;
+	struct run *run = NULL;
+
+	if (batch->runs_used)
+		run = &batch->runs[batch->runs_used - 1];
+
+	if (run && is_last(run, start, write))
+		return batch->pages_used - 1;
+
+	if (run && start && is_last(run, start - PAGE_SIZE, write)) {
+		run->count++;
+		return batch->pages_used++;
+	}
+
+	run = &batch->runs[batch->runs_used++];
+	run->start = start;
+	run->first = batch->pages_used;
+	run->count = 1;
+	run->write = write;
+
+	return batch->pages_used++;
+}
+
+static void set_foreign(struct gnttab_copy_ptr *side, u32 ref, u16 offset,
+			domid_t domid)
+{
+	side->u.ref = ref;
+	side->domid = domid;
+	side->offset = offset;
+}
+
+/* Until the page is pinned, its place stands for its frame. */
+static void set_local(struct copy_batch *batch, struct gnttab_copy_ptr *side,
+		      unsigned long addr, bool write)
+{
+	side->u.gmfn = want_page(batch, addr, write);
+	side->domid = DOMID_SELF;
+	side->offset = addr & ~PAGE_MASK;
+}
+
+/* Adds the part of a segment that starts at byte @done; returns its length. */
+static u16 add_op(struct copy_batch *batch, u32 i, u16 done,
+		  unsigned long source, unsigned long dest)
+{
+	const struct gntdev_grant_copy_segment *seg = &batch->segments[i];
+	struct gnttab_copy *op = &batch->ops[batch->ops_used];
+	unsigned long len = seg->len - done;
+
+	if (seg->flags & GNTCOPY_source_gref) {
+		set_foreign(&op->source, seg->source.foreign.ref,
+			    seg->source.foreign.offset + done,
+			    seg->source.foreign.domid);
+	} else {
+		set_local(batch, &op->source, source + done, false);
+		len = min(len, PAGE_SIZE - op->source.offset);
+	}
+
+	if (seg->flags & GNTCOPY_dest_gref) {
+		set_foreign(&op->dest, seg->dest.foreign.ref,
+			    seg->dest.foreign.offset + done,
+			    seg->dest.foreign.domid);
+	} else {
+		set_local(batch, &op->dest, dest + done, true);
+		len = min(len, PAGE_SIZE - op->dest.offset);
+	}
+
+	op->len = len;
+	op->flags = seg->flags;
+	op->status = 1;
+	batch->segment[batch->ops_used++] = i;
+
+	return len;
+}
+
+static bool crosses(u16 offset, u16 len)
+{
+	return (u32)offset + len > XEN_PAGE_SIZE;
+}
+
+static int check_segment(const struct gntdev_grant_copy_segment *seg)
+{
+	if (seg->flags & ~(GNTCOPY_source_gref | GNTCOPY_dest_gref))
+		return -EINVAL;
+	if (!(seg->flags & (GNTCOPY_source_gref | GNTCOPY_dest_gref)))
+		return -EINVAL;
+	if (seg->flags & GNTCOPY_source_gref &&
+	    crosses(seg->source.foreign.offset, seg->len))
+		return -EINVAL;
+	if (seg->flags & GNTCOPY_dest_gref &&
+	    crosses(seg->dest.foreign.offset, seg->len))
+		return -EINVAL;
+
+	return 0;
+}
+
+static int add_segment(struct copy_batch *batch, u32 i, bool compat)
+{
+	struct gntdev_grant_copy_segment *seg = &batch->segments[i];
+	unsigned long source = (unsigned long)seg->source.virt;
+	unsigned long dest = (unsigned long)seg->dest.virt;
+	int err = check_segment(seg);
+	u16 done;
+
+	if (err)
+		return err;
+	if (compat) {
+		source = (u32)source;
+		dest = (u32)dest;
+	}
+
+	seg->status = GNTST_okay;
+	for (done = 0; done < seg->len;)
+		done += add_op(batch, i, done, source, dest);
+
+	return 0;
+}
+
+/* Pins a run's pages; on failure the run has those that are pinned. */
+static int pin_run(struct copy_batch *batch, struct run *run)
+{
+	struct page **pages = batch->pages + run->first;
+	unsigned int flags = run->write ? FOLL_WRITE : 0;
+	unsigned long addr = run->start;
+	u32 left = run->count;
+	int got;
+
+	run->count = 0;
+	while (left) {
+		got = pin_user_pages_fast(addr, left, flags,
+					  pages + run->count);
+		if (got == -ENOMEM || got == -EINTR)
+			return got;
+		if (got <= 0)
+			return -EFAULT;
+		run->count += got;
+		left -= got;
+		addr += (unsigned long)got << PAGE_SHIFT;
+	}
+
+	return 0;
+}
+
+static int pin_pages(struct copy_batch *batch)
+{
+	u32 i;
+	int err;
+
+	for (i = 0; i < batch->runs_used; i++) {
+		err = pin_run(batch, &batch->runs[i]);
+		if (err) {
+			batch->runs_used = i + 1;
+			return err;
+		}
+	}
+
+	return 0;
+}
+
+static void unpin_pages(struct copy_batch *batch, bool dirty)
+{
+	struct run *run;
+	u32 i;
+
+	for (i = 0; i < batch->runs_used; i++) {
+		run = &batch->runs[i];
+		unpin_user_pages_dirty_lock(batch->pages + run->first,
+					    run->count, dirty && run->write);
+	}
+}
+
+/* Puts the frame of a local page where its place stood. */
+static void set_frame(struct copy_batch *batch, struct gnttab_copy_ptr *side)
+{
+	side->u.gmfn = xen_page_to_gfn(batch->pages[side->u.gmfn]);
+}
+
+static void set_frames(struct copy_batch *batch)
+{
+	struct gnttab_copy *op;
+	u32 i;
+
+	for (i = 0; i < batch->ops_used; i++) {
+		op = &batch->ops[i];
+		if (!(op->flags & GNTCOPY_source_gref))
+			set_frame(batch, &op->source);
+		if (!(op->flags & GNTCOPY_dest_gref))
+			set_frame(batch, &op->dest);
+	}
+}
+
+/* Anything but 0 means that some operations were not reached. */
+static int hypercall(struct gnttab_copy *ops, u32 count)
+{
+	return HYPERVISOR_grant_table_op(GNTTABOP_copy, ops, count) ? -EIO : 0;
+}
+
+/*
+ * Tries the operations again whose granter has the page paged out, for some
+ * time; after that GNTST_eagain is what the program is told. Killable.
+ */
+static int try_again(struct copy_batch *batch)
+{
+	unsigned long end = jiffies + PATIENCE;
+	unsigned long delay = 1;
+	u32 i = 0;
+	int err;
+
+	while (i < batch->ops_used) {
+		if (batch->ops[i].status != GNTST_eagain ||
+		    time_after(jiffies, end)) {
+			i++;
+			continue;
+		}
+		if (schedule_timeout_killable(delay) &&
+		    fatal_signal_pending(current))
+			return -EINTR;
+		delay = min(delay * 2, (unsigned long)HZ / 4 + 1);
+		err = hypercall(&batch->ops[i], 1);
+		if (err)
+			return err;
+	}
+
+	return 0;
+}
+
+/* Copies what the batch holds; each segment gets its first failed status. */
+static int execute(struct copy_batch *batch)
+{
+	struct gntdev_grant_copy_segment *seg;
+	u32 i;
+	int err;
+
+	if (!batch->ops_used)
+		return 0;
+
+	err = pin_pages(batch);
+	if (err) {
+		unpin_pages(batch, false);
+		return err;
+	}
+
+	set_frames(batch);
+	err = hypercall(batch->ops, batch->ops_used);
+	if (!err)
+		err = try_again(batch);
+	unpin_pages(batch, true);
+	if (err)
+		return err;
+
+	for (i = 0; i < batch->ops_used; i++) {
+		seg = &batch->segments[batch->segment[i]];
+		if (seg->status == GNTST_okay)
+			seg->status = batch->ops[i].status;
+	}
+
+	return 0;
+}
+
+static int copy_chunk(struct copy_batch *batch,
+		      struct gntdev_grant_copy_segment __user *user, u32 n,
+		      bool compat)
+{
+	u32 i;
+	int err;
+
+	if (copy_from_user(batch->segments, user, n * sizeof(*user)))
+		return -EFAULT;
+
+	batch->ops_used = 0;
+	batch->pages_used = 0;
+	batch->runs_used = 0;
+	for (i = 0; i < n; i++) {
+		err = add_segment(batch, i, compat);
+		if (err)
+			return err;
+	}
+
+	err = execute(batch);
+	if (err)
+		return err;
+
+	for (i = 0; i < n; i++) {
+		if (put_user(batch->segments[i].status, &user[i].status))
+			return -EFAULT;
+	}
+
+	return 0;
+}
+
+static long copy_segments(struct instance *inst,
+			  struct gntdev_grant_copy_segment __user *user,
+			  u32 count, bool compat)
+{
+	struct copy_batch *batch;
+	u32 n, done;
+	int err = 0;
+
+	if (!count)
+		return 0;
+
+	batch = batch_get(inst);
+	if (!batch)
+		return -ENOMEM;
+
+	for (done = 0; done < count && !err; done += n) {
+		n = min(count - done, CHUNK);
+		err = copy_chunk(batch, user + done, n, compat);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	}
+
+	batch_put(inst, batch);
+	trace_gntdev_copy(count, done, err);
+
+	return err;
+}
+
+/**
+ * copy_request() - IOCTL_GNTDEV_GRANT_COPY
+ * @inst: the instance
+ * @arg: struct ioctl_gntdev_grant_copy
+ *
+ * Segments are done in order. A count of 0 succeeds whatever the pointer.
+ *
+ * Return: 0 with a GNTST_* in each segment's status; -EINVAL for unknown
+ * flags, for a segment with two local buffers or one that crosses the end of
+ * a foreign page; -EFAULT; -ENOMEM; -EIO if the hypervisor fails as a whole;
+ * -EINTR if killed.
+ */
+long copy_request(struct instance *inst, void __user *arg)
+{
+	struct ioctl_gntdev_grant_copy op;
+
+	if (copy_from_user(&op, arg, sizeof(op)))
+		return -EFAULT;
+
+	return copy_segments(inst, op.segments, op.count, false);
+}
+
+/* The same for 32-bit callers on a 64-bit kernel. */
+struct grant_copy_compat {
+	u32 count;
+	compat_uptr_t segments;
+};
+
+long copy_request_compat(struct instance *inst, void __user *arg)
+{
+	struct grant_copy_compat op;
+
+	if (copy_from_user(&op, arg, sizeof(op)))
+		return -EFAULT;
+
+	return copy_segments(inst, compat_ptr(op.segments), op.count, true);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * The grant device: what its parts know of each other.
+ *
+ * An instance (an open file) has a table of ranges. A range is a set of grant
+ * references that one request inserted. mmap gives a range a mapping: pages
+ * with the granter's frames behind them, seen by the kernel and by a program.
+ * munmap retires the mapping, which goes when the last user of its pages goes,
+ * and leaves the range as it was.
+ *
+ * Lock hierarchy, outermost first:
+ *
+ *   mmap_lock		the kernel's; held by mmap, munmap and faults
+ *     instance->lock	the table, the ranges' states and notifications;
+ *			a few instructions long, no hypercall inside
+ *     mapping->lock	a program's page-table entries in a PV domain; taken
+ *			by the MMU notifier too, so nothing is allocated
+ *			under it
+ *     retirement lock	the list of mappings whose pages are still in use;
+ *			taken alone
+ *
+ * User memory is touched under none of them: a fault on it takes mmap_lock.
+ */
+#ifndef GNTDEV_H
+#define GNTDEV_H
+
+#define pr_fmt(fmt) "xen-gntdev: " fmt
+
+#include "outside.h"
+
+/* A range is at most this long (4 GiB), whatever the parameter limit says. */
+#define GNTDEV_MAX_RANGE 1048576U
+
+/* Operations in one hypercall: a page of map operations. */
+#define GNTDEV_BATCH 128U
+
+struct copy_batch;
+struct mapping;
+
+/*
+ * Table: the ranges of an instance, ordered by index. Guarded by the
+ * instance's lock.
+ */
+struct table {
+	struct rb_root root;
+	u64 next; /* index of the next range, bytes; never goes back */
+	u64 grants; /* grants of all ranges */
+	u32 ranges;
+};
+
+/* Instance: an open file. Freed by its release. */
+struct instance {
+	struct mutex lock; /* see the hierarchy above */
+	struct table table; /* guarded by lock */
+	u32 max_grants; /* guarded by lock */
+	atomic_t vmas; /* references that VMAs hold on the file */
+	struct copy_batch *spare; /* taken and put back with xchg() */
+};
+
+/*
+ * Life of a range:
+ *
+ *   NEW --> INSERTED --> MAPPING --> MAPPED --> UNMAPPING --+
+ *    |       ^   |  ^       |                               |
+ *    |       |   |  +-------+ mmap failed                   |
+ *    |       +---|------------------------------------------+
+ *    +---> GONE <+
+ *
+ * NEW: its index is being told to the caller; no request finds it yet.
+ * Transitions are range_enter()'s alone.
+ */
+enum range_state {
+	RANGE_NEW,
+	RANGE_INSERTED,
+	RANGE_MAPPING,
+	RANGE_MAPPED,
+	RANGE_UNMAPPING,
+	RANGE_GONE,
+};
+
+/* Notification of one page; action 0 means none. */
+struct notify {
+	u32 port; /* a reference is held if action has SEND_EVENT */
+	u16 byte; /* offset in the page */
+	u8 action; /* UNMAP_NOTIFY_* */
+};
+
+/* Range: in the table until it is removed; then its remover frees it. */
+struct grant_range {
+	struct rb_node node;
+	u64 index; /* bytes, a multiple of the page size */
+	u32 count;
+	enum range_state state; /* guarded by the instance's lock */
+	bool writable; /* of the mapping; valid from MAPPING on */
+	u32 vmas; /* VMAs of the mapping; guarded by the instance's lock */
+	struct notify *notify; /* one a page, or NULL; the same lock */
+	struct ioctl_gntdev_grant_ref grants[];
+};
+
+/*
+ * Mapping: made by mmap, given to the retirement by the last munmap, freed
+ * when the last page is given back. Its arrays are one allocation with it.
+ */
+struct mapping {
+	struct grant_range *range; /* valid until retired */
+	unsigned long start; /* user address */
+	u32 count;
+	u32 held; /* pages mapped in the hypervisor */
+	bool writable;
+	struct page **pages; /* an entry is NULL once given back */
+	grant_handle_t *handles; /* of the kernel's mapping of each page */
+	struct notify *notify; /* the range's, from munmap on */
+	struct list_head retired; /* guarded by the retirement lock */
+
+	/* The program's own entries, in a PV domain. */
+	struct mutex lock;
+	struct mmu_interval_notifier notifier;
+	grant_handle_t *user_handles; /* guarded by lock */
+	u64 *ptes; /* machine addresses; guarded by lock */
+
+	/* Room for hypercalls; who may change the mapping may use it. */
+	union {
+		struct gnttab_map_grant_ref *map;
+		struct gnttab_unmap_grant_ref *unmap;
+	} ops;
+};
+
+/*
+ * Mode: how pages with grants behind them get into a program. Chosen once at
+ * load; the kernel's own mapping of the pages is the same in both.
+ */
+struct mode {
+	const char *name;
+	bool user_grants; /* a program's entries are grant mappings too */
+	unsigned long vm_flags;
+	const struct vm_operations_struct *vm_ops;
+	/* Called by mmap. Returns 0 or a negative errno, then has no effect. */
+	int (*attach)(struct mapping *m, struct vm_area_struct *vma);
+	/* No program sees the pages after it. */
+	void (*detach)(struct mapping *m);
+};
+
+extern const struct mode pv_mode, xlat_mode;
+extern const struct mode *mode;
+
+/* Module-wide counts of pages, for the people who run the host. */
+struct counters {
+	atomic_long_t mapped; /* mapped in the hypervisor */
+	atomic_long_t deferred; /* of these: unmapped by the program, in use */
+	atomic_long_t leaked; /* could not be given back; out of use for ever */
+};
+
+extern struct counters counters;
+extern unsigned int limit;
+
+/* table.c: callers hold the instance's lock */
+int table_insert(struct table *table, struct grant_range *range);
+void table_remove(struct table *table, struct grant_range *range);
+struct grant_range *table_find(const struct table *table, u64 index);
+
+/* range.c */
+void range_enter(struct instance *inst, struct grant_range *range,
+		 enum range_state state);
+struct grant_range *range_find(struct instance *inst, u64 index);
+void range_free(struct grant_range *range);
+void range_remove_unmapped(struct instance *inst);
+long range_map_request(struct instance *inst, void __user *arg);
+long range_unmap_request(struct instance *inst, void __user *arg);
+
+/* mapping.c */
+int mapping_mmap(struct file *file, struct vm_area_struct *vma);
+unsigned long mapping_area(struct file *file, unsigned long addr,
+			   unsigned long len, unsigned long pgoff,
+			   unsigned long flags);
+void mapping_open(struct vm_area_struct *vma);
+void mapping_close(struct vm_area_struct *vma);
+int mapping_may_split(struct vm_area_struct *vma, unsigned long addr);
+struct page *mapping_page(struct vm_area_struct *vma, unsigned long addr);
+void mapping_free(struct mapping *m);
+long mapping_offset_request(struct file *file, void __user *arg);
+
+/* grants.c */
+int grants_status_errno(s16 status);
+int grants_map(struct mapping *m);
+u32 grants_unmap(struct mapping *m);
+void grants_warn(const struct gnttab_unmap_grant_ref *op);
+void grants_leak(struct mapping *m, u32 i);
+
+/* retire.c */
+void retire_mapping(struct mapping *m);
+void retire_init(void);
+void retire_exit(void);
+
+/* notify.c */
+long notify_request(struct instance *inst, void __user *arg);
+bool notify_clears(const struct grant_range *range);
+void notify_clear_bytes(struct mapping *m);
+void notify_send(struct notify *notify, u32 count);
+
+/* copy.c */
+long copy_request(struct instance *inst, void __user *arg);
+long copy_request_compat(struct instance *inst, void __user *arg);
+void copy_free_spare(struct instance *inst);
+
+/* instance.c */
+int instance_open(struct inode *inode, struct file *file);
+int instance_flush(struct file *file, fl_owner_t id);
+int instance_release(struct inode *inode, struct file *file);
+void instance_show(struct seq_file *seq, struct file *file);
+long instance_max_request(struct instance *inst, void __user *arg);
+
+#endif /* GNTDEV_H */

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Instances: an open file each. */
+#include "gntdev.h"
+
+int instance_open(struct inode *inode, struct file *file)
+{
+	struct instance *inst;
+
+	inst = kzalloc(sizeof(*inst), GFP_KERNEL_ACCOUNT);
+	if (!inst)
+		return -ENOMEM;
+
+	mutex_init(&inst->lock);
+	inst->table.root = RB_ROOT;
+	/* Until a program says otherwise, only the parameter limit governs. */
+	inst->max_grants = U32_MAX;
+	file->private_data = inst;
+
+	return 0;
+}
+
+/*
+ * A descriptor is being closed. VMAs keep the file alive, so its release comes
+ * too late to remove what is not mmapped: that is due when the last descriptor
+ * goes. A reference that is just passing can hide that moment; then the
+ * release does it.
+ */
+int instance_flush(struct file *file, fl_owner_t id)
+{
+	struct instance *inst = file->private_data;
+
+	if (file_count(file) - atomic_read(&inst->vmas) <= 1)
+		range_remove_unmapped(inst);
+
+	return 0;
+}
+
+/* No descriptor and no VMA is left, so nothing is mmapped. */
+int instance_release(struct inode *inode, struct file *file)
+{
+	struct instance *inst = file->private_data;
+
+	range_remove_unmapped(inst);
+	WARN_ON_ONCE(!RB_EMPTY_ROOT(&inst->table.root));
+	copy_free_spare(inst);
+	mutex_destroy(&inst->lock);
+	kfree(inst);
+
+	return 0;
+}
+
+/* Lines of /proc/PID/fdinfo/FD. */
+void instance_show(struct seq_file *seq, struct file *file)
+{
+	struct instance *inst = file->private_data;
+	struct table table;
+	u32 max;
+
+	mutex_lock(&inst->lock);
+	table = inst->table;
+	max = inst->max_grants;
+	mutex_unlock(&inst->lock);
+
+	seq_printf(seq, "grants:\t%llu\n", table.grants);
+	seq_printf(seq, "max-grants:\t%u\n", max);
+	seq_printf(seq, "ranges:\t%u\n", table.ranges);
+	seq_printf(seq, "next-index:\t%llu\n", table.next);
+}
+
+/**
+ * instance_max_request() - IOCTL_GNTDEV_SET_MAX_GRANTS
+ * @inst: the instance
+ * @arg: struct ioctl_gntdev_set_max_grants
+ *
+ * Governs from now on; what is in the table stays, be it more.
+ *
+ * Return: 0; -EINVAL for a count of 0; -EFAULT.
+ */
+long instance_max_request(struct instance *inst, void __user *arg)
+{
+	struct ioctl_gntdev_set_max_grants op;
+
+	if (copy_from_user(&op, arg, sizeof(op)))
+		return -EFAULT;
+	if (!op.count)
+		return -EINVAL;
+
+	mutex_lock(&inst->lock);
+	inst->max_grants = op.count;
+	mutex_unlock(&inst->lock);
+
+	return 0;
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * /dev/xen/gntdev: programs map, copy and share pages that other domains have
+ * granted to this one. This file registers the device and hands each request
+ * to the part that serves it.
+ */
+#include "gntdev.h"
+
+unsigned int limit = 65536;
+module_param(limit, uint, 0644);
+MODULE_PARM_DESC(limit, "Most grants in one request (at most 1048576)");
+
+struct counters counters;
+const struct mode *mode;
+
+/*
+ * The dma-buf requests (9 to 12) are not served yet: they belong here, with
+ * their own files, and answer ENOTTY until then.
+ */
+static long gntdev_request(struct file *file, unsigned int cmd,
+			   void __user *arg)
+{
+	struct instance *inst = file->private_data;
+
+	switch (cmd) {
+	case IOCTL_GNTDEV_MAP_GRANT_REF:
+		return range_map_request(inst, arg);
+	case IOCTL_GNTDEV_UNMAP_GRANT_REF:
+		return range_unmap_request(inst, arg);
+	case IOCTL_GNTDEV_GET_OFFSET_FOR_VADDR:
+		return mapping_offset_request(file, arg);
+	case IOCTL_GNTDEV_SET_MAX_GRANTS:
+		return instance_max_request(inst, arg);
+	case IOCTL_GNTDEV_SET_UNMAP_NOTIFY:
+		return notify_request(inst, arg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static long gntdev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+
+	if (cmd == IOCTL_GNTDEV_GRANT_COPY)
+		return copy_request(file->private_data, user);
+
+	return gntdev_request(file, cmd, user);
+}
+
+/*
+ * Callers of another word size: only the copy's structure differs, and with it
+ * the size in its number.
+ */
+#define GRANT_COPY_COMPAT _IOC(_IOC_NONE, 'G', 8, 8)
+
+static long gntdev_compat_ioctl(struct file *file, unsigned int cmd,
+				unsigned long arg)
+{
+	void __user *user = compat_ptr(arg);
+
+	if (cmd == GRANT_COPY_COMPAT)
+		return copy_request_compat(file->private_data, user);
+
+	return gntdev_request(file, cmd, user);
+}
+
+static const struct file_operations gntdev_fops = {
+	.owner = THIS_MODULE,
+	.open = instance_open,
+	.flush = instance_flush,
+	.release = instance_release,
+	.mmap = mapping_mmap,
+	.get_unmapped_area = mapping_area,
+	.unlocked_ioctl = gntdev_ioctl,
+	.compat_ioctl = gntdev_compat_ioctl,
+	.show_fdinfo = instance_show,
+};
+
+#define COUNTER_ATTR(name)                                                   \
+	static ssize_t name##_show(struct device *dev,                       \
+				   struct device_attribute *attr, char *buf) \
+	{                                                                    \
+		return sysfs_emit(buf, "%ld\n",                              \
+				  atomic_long_read(&counters.name));         \
+	}                                                                    \
+	static DEVICE_ATTR_RO(name)
+
+COUNTER_ATTR(mapped);
+COUNTER_ATTR(deferred);
+COUNTER_ATTR(leaked);
+
+static struct attribute *gntdev_attrs[] = {
+	&dev_attr_mapped.attr,
+	&dev_attr_deferred.attr,
+	&dev_attr_leaked.attr,
+	NULL,
+};
+ATTRIBUTE_GROUPS(gntdev);
+
+static struct miscdevice gntdev_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "xen/gntdev",
+	.fops = &gntdev_fops,
+	.groups = gntdev_groups,
+};
+
+static int __init gntdev_init(void)
+{
+	int err;
+
+	/* A grant is a page of the hypervisor's; pages here must be the same. */
+	BUILD_BUG_ON(PAGE_SIZE != XEN_PAGE_SIZE);
+
+	if (!xen_domain())
+		return -ENODEV;
+
+	mode = &pv_mode;
+	if (xen_feature(XENFEAT_auto_translated_physmap))
+		mode = &xlat_mode;
+
+	if (mode->user_grants && !xen_feature(XENFEAT_gnttab_map_avail_bits)) {
+		pr_err("this hypervisor cannot mark a program's grant mappings (needs XENFEAT_gnttab_map_avail_bits)\n");
+		return -ENODEV;
+	}
+
+	retire_init();
+
+	err = misc_register(&gntdev_device);
+	if (err)
+		pr_err("cannot register /dev/xen/gntdev: %d\n", err);
+
+	return err;
+}
+
+static void __exit gntdev_exit(void)
+{
+	misc_deregister(&gntdev_device);
+	retire_exit();
+}
+
+module_init(gntdev_init);
+module_exit(gntdev_exit);
+
+MODULE_DESCRIPTION("Xen grant device: maps, copies and shares granted pages");
+MODULE_AUTHOR("The gntdev project");
+MODULE_LICENSE("Dual MIT/GPL");
+/* udev asks for these when a toolstack sets up a backend that is a program. */
+MODULE_ALIAS("devname:xen/gntdev");
+MODULE_ALIAS("xen-backend:qdisk");
+MODULE_ALIAS("xen-backend:9pfs");
+MODULE_ALIAS("xen-backend:vfb");
+MODULE_ALIAS("xen-backend:vkbd");

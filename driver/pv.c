@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * PV domains: the hypervisor owns the page tables. A program's entry for a
+ * granted page is a grant mapping of its own, which only the hypervisor may
+ * write and which must be ended before the kernel would clear it. So an MMU
+ * notifier ends the entries whenever the kernel is about to change them, for
+ * whatever reason, and a fault makes them again: mprotect, madvise and soft-
+ * dirty tracking work, and the pages themselves stay mapped by the kernel.
+ */
+#include "gntdev.h"
+
+/* A page-table entry that the kernel takes for special is not touched by it. */
+#define PTE_FLAGS                                                         \
+	(GNTMAP_host_map | GNTMAP_application_map | GNTMAP_contains_pte | \
+	 (1U << _GNTMAP_guest_avail0))
+
+/* Of an entry that the hypervisor did not end when it was told to. */
+#define LOST_HANDLE ((grant_handle_t)-2)
+
+static bool handle_is_good(grant_handle_t handle)
+{
+	return handle != INVALID_GRANT_HANDLE && handle != LOST_HANDLE;
+}
+
+static int record_pte(pte_t *pte, unsigned long addr, void *data)
+{
+	u64 **next = data;
+
+	*(*next)++ = arbitrary_virt_to_machine(pte).maddr;
+	return 0;
+}
+
+/* Machine addresses of the entries of n pages; may allocate page tables. */
+static int find_ptes(struct vm_area_struct *vma, unsigned long addr, u32 n,
+		     u64 *ptes)
+{
+	return apply_to_page_range(vma->vm_mm, addr,
+				   (unsigned long)n << PAGE_SHIFT, record_pte,
+				   &ptes);
+}
+
+/* Makes the entries first to first + n - 1, of which none is there. */
+static int map_ptes(struct mapping *m, u32 first, u32 n, bool writable)
+{
+	const struct ioctl_gntdev_grant_ref *grants = m->range->grants + first;
+	u32 flags = PTE_FLAGS | (writable ? 0 : GNTMAP_readonly);
+	struct gnttab_map_grant_ref *ops = m->ops.map;
+	int err = 0;
+	u32 i;
+
+	lockdep_assert_held(&m->lock);
+
+	for (i = 0; i < n; i++)
+		gnttab_set_map_op(&ops[i], m->ptes[first + i], flags,
+				  grants[i].ref, grants[i].domid);
+
+	/* As for the kernel's mappings: only the statuses count. */
+	(void)HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, n);
+
+	for (i = 0; i < n; i++) {
+		if (ops[i].status == GNTST_okay)
+			m->user_handles[first + i] = ops[i].handle;
+		else if (!err)
+			err = grants_status_errno(ops[i].status);
+	}
+
+	return err;
+}
+
+static void unmap_pte_batch(struct mapping *m, u32 first, u32 n)
+{
+	struct gnttab_unmap_grant_ref *ops = m->ops.unmap;
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		gnttab_set_unmap_op(&ops[i], m->ptes[first + i], PTE_FLAGS,
+				    m->user_handles[first + i]);
+		ops[i].status = 1;
+	}
+
+	(void)HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, ops, n);
+
+	for (i = 0; i < n; i++) {
+		m->user_handles[first + i] = INVALID_GRANT_HANDLE;
+		if (ops[i].status == GNTST_okay)
+			continue;
+		grants_warn(&ops[i]);
+		m->user_handles[first + i] = LOST_HANDLE;
+	}
+}
+
+/* Ends those of the entries first to last - 1 that are there. */
+static void unmap_ptes(struct mapping *m, u32 first, u32 last, bool may_sleep)
+{
+	u32 i, n;
+
+	lockdep_assert_held(&m->lock);
+
+	for (i = first; i < last; i += n) {
+		n = 0;
+		while (i + n < last && n < GNTDEV_BATCH &&
+		       handle_is_good(m->user_handles[i + n]))
+			n++;
+		if (n)
+			unmap_pte_batch(m, i, n);
+		else
+			n = 1;
+		if (may_sleep)
+			cond_resched();
+	}
+}
+
+/*
+ * The kernel is about to change the program's entries in a part of its address
+ * space. It does not say to what; gone is right for all.
+ */
+static bool pv_invalidate(struct mmu_interval_notifier *notifier,
+			  const struct mmu_notifier_range *range,
+			  unsigned long seq)
+{
+	struct mapping *m = container_of(notifier, struct mapping, notifier);
+	unsigned long end = m->start + ((unsigned long)m->count << PAGE_SHIFT);
+	unsigned long from = max(range->start, m->start);
+	unsigned long to = min(range->end, end);
+	bool may_sleep = mmu_notifier_range_blockable(range);
+
+	/* The out-of-memory reaper may not sleep, and comes again. */
+	if (may_sleep)
+		mutex_lock(&m->lock);
+	else if (!mutex_trylock(&m->lock))
+		return false;
+
+	mmu_interval_set_seq(notifier, seq);
+	unmap_ptes(m, (from - m->start) >> PAGE_SHIFT,
+		   DIV_ROUND_UP(to - m->start, PAGE_SIZE), may_sleep);
+	mutex_unlock(&m->lock);
+
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops pv_notifier_ops = {
+	.invalidate = pv_invalidate,
+};
+
+/* mmap holds mmap_lock for writing: no fault, no notifier but our own acts. */
+static int populate(struct mapping *m, struct vm_area_struct *vma)
+{
+	u32 first, n;
+	int err;
+
+	err = find_ptes(vma, vma->vm_start, m->count, m->ptes);
+	if (err)
+		return err;
+
+	for (first = 0; first < m->count && !err; first += n) {
+		n = min(m->count - first, GNTDEV_BATCH);
+		mutex_lock(&m->lock);
+		err = map_ptes(m, first, n, m->writable);
+		mutex_unlock(&m->lock);
+		cond_resched();
+	}
+
+	return err;
+}
+
+static void pv_detach(struct mapping *m)
+{
+	u32 i;
+
+	mmu_interval_notifier_remove(&m->notifier);
+
+	/* The notifier had them all, unless mmap itself failed half-way. */
+	mutex_lock(&m->lock);
+	unmap_ptes(m, 0, m->count, true);
+	mutex_unlock(&m->lock);
+
+	for (i = 0; i < m->count; i++) {
+		if (m->user_handles[i] == LOST_HANDLE)
+			grants_leak(m, i);
+	}
+}
+
+static int pv_attach(struct mapping *m, struct vm_area_struct *vma)
+{
+	int err;
+
+	err = mmu_interval_notifier_insert_locked(&m->notifier, vma->vm_mm,
+						  vma->vm_start,
+						  vma->vm_end - vma->vm_start,
+						  &pv_notifier_ops);
+	/* A signal is pending: mmap is to be done over, unseen. */
+	if (err == -EINTR)
+		return -ERESTARTNOINTR;
+	if (err)
+		return err;
+
+	/* Without any access (PROT_NONE), no entry may be there. */
+	if (vma->vm_flags & (VM_READ | VM_WRITE | VM_EXEC))
+		err = populate(m, vma);
+	if (err)
+		pv_detach(m);
+
+	return err;
+}
+
+/* Makes an entry again; mmap_lock is held for reading. */
+static vm_fault_t pv_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct mapping *m = vma->vm_private_data;
+	unsigned long addr = vmf->address & PAGE_MASK;
+	unsigned long seq;
+	u32 i = (addr - vma->vm_start) >> PAGE_SHIFT;
+	bool again;
+	int err;
+	u64 pte;
+
+	if (!m)
+		return VM_FAULT_SIGBUS;
+
+	err = find_ptes(vma, addr, 1, &pte);
+	if (err)
+		return vmf_error(err);
+
+	do {
+		/* Waits while the kernel changes entries of this VMA. */
+		seq = mmu_interval_read_begin(&m->notifier);
+		mutex_lock(&m->lock);
+		again = mmu_interval_read_retry(&m->notifier, seq);
+		if (!again && m->user_handles[i] == INVALID_GRANT_HANDLE) {
+			m->ptes[i] = pte;
+			err = map_ptes(m, i, 1, vma->vm_flags & VM_WRITE);
+		} else if (!again && m->user_handles[i] == LOST_HANDLE) {
+			err = -EIO;
+		}
+		mutex_unlock(&m->lock);
+	} while (again);
+
+	return err ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
+}
+
+static const struct vm_operations_struct pv_vm_ops = {
+	.open = mapping_open,
+	.close = mapping_close,
+	.may_split = mapping_may_split,
+	.fault = pv_fault,
+	.find_special_page = mapping_page,
+};
+
+const struct mode pv_mode = {
+	.name = "pv",
+	.user_grants = true,
+	.vm_flags = VM_DONTCOPY,
+	.vm_ops = &pv_vm_ops,
+	.attach = pv_attach,
+	.detach = pv_detach,
+};

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Ranges: how they are inserted, what states they pass, how they go. */
+#include "gntdev.h"
+#include "trace.h"
+
+/* Bit n of entry s: a range may go from state s to state n. */
+static const u8 may_enter[] = {
+	[RANGE_NEW] = BIT(RANGE_INSERTED) | BIT(RANGE_GONE),
+	[RANGE_INSERTED] = BIT(RANGE_MAPPING) | BIT(RANGE_GONE),
+	[RANGE_MAPPING] = BIT(RANGE_MAPPED) | BIT(RANGE_INSERTED),
+	[RANGE_MAPPED] = BIT(RANGE_UNMAPPING),
+	[RANGE_UNMAPPING] = BIT(RANGE_INSERTED),
+	[RANGE_GONE] = 0,
+};
+
+/**
+ * range_enter() - change the state of a range
+ * @inst: its instance, whose lock the caller holds
+ * @range: the range
+ * @state: the state to enter
+ */
+void range_enter(struct instance *inst, struct grant_range *range,
+		 enum range_state state)
+{
+	lockdep_assert_held(&inst->lock);
+	WARN_ON_ONCE(!(may_enter[range->state] & BIT(state)));
+
+	if (state == RANGE_GONE)
+		table_remove(&inst->table, range);
+	range->state = state;
+}
+
+/**
+ * range_find() - the range that an index lies in, as requests may see it
+ * @inst: the instance, whose lock the caller holds
+ * @index: in bytes
+ *
+ * Return: the range, or NULL if there is none or it is not inserted yet.
+ */
+struct grant_range *range_find(struct instance *inst, u64 index)
+{
+	struct grant_range *range;
+
+	lockdep_assert_held(&inst->lock);
+
+	range = table_find(&inst->table, index);
+	return range && range->state != RANGE_NEW ? range : NULL;
+}
+
+/* Ends a range that is out of the table: its pages' events are due now. */
+void range_free(struct grant_range *range)
+{
+	if (range->notify)
+		notify_send(range->notify, range->count);
+	kvfree(range->notify);
+	kvfree(range);
+}
+
+/**
+ * range_remove_unmapped() - remove the ranges that are not mmapped
+ * @inst: the instance, of which no descriptor is left
+ */
+void range_remove_unmapped(struct instance *inst)
+{
+	struct rb_root gone = RB_ROOT;
+	struct rb_node *node, *next, *last = NULL;
+	struct grant_range *range, *tmp;
+
+	mutex_lock(&inst->lock);
+	for (node = rb_first(&inst->table.root); node; node = next) {
+		next = rb_next(node);
+		range = rb_entry(node, struct grant_range, node);
+		if (range->state != RANGE_INSERTED)
+			continue;
+		range_enter(inst, range, RANGE_GONE);
+		rb_link_node(node, last,
+			     last ? &last->rb_right : &gone.rb_node);
+		rb_insert_color(node, &gone);
+		last = node;
+	}
+	mutex_unlock(&inst->lock);
+
+	/* Events may sleep and are many: outside the lock. */
+	rbtree_postorder_for_each_entry_safe(range, tmp, &gone, node) {
+		range_free(range);
+		cond_resched();
+	}
+}
+
+/*
+ * A range with the references that the caller's array tells. The array is
+ * user memory and must be read before any lock is taken.
+ */
+static struct grant_range *range_create(u32 count, const void __user *refs)
+{
+	struct grant_range *range;
+	u32 i;
+
+	range = kvmalloc(struct_size(range, grants, count), GFP_KERNEL_ACCOUNT);
+	if (!range)
+		return ERR_PTR(-ENOMEM);
+
+	memset(range, 0, sizeof(*range));
+	range->count = count;
+	range->state = RANGE_NEW;
+
+	if (copy_from_user(range->grants, refs,
+			   array_size(count, sizeof(range->grants[0])))) {
+		kvfree(range);
+		return ERR_PTR(-EFAULT);
+	}
+
+	for (i = 0; i < count; i++) {
+		/* Hypercalls have 16 bits for it: never cut, always refuse. */
+		if (range->grants[i].domid > DOMID_IDLE) {
+			kvfree(range);
+			return ERR_PTR(-EINVAL);
+		}
+	}
+
+	return range;
+}
+
+static int range_insert(struct instance *inst, struct grant_range *range)
+{
+	int err = -ENOMEM;
+
+	mutex_lock(&inst->lock);
+	if (inst->table.grants + range->count <= inst->max_grants)
+		err = table_insert(&inst->table, range);
+	mutex_unlock(&inst->lock);
+
+	return err;
+}
+
+/* Makes a new range visible, or removes it if the caller cannot know of it. */
+static void range_publish(struct instance *inst, struct grant_range *range,
+			  bool told)
+{
+	mutex_lock(&inst->lock);
+	range_enter(inst, range, told ? RANGE_INSERTED : RANGE_GONE);
+	mutex_unlock(&inst->lock);
+
+	if (!told)
+		range_free(range);
+}
+
+static bool count_is_good(struct instance *inst, u32 count)
+{
+	u32 most = min_t(u32, READ_ONCE(limit), GNTDEV_MAX_RANGE);
+
+	return count && count <= most && count <= READ_ONCE(inst->max_grants);
+}
+
+/**
+ * range_map_request() - IOCTL_GNTDEV_MAP_GRANT_REF
+ * @inst: the instance
+ * @arg: struct ioctl_gntdev_map_grant_ref with its references
+ *
+ * Inserts; the grants are mapped by mmap.
+ *
+ * Return: 0; -EINVAL for a count of 0, above the parameter limit or above the
+ * instance's maximum, and for a domid above 0x7fff; -ENOMEM if the table would
+ * hold more than the maximum; -EFAULT. The table is unchanged by a failure.
+ */
+long range_map_request(struct instance *inst, void __user *arg)
+{
+	struct ioctl_gntdev_map_grant_ref __user *user = arg;
+	struct ioctl_gntdev_map_grant_ref op;
+	struct grant_range *range;
+	u64 index;
+	bool told;
+	int err;
+
+	if (copy_from_user(&op, user, offsetof(typeof(op), refs)))
+		return -EFAULT;
+	if (!count_is_good(inst, op.count))
+		return -EINVAL;
+
+	range = range_create(op.count, user->refs);
+	if (IS_ERR(range))
+		return PTR_ERR(range);
+
+	err = range_insert(inst, range);
+	if (err) {
+		range_free(range);
+		return err;
+	}
+
+	/* Once it is published, another thread may remove and free it. */
+	index = range->index;
+	told = !copy_to_user(&user->index, &index, sizeof(index));
+	range_publish(inst, range, told);
+	trace_gntdev_insert(index, op.count, told);
+
+	return told ? 0 : -EFAULT;
+}
+
+/**
+ * range_unmap_request() - IOCTL_GNTDEV_UNMAP_GRANT_REF
+ * @inst: the instance
+ * @arg: struct ioctl_gntdev_unmap_grant_ref
+ *
+ * Pages of a former mapping that are still in use do not hold it up.
+ *
+ * Return: 0; -ENOENT if index and count are not exactly those of a range;
+ * -EBUSY if it is mmapped; -EFAULT.
+ */
+long range_unmap_request(struct instance *inst, void __user *arg)
+{
+	struct ioctl_gntdev_unmap_grant_ref op;
+	struct grant_range *range;
+	int err = 0;
+
+	if (copy_from_user(&op, arg, sizeof(op)))
+		return -EFAULT;
+
+	mutex_lock(&inst->lock);
+	range = range_find(inst, op.index);
+	if (!range || range->index != op.index || range->count != op.count)
+		err = -ENOENT;
+	else if (range->state != RANGE_INSERTED)
+		err = -EBUSY;
+	else
+		range_enter(inst, range, RANGE_GONE);
+	mutex_unlock(&inst->lock);
+
+	if (err)
+		return err;
+
+	trace_gntdev_remove(op.index, op.count);
+	range_free(range);
+	return 0;
+}

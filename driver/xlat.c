@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Auto-translated domains (PVH, HVM, all of arm64): the granter's frames are
+ * put under the kernel's own pages, and a program's entries are ordinary ones.
+ */
+#include "gntdev.h"
+
+/*
+ * Entries that were made when this fails are cleared by the kernel after mmap
+ * has returned; until then they count as users of their pages.
+ */
+static int xlat_attach(struct mapping *m, struct vm_area_struct *vma)
+{
+	unsigned long left = m->count;
+
+	return vm_insert_pages(vma, vma->vm_start, m->pages, &left);
+}
+
+/* The kernel has cleared all entries by the time the last VMA is closed. */
+static void xlat_detach(struct mapping *m)
+{
+}
+
+/* An entry that madvise has cleared, for instance: the data is still there. */
+static vm_fault_t xlat_fault(struct vm_fault *vmf)
+{
+	struct page *page = mapping_page(vmf->vma, vmf->address);
+
+	if (!page)
+		return VM_FAULT_SIGBUS;
+
+	get_page(page);
+	vmf->page = page;
+	return 0;
+}
+
+static const struct vm_operations_struct xlat_vm_ops = {
+	.open = mapping_open,
+	.close = mapping_close,
+	.may_split = mapping_may_split,
+	.fault = xlat_fault,
+};
+
+const struct mode xlat_mode = {
+	.name = "auto-translated",
+	.vm_flags = VM_MIXEDMAP,
+	.vm_ops = &xlat_vm_ops,
+	.attach = xlat_attach,
+	.detach = xlat_detach,
+};
