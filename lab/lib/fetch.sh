@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# shellcheck shell=bash
+# Gets Debian packages of any architecture and unpacks them into the cache,
+# without installing them and without touching the system's own lists.
+#
+# A component is a folder of the cache that holds unpacked packages:
+#   ARCH/xen        the hypervisor
+#   ARCH/kernel     the kernel's image and modules
+#   ARCH/headers    what builds a module for that kernel
+#   ARCH/busybox    a static busybox
+#   ARCH/tools      xl, xenstored, xenconsoled and the libraries they need
+# It appears complete or not at all; once it is there nothing is downloaded.
+
+DEBIAN_RELEASE=bookworm
+XEN_VERSION=4.17
+
+# Where this system gets its Debian packages from, for the given kind of
+# archive (debian or debian-security).
+mirror() {
+	local uri
+	uri=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list \
+		/etc/apt/sources.list.d/*.sources 2>/dev/null |
+		sed '/^[[:space:]]*#/d' |
+		grep -oE "(https?|mirror\+[a-z]+|file|copy)://?[^][:space:]]*/$1/?( |\$)" |
+		head -n 1 | tr -d ' ') || true
+	printf '%s\n' "${uri:-http://deb.debian.org/$1}"
+}
+
+# apt with lists, state and downloads of its own: apt ARCH TOOL ARGUMENTS...
+private_apt() {
+	local arch=$1 tool=$2
+	shift 2
+	APT_CONFIG=$LAB_CACHE/apt/$arch/apt.conf "$tool" "$@" 8>&-
+}
+
+# Writes the private configuration of apt and fetches the package lists.
+open_archive() {
+	local arch=$1 dir=$LAB_CACHE/apt/$1 keys=/usr/share/keyrings/debian-archive-keyring.gpg
+	local options
+	[ -z "${lists_ready[$arch]:-}" ] || return 0
+	need apt-get apt
+	need dpkg-deb dpkg
+	[ -e "$keys" ] || unready "$keys is missing: apt-get install debian-archive-keyring"
+	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$dir/debs"
+	options="arch=$arch signed-by=$keys"
+	cat >"$dir/sources.list" <<-EOT
+		deb [$options] $(mirror debian) $DEBIAN_RELEASE main
+		deb [$options] $(mirror debian) $DEBIAN_RELEASE-updates main
+		deb [$options] $(mirror debian-security) $DEBIAN_RELEASE-security main
+	EOT
+	: >"$dir/status"
+	cat >"$dir/apt.conf" <<-EOT
+		Dir::Etc::SourceList "$dir/sources.list";
+		Dir::Etc::SourceParts "-";
+		Dir::Etc::Preferences "-";
+		Dir::Etc::PreferencesParts "-";
+		Dir::State "$dir";
+		Dir::State::Lists "$dir/lists";
+		Dir::State::Status "$dir/status";
+		Dir::Cache "$dir/cache";
+		APT::Architecture "$arch";
+		#clear APT::Architectures;
+		APT::Architectures { "$arch"; };
+		APT::Install-Recommends "false";
+		APT::Sandbox::User "";
+		Acquire::Languages "none";
+		Acquire::Retries "3";
+	EOT
+	say "fetching Debian's package lists for $arch"
+	private_apt "$arch" apt-get -qq update >"$dir/update.log" 2>&1 || {
+		tail -n 3 "$dir/update.log" >&2
+		unready "cannot fetch Debian's package lists from $(mirror debian): is the network there?"
+	}
+	lists_ready[$arch]=1
+}
+declare -A lists_ready
+
+# field ARCH PACKAGE FIELD: one field of a package's record.
+package_field() {
+	private_apt "$1" apt-cache --no-all-versions show "$2" 2>/dev/null |
+		sed -n "s/^$3: //p" | sed -n 1p
+}
+
+# kernel_release ARCH: the release that linux-image-ARCH stands for.
+kernel_release() {
+	local release
+	release=$(package_field "$1" "linux-image-$1" Depends |
+		grep -oE "linux-image-[^ ,]+" | sed -n 1p)
+	[ -n "$release" ] || unready "linux-image-$1 is not in Debian's package lists"
+	printf '%s\n' "${release#linux-image-}"
+}
+
+# has_room MEGABYTES: enough free space in the cache?
+has_room() {
+	local free
+	free=$(df -Pm "$LAB_CACHE" | awk 'NR == 2 { print $4 }')
+	[ "$free" -ge "$1" ] ||
+		unready "$LAB_CACHE has $free MB free, $1 MB are needed (GNTDEV_CACHE names another folder)"
+}
+
+# unpack ARCH FOLDER PACKAGE...: downloads the packages and unpacks them there.
+unpack() {
+	local arch=$1 into=$2 package size deb debs=$LAB_CACHE/apt/$1/debs
+	shift 2
+	for package; do
+		size=$(package_field "$arch" "$package" Size)
+		[ -n "$size" ] || unready "package $package ($arch) is not in Debian's package lists"
+		size=$(((size + 999999) / 1000000))
+		has_room $((size * 8 + 50))
+		say "fetching $package, $arch ($size MB)"
+		# apt-get checks the archive's signatures and each file's hash.
+		(cd "$debs" && private_apt "$arch" apt-get -qq download "$package") \
+			>"$debs/download.log" 2>&1 || {
+			tail -n 3 "$debs/download.log" >&2
+			unready "cannot download $package ($arch): is the network there?"
+		}
+		deb=$(ls "$debs/${package}"_*.deb)
+		dpkg-deb -x "$deb" "$into"
+		basename "$deb" .deb >>"$into/.packages"
+		rm -f "$deb"
+	done
+}
+
+# component ARCH NAME: makes sure that it is in the cache, made as it is now.
+component() {
+	local arch=$1 name=$2 recipe piece
+	recipe=$(declare -f "fetch_$name" | sha256sum)
+	[ "$(cat "$LAB_CACHE/$arch/$name/.recipe" 2>/dev/null)" != "$recipe" ] || return 0
+	open_archive "$arch"
+	piece=$(new_piece)
+	"fetch_$name" "$arch" "$piece"
+	printf '%s\n' "$recipe" >"$piece/.recipe"
+	publish "$piece" "$arch/$name"
+}
+
+fetch_xen() {
+	unpack "$1" "$2" "xen-hypervisor-$XEN_VERSION-$1"
+	case $1 in
+	amd64) gunzip -c "$2/boot/xen-$XEN_VERSION-amd64.gz" >"$2/xen" ;;
+	arm64)
+		local image="$2/boot/xen-$XEN_VERSION-arm64"
+		if [ -e "$image.gz" ]; then gunzip -c "$image.gz" >"$2/xen"; else cp "$image" "$2/xen"; fi
+		;;
+	esac
+}
+
+fetch_kernel() {
+	local release
+	need depmod kmod
+	release=$(kernel_release "$1")
+	unpack "$1" "$2" "linux-image-$release"
+	case $1 in
+	amd64) unwrap_image "$2/boot/vmlinuz-$release" "$2/image" ;;
+	arm64) ln -s "boot/vmlinuz-$release" "$2/image" ;;
+	esac
+	printf '%s\n' "$release" >"$2/release"
+	depmod -b "$2" "$release" 2>/dev/null ||
+		unready "depmod cannot index the modules of $release"
+}
+
+# The ELF file inside an x86 boot image, which gives the place and length of
+# its xz archive at 0x248. Xen takes it as it is; the emulated machine would
+# need five seconds to decompress it, at each boot.
+unwrap_image() {
+	local sectors place
+	need xz xz-utils
+	sectors=$(od -A n -t u1 -j $((0x1f1)) -N 1 "$1")
+	read -ra place < <(od -A n -t u4 -j $((0x248)) -N 8 "$1")
+	# After the archive come four bytes with the length of its content.
+	dd if="$1" bs=64K iflag=skip_bytes,count_bytes status=none \
+		skip=$(((sectors + 1) * 512 + place[0])) count=$((place[1] - 4)) |
+		xz -dc >"$2" ||
+		unready "$1 is not the boot image that was expected (xz inside)"
+}
+
+fetch_busybox() {
+	unpack "$1" "$2" busybox-static
+}
+
+# The headers' own files name each other by where they would be installed;
+# here they lie elsewhere. The tools (kbuild) run on this host.
+fetch_headers() {
+	local arch=$1 into=$2 host release headers common
+	host=$(dpkg --print-architecture)
+	release=$(cat "$LAB_CACHE/$arch/kernel/release")
+	common=linux-headers-${release%-"$arch"}-common
+	headers=$into/usr/src/linux-headers-$release
+	unpack "$arch" "$into" "linux-headers-$release" "$common"
+	open_archive "$host"
+	unpack "$host" "$into" "linux-kbuild-${release%%.0-*}"
+	# shellcheck disable=SC2016
+	printf 'include $(dir $(lastword $(MAKEFILE_LIST)))../%s/Makefile\n' "$common" \
+		>"$headers/Makefile"
+	ln -s "usr/src/linux-headers-$release" "$into/build"
+}
+
+# xl, xenstored and xenconsoled with every library that they need.
+fetch_tools() {
+	unpack "$1" "$2" "xen-utils-$XEN_VERSION" xenstore-utils \
+		libxencall1 libxendevicemodel1 libxenevtchn1 libxenforeignmemory1 \
+		libxengnttab1 libxenhypfs1 "libxenmisc$XEN_VERSION" libxenstore4 \
+		libxentoolcore1 libxentoollog1 libyajl2 libfdt1 liblzma5 libuuid1 zlib1g \
+		libzstd1 libgcc-s1 libc6
+}

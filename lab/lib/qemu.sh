@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# shellcheck shell=bash
+# shellcheck disable=SC2054 # commas belong to QEMU's options
+# The virtual machines. Software emulation throughout, so that the lab works
+# on any host; no network card, no display.
+
+# Kernel messages reach the console while booting only when they matter: the
+# emulated line is slow. init turns the rest on.
+DOM0_OPTIONS="console=hvc0 loglevel=5 oops=panic panic=-1"
+
+# qemu_command ARCH: sets the array qemu.
+qemu_command() {
+	local arch=$1 kernel_image initrd=$RUN/initrd
+	kernel_image=$(kernel_dir "$arch" "$kernel")/image
+	case $arch in
+	amd64)
+		need qemu-system-x86_64 qemu-system-x86
+		# Without SMAP: a PV kernel would die of it. Without RDTSCP: a
+		# PVH guest would. Without XSAVE: emulated, it corrupts the
+		# registers of user programs when Xen switches domains, whose
+		# data then differ and who crash at random.
+		qemu=(qemu-system-x86_64 -machine q35 -cpu max,-smap,-rdtscp,-xsave
+			-kernel "$LAB_CACHE/amd64/xen/xen"
+			-append "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M guest_loglvl=all"
+			-initrd "$kernel_image $DOM0_OPTIONS,$initrd"
+			-device virtio-serial-pci)
+		;;
+	arm64)
+		need qemu-system-aarch64 qemu-system-arm
+		qemu=(qemu-system-aarch64
+			-machine virt,virtualization=on,gic-version=2 -cpu cortex-a57
+			-kernel "$LAB_CACHE/arm64/xen/xen"
+			-append "dom0_mem=768M console=dtuart"
+			-device "guest-loader,addr=0x49000000,kernel=$kernel_image,bootargs=$DOM0_OPTIONS"
+			-device "guest-loader,addr=0x4d000000,initrd=$initrd"
+			-device virtio-serial-device)
+		;;
+	esac
+	qemu+=(-name gntdev-lab -nodefaults -no-user-config -nic none -display none
+		-no-reboot -m 2048 -smp "$cpus"
+		-serial "file:$RUN/kernel.log"
+		-chardev "file,id=control,path=$RUN/control"
+		-device virtserialport,chardev=control,name=lab.control
+		-drive "if=none,id=scratch,format=raw,file=$RUN/scratch")
+	case $arch in
+	amd64) qemu+=(-device virtio-blk-pci,drive=scratch) ;;
+	arm64) qemu+=(-device virtio-blk-device,drive=scratch) ;;
+	esac
+	if [ "$interactive" = 1 ]; then
+		qemu+=(-chardev stdio,id=terminal,signal=off
+			-device virtconsole,chardev=terminal)
+	else
+		qemu+=(-chardev "file,id=output,path=$RUN/output"
+			-device virtserialport,chardev=output,name=lab.output)
+	fi
+	[ -z "$domu" ] || qemu+=(-chardev "file,id=guest,path=$RUN/guest.log"
+		-device virtserialport,chardev=guest,name=lab.guest)
+	# One nanosecond of the guest's time is one instruction.
+	[ "$count" = 0 ] || qemu+=(-icount "shift=0,sleep=off")
+}
