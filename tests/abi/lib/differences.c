@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Where the distribution's driver is known to differ, and the rule that stands
+ * behind the tests: a sentence of the public header or of the contract, or a
+ * row of the list of defects; COVERAGE.md has all three.
+ */
+#include <stddef.h>
+#include <string.h>
+
+#include "tap.h"
+#include "world.h"
+
+#define MOST 24
+
+struct group {
+	unsigned int where;
+	const char *rule;
+	const char *tests[MOST];
+};
+
+static const struct group groups[] = {
+	/* Grave ones: not run there unless by name. */
+	{
+		DIFFERS | TAKES_DOWN,
+		"row 9a: no user memory is touched under a lock that mmap takes",
+		{
+			"map_from_an_absent_page_against_mmap",
+		},
+	},
+	{
+		DIFFERS | TAKES_DOWN,
+		"row 19: a byte is never cleared in a page mapped read-only",
+		{
+			"range_with_a_byte_to_clear_cannot_be_mapped_read_only",
+			"read_only_grant_with_a_byte_to_clear_cannot_be_mapped",
+		},
+	},
+	{
+		DIFFERS | TAKES_DOWN,
+		"row 31: only mapped pages are written",
+		{
+			"page_of_a_failed_mmap_is_not_written",
+		},
+	},
+	{
+		DIFFERS_PV | TAKES_DOWN,
+		"row 22: the page waits for its last user",
+		{
+			"munmap_returns_at_once_and_the_grant_follows_later",
+			"removal_succeeds_at_once_while_pages_are_held",
+			"close_returns_at_once_while_pages_are_held",
+			"held_page_is_still_the_granters",
+			"pages_that_nobody_holds_are_given_back_before",
+			"every_held_page_comes_back_in_any_order",
+			"many_ranges_with_held_pages_come_back",
+			"range_with_held_pages_may_be_mapped_again",
+			"page_held_twice_waits_for_the_last",
+			"held_page_outlives_the_exit_of_its_process",
+			"held_page_outlives_the_kill_of_its_process",
+			"event_waits_for_the_held_page",
+			"disk_reads_into_pages_that_are_being_unmapped",
+		},
+	},
+	{
+		DIFFERS | TAKES_DOWN,
+		"row 29: unload waits for what is held",
+		{
+			"unload_waits_for_pages_that_are_held",
+		},
+	},
+	{
+		DIFFERS_PV | TAKES_DOWN,
+		"row 17: what cannot be honoured is refused, data stays whole",
+		{
+			"mapping_that_a_child_shares_is_unmapped_with_the_last",
+		},
+	},
+	{
+		DIFFERS | TAKES_DOWN,
+		"row 60: a huge limit is clamped",
+		{
+			"huge_limit_does_no_harm",
+		},
+	},
+
+	/* The table. */
+	{
+		DIFFERS,
+		"header: SET_MAX_GRANTS sets the maximum number of grants",
+		{
+			"every_request_is_served",
+			"maximum_of_zero_is_einval",
+			"any_other_maximum_is_taken",
+			"unreadable_maximum_is_efault",
+			"map_of_more_than_the_maximum_is_einval",
+			"map_beyond_the_maximum_with_what_is_there_is_enomem",
+			"removal_makes_room_under_the_maximum",
+			"mapped_and_unmapped_ranges_count_alike",
+			"later_maximum_governs_from_then_on",
+			"maximum_below_what_is_there_takes_nothing_away",
+			"maximum_is_the_instances_own",
+			"maximum_from_an_absent_page_against_mmap",
+			"failed_copy_out_does_not_count_towards_the_maximum",
+		},
+	},
+	{
+		DIFFERS,
+		"row 3: a domid is never truncated",
+		{
+			"refused_map_leaves_the_first_index_zero",
+			"domid_above_16_bits_is_einval",
+			"domid_of_a_later_grant_is_checked_too",
+		},
+	},
+	{
+		DIFFERS,
+		"contract: an instance never gives an index twice",
+		{
+			"stale_index_hits_no_later_range",
+			"index_is_never_given_twice",
+			"indexes_go_on_beyond_4_gib",
+		},
+	},
+	{
+		DIFFERS,
+		"row 1: all 64 bits of an index count",
+		{
+			"index_that_differs_in_high_bits_is_another",
+			"mmap_offset_that_differs_in_high_bits_is_another",
+			"unmap_with_another_index_is_enoent",
+		},
+	},
+	{
+		DIFFERS_AUTO,
+		"header: munmap must be called first, or an error will result",
+		{
+			"mapping_that_a_child_shares_is_unmapped_with_the_last",
+		},
+	},
+	{
+		DIFFERS,
+		"header: munmap must be called first, or an error will result",
+		{
+			"unmap_while_mapped_is_busy",
+			"child_uses_its_parents_instance",
+		},
+	},
+	{
+		DIFFERS,
+		"row 4: count 0 matches nothing",
+		{
+			"unmap_with_count_zero_is_enoent",
+		},
+	},
+	{
+		DIFFERS,
+		"header: the address must be the start of the range",
+		{
+			"offset_of_an_address_inside_is_einval",
+		},
+	},
+	{
+		DIFFERS,
+		"row 6: the mapping of this instance at this address",
+		{
+			"offset_of_an_address_in_the_hole_below_is_einval",
+			"offset_of_another_instances_mapping_is_einval",
+		},
+	},
+
+	/* mmap and the mapping. */
+	{
+		DIFFERS,
+		"row 20: a private mapping is refused",
+		{
+			"private_mapping_is_einval",
+		},
+	},
+	{
+		DIFFERS,
+		"contract: a range may be mmapped again",
+		{
+			"range_may_be_mapped_again_after_munmap",
+			"range_may_be_mapped_again_after_a_failed_mmap",
+			"read_only_grant_maps_read_only_after_it_was_refused",
+			"range_once_mapped_read_only_may_be_mapped_writable",
+			"exit_gives_everything_back",
+		},
+	},
+	{
+		DIFFERS_AUTO,
+		"contract: a range may be mmapped again",
+		{
+			"range_with_held_pages_may_be_mapped_again",
+		},
+	},
+	{
+		DIFFERS_AUTO,
+		"row 12: a failed mmap is undone at once",
+		{
+			"range_may_name_several_domains",
+			"failed_mmap_gives_everything_back_at_once",
+			"grant_revoked_before_mmap_is_einval",
+			"good_bad_and_revoked_grants_are_told_apart",
+			"one_read_only_grant_fails_the_whole_writable_mmap",
+		},
+	},
+	{
+		DIFFERS_AUTO,
+		"contract: munmap gives the grants back",
+		{
+			"mapped_grants_are_in_use_until_munmap",
+			"same_grant_may_be_mapped_many_times",
+			"mmap_over_a_whole_mapping_unmaps_it",
+			"munmap_of_more_than_a_range_takes_it_whole",
+			"munmap_returns_at_once_and_the_grant_follows_later",
+			"pages_that_nobody_holds_are_given_back_before",
+			"every_held_page_comes_back_in_any_order",
+			"page_mapped_twice_is_in_use_until_the_last_munmap",
+			"mappings_of_a_killed_process_end_though_the_device_is_open",
+		},
+	},
+	{
+		DIFFERS_PV | SOMETIMES,
+		"row 14: a pending signal does not fail mmap",
+		{
+			"mmap_under_signals_just_works",
+		},
+	},
+	{
+		DIFFERS,
+		"row 16: read-only for good",
+		{
+			"read_only_mapping_cannot_be_made_writable",
+			"page_of_a_read_only_mapping_cannot_be_made_writable",
+			"read_only_grant_maps_read_only",
+			"mapping_without_access_cannot_be_made_writable",
+		},
+	},
+	{
+		DIFFERS,
+		"header: only the entire range can be munmapped",
+		{
+			"munmap_of_a_part_is_einval",
+			"mmap_over_a_part_is_refused",
+			"neighbouring_ranges_are_unmapped_one_by_one",
+			"mapping_does_not_shrink",
+			"part_of_a_mapping_does_not_move",
+			"other_memory_may_be_moved_over_a_mapping",
+		},
+	},
+	{
+		DIFFERS_PV,
+		"row 17: the mapping is never torn",
+		{
+			"mprotect_takes_writing_away_and_gives_it_back",
+			"mprotect_takes_all_access_away_and_gives_it_back",
+			"mprotect_of_a_part_tears_nothing",
+			"clearing_soft_dirty_bits_keeps_the_data",
+		},
+	},
+	{
+		DIFFERS,
+		"row 17: the mapping is never torn",
+		{
+			"madvise_dontneed_keeps_the_data",
+			"madvise_free_and_remove_keep_the_data",
+			"read_only_mapping_survives_it_all",
+		},
+	},
+	{
+		DIFFERS_PV,
+		"row 18: a move is refused or followed",
+		{
+			"mapping_that_is_moved_is_refused_or_followed",
+			"read_only_mapping_that_is_moved_is_refused_or_followed",
+			"mapping_that_is_moved_and_back_is_whole",
+		},
+	},
+	{
+		DIFFERS_PV,
+		"row 57: a hypervisor out of handles is ENOMEM",
+		{
+			"mapping_all_that_the_hypervisor_allows_is_enomem",
+		},
+	},
+
+	/* Notification. */
+	{
+		DIFFERS,
+		"header: each mapped page has one notification",
+		{
+			"first_and_last_byte_of_a_page_can_be_cleared",
+			"each_page_has_its_own_notification",
+			"later_notification_replaces_the_pages_earlier_one",
+			"action_zero_cancels",
+			"every_page_may_send_an_event_of_its_own",
+		},
+	},
+	{
+		DIFFERS,
+		"contract: at munmap the notification is spent",
+		{
+			"notification_is_spent_at_munmap",
+		},
+	},
+	{
+		DIFFERS_AUTO,
+		"header: the action is taken on unmap, not on removal",
+		{
+			"byte_is_cleared_at_munmap",
+			"notification_may_be_set_before_mmap",
+			"page_that_is_no_longer_mapped_is_not_written",
+			"refused_notification_leaves_the_earlier_one",
+			"byte_is_cleared_at_exit_though_the_device_is_open_elsewhere",
+			"event_waits_for_the_held_page",
+		},
+	},
+	{
+		DIFFERS,
+		"header: the action is taken on unmap, not on removal",
+		{
+			"event_is_sent_at_munmap",
+			"any_byte_of_the_page_names_it_for_an_event",
+			"read_only_mapping_may_send_an_event",
+			"replaced_notification_sends_no_event",
+			"spent_notification_sends_no_event",
+			"byte_then_unmap_then_event_at_munmap",
+			"event_is_sent_though_the_program_closed_its_channel",
+			"event_is_sent_though_the_program_unbound_its_port",
+			"port_is_not_given_to_others_while_a_notification_has_it",
+		},
+	},
+	{
+		DIFFERS,
+		"row 35: a port of the calling process",
+		{
+			"port_of_another_process_is_einval",
+		},
+	},
+
+	/* Copy. */
+	{
+		DIFFERS,
+		"row 39: unknown flags are refused",
+		{
+			"unknown_flags_are_einval",
+		},
+	},
+	{
+		DIFFERS,
+		"row 38: what was reported okay was done",
+		{
+			"okay_before_a_bad_pointer_was_done",
+			"okay_before_an_invalid_segment_was_done",
+		},
+	},
+	{
+		DIFFERS,
+		"contract: long calls are killable",
+		{
+			"long_copy_is_killable",
+		},
+	},
+};
+
+bool difference_of(const char *test, struct difference *found)
+{
+	unsigned int here = world.auto_translated ? DIFFERS_AUTO : DIFFERS_PV;
+
+	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
+		const struct group *group = &groups[i];
+
+		if (!(group->where & here))
+			continue;
+		for (size_t j = 0; j < MOST && group->tests[j]; j++) {
+			if (strcmp(group->tests[j], test))
+				continue;
+			found->where = group->where;
+			found->rule = group->rule;
+			return true;
+		}
+	}
+	return false;
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * A record of /dev/kmsg is "priority,sequence,time,flags;text" with lines of
+ * details behind. Priorities up to 7 are the kernel's own; programs that write
+ * to the log get higher ones.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernel_log.h"
+#include "tap.h"
+
+#define KERN_WARNING 4
+/* The first lines say it; the rest is in the log. */
+#define MAX_SHOWN 4
+
+static int log_fd = -1;
+
+void kernel_log_begin(void)
+{
+	if (log_fd < 0)
+		log_fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (log_fd >= 0)
+		lseek(log_fd, 0, SEEK_END);
+}
+
+unsigned int kernel_log_complaints(void)
+{
+	unsigned int complaints = 0;
+	char record[8192];
+	ssize_t length;
+
+	if (log_fd < 0)
+		return 0;
+	for (;;) {
+		char *text;
+
+		length = read(log_fd, record, sizeof(record) - 1);
+		/* Records were overwritten before they were read: go on. */
+		if (length < 0 && (errno == EPIPE || errno == EINVAL))
+			continue;
+		if (length <= 0)
+			return complaints;
+		record[length] = '\0';
+		if (strtoul(record, NULL, 10) > KERN_WARNING)
+			continue;
+		text = strchr(record, ';');
+		text = text ? text + 1 : record;
+		text[strcspn(text, "\n")] = '\0';
+		if (complaints++ < MAX_SHOWN)
+			tap_note("kernel: %s", text);
+	}
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* What the kernel says while a test runs. */
+#ifndef ABI_KERNEL_LOG_H
+#define ABI_KERNEL_LOG_H
+
+/* Forget what was said until now. */
+void kernel_log_begin(void);
+/* Show each warning or worse since then, and return how many there were. */
+unsigned int kernel_log_complaints(void);
+
+#endif
