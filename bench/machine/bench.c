@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * What the machine costs, beside what it cannot do without: run by bench/run
+ * under `gntdev run`.
+ *
+ *	bench local			one domain
+ *	bench send DOMID PATH MEGABYTES	one side of a vchan
+ *	bench receive DOMID PATH MEGABYTES
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/types.h>
+#include <xen/gntalloc.h>
+#include <xen/gntdev.h>
+
+#include <libxenvchan.h>
+
+#define PAGE 4096ul
+#define MOST 1024u
+#define BATCH 256u
+#define ROUNDS 5
+
+/* As long as a request and an answer of the machine's. */
+#define REQUEST 56
+#define ANSWER 24
+
+static int device;
+static uint32_t refs[MOST];
+static uint8_t *granted;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1e9 + time.tv_nsec;
+}
+
+/* The best of some rounds: others may be busy. In ns for each of count. */
+static double best(void (*work)(void *), void *argument, unsigned int count)
+{
+	double least = 0;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		double begun = now(), each;
+
+		for (unsigned int j = 0; j < count; j++)
+			work(argument);
+		each = (now() - begun) / count;
+		if (!i || each < least)
+			least = each;
+	}
+	return least;
+}
+
+static void echo(int fd)
+{
+	char bytes[REQUEST];
+
+	while (recv(fd, bytes, sizeof(bytes), 0) > 0)
+		if (send(fd, bytes, ANSWER, 0) < 0)
+			break;
+	_exit(0);
+}
+
+static void bare_trip(void *fd)
+{
+	static char bytes[REQUEST];
+
+	if (send(*(int *)fd, bytes, sizeof(bytes), 0) < 0 ||
+	    recv(*(int *)fd, bytes, sizeof(bytes), 0) != ANSWER)
+		die("socket");
+}
+
+static void cheapest(void *argument)
+{
+	uint32_t count = 1 << 20;
+
+	(void)argument;
+	if (ioctl(device, IOCTL_GNTDEV_SET_MAX_GRANTS, &count))
+		die("SET_MAX_GRANTS");
+}
+
+static void trips(void)
+{
+	double bare, ours;
+	int ends[2];
+	pid_t child;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends))
+		die("socketpair");
+	child = fork();
+	if (!child) {
+		close(ends[0]);
+		echo(ends[1]);
+	}
+	close(ends[1]);
+	bare = best(bare_trip, &ends[0], 20000);
+	close(ends[0]);
+	waitpid(child, NULL, 0);
+	ours = best(cheapest, NULL, 20000);
+	printf("round trip: bare socket %.2f us, SET_MAX_GRANTS %.2f us: %.2f times (aim: 1.5)\n",
+	       bare / 1e3, ours / 1e3, ours / bare);
+}
+
+static void grant(void)
+{
+	struct ioctl_gntalloc_alloc_gref *alloc;
+	int fd = open("/dev/xen/gntalloc", O_RDWR | O_CLOEXEC);
+
+	alloc = calloc(1, sizeof(*alloc) + sizeof(refs));
+	alloc->count = MOST;
+	alloc->flags = GNTALLOC_FLAG_WRITABLE;
+	if (fd < 0 || ioctl(fd, IOCTL_GNTALLOC_ALLOC_GREF, alloc))
+		die("/dev/xen/gntalloc");
+	memcpy(refs, (char *)alloc->gref_ids, sizeof(refs));
+	granted = mmap(NULL, MOST * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       fd, alloc->index);
+	if (granted == MAP_FAILED)
+		die("mmap of gntalloc");
+	memset(granted, 1, MOST * PAGE);
+	free(alloc);
+}
+
+/* MAP_GRANT_REF, mmap, munmap, UNMAP_GRANT_REF. */
+static void cycle(void *argument)
+{
+	struct ioctl_gntdev_map_grant_ref *map = argument;
+	struct ioctl_gntdev_unmap_grant_ref unmap = {.count = map->count};
+	void *at;
+
+	if (ioctl(device, IOCTL_GNTDEV_MAP_GRANT_REF, map))
+		die("MAP_GRANT_REF");
+	at = mmap(NULL, map->count * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		  device, map->index);
+	if (at == MAP_FAILED)
+		die("mmap");
+	munmap(at, map->count * PAGE);
+	unmap.index = map->index;
+	if (ioctl(device, IOCTL_GNTDEV_UNMAP_GRANT_REF, &unmap))
+		die("UNMAP_GRANT_REF");
+}
+
+static void cycles(void)
+{
+	static const unsigned int counts[] = {1, 16, 256, 1024};
+	struct ioctl_gntdev_map_grant_ref *map;
+
+	map = calloc(1, sizeof(*map) + MOST * sizeof(map->refs[0]));
+	for (unsigned int i = 0; i < MOST; i++)
+		*((struct ioctl_gntdev_grant_ref *)map->refs + i) =
+			(struct ioctl_gntdev_grant_ref){.ref = refs[i]};
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+		double each;
+
+		map->count = counts[i];
+		each = best(cycle, map, 2000 / counts[i] + 20);
+		printf("map, mmap, munmap, unmap of %4u pages: %8.1f us, %.2f us a page\n",
+		       counts[i], each / 1e3, each / 1e3 / counts[i]);
+	}
+	free(map);
+}
+
+static void copy(void *argument)
+{
+	if (ioctl(device, IOCTL_GNTDEV_GRANT_COPY, argument))
+		die("GRANT_COPY");
+}
+
+static void plain_copy(void *to)
+{
+	for (unsigned int i = 0; i < BATCH; i++)
+		memcpy((uint8_t *)to + i * PAGE, granted + i * PAGE, PAGE);
+	/* The compiler must not think that nobody looks. */
+	__asm__ volatile("" : : "r"(to) : "memory");
+}
+
+static void copies(void)
+{
+	static struct gntdev_grant_copy_segment segments[BATCH];
+	struct ioctl_gntdev_grant_copy request = {
+		.count = BATCH,
+		.segments = segments,
+	};
+	uint8_t *here = mmap(NULL, BATCH * PAGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	double bytes = BATCH * PAGE, plain, ours;
+
+	memset(here, 2, BATCH * PAGE);
+	for (unsigned int i = 0; i < BATCH; i++) {
+		segments[i].source.foreign.ref = refs[i];
+		segments[i].dest.virt = here + i * PAGE;
+		segments[i].len = PAGE;
+		segments[i].flags = 1;
+	}
+	plain = best(plain_copy, here, 200);
+	ours = best(copy, &request, 200);
+	if (memcmp(here, granted, BATCH * PAGE) || segments[0].status)
+		die("GRANT_COPY copied something else");
+	printf("copy of %u pages: memcpy %.2f GB/s, GRANT_COPY %.2f GB/s: %.2f times its speed (aim: 0.5)\n",
+	       BATCH, bytes / plain, bytes / ours, plain / ours);
+}
+
+static void local(void)
+{
+	device = open("/dev/xen/gntdev", O_RDWR | O_CLOEXEC);
+	if (device < 0)
+		die("/dev/xen/gntdev");
+	grant();
+	trips();
+	cycles();
+	copies();
+}
+
+static char buffer[1 << 16];
+
+static void vchan_send(int domid, const char *path, size_t left)
+{
+	struct libxenvchan *channel = libxenvchan_server_init(NULL, domid, path,
+							      sizeof(buffer),
+							      sizeof(buffer));
+	double begun, bytes = left;
+	char byte;
+
+	if (!channel)
+		die("libxenvchan_server_init");
+	channel->blocking = 1;
+	if (libxenvchan_recv(channel, &byte, 1) != 1)
+		die("libxenvchan_recv");
+	begun = now();
+	for (; left; left -= sizeof(buffer))
+		if (libxenvchan_send(channel, buffer, sizeof(buffer)) < 0)
+			die("libxenvchan_send");
+	if (libxenvchan_recv(channel, &byte, 1) != 1)
+		die("libxenvchan_recv");
+	printf("vchan between two domains, rings of 64 KiB: %.0f MB/s\n",
+	       bytes * 1e3 / (now() - begun));
+	libxenvchan_close(channel);
+}
+
+static void vchan_receive(int domid, const char *path, size_t left)
+{
+	struct libxenvchan *channel = NULL;
+
+	for (int i = 0; i < 500 && !channel; i++) {
+		channel = libxenvchan_client_init(NULL, domid, path);
+		usleep(10000);
+	}
+	if (!channel)
+		die("libxenvchan_client_init");
+	channel->blocking = 1;
+	libxenvchan_send(channel, "", 1);
+	for (; left; left -= sizeof(buffer))
+		if (libxenvchan_recv(channel, buffer, sizeof(buffer)) < 0)
+			die("libxenvchan_recv");
+	libxenvchan_send(channel, "", 1);
+	/* The other side reads it before this one ends. */
+	while (libxenvchan_is_open(channel) == 1)
+		usleep(1000);
+	libxenvchan_close(channel);
+}
+
+int main(int argc, char **argv)
+{
+	size_t bytes = argc > 4 ? strtoul(argv[4], NULL, 10) << 20 : 0;
+
+	setlinebuf(stdout);
+	if (argc == 2 && !strcmp(argv[1], "local"))
+		local();
+	else if (argc == 5 && !strcmp(argv[1], "send"))
+		vchan_send(atoi(argv[2]), argv[3], bytes);
+	else if (argc == 5 && !strcmp(argv[1], "receive"))
+		vchan_receive(atoi(argv[2]), argv[3], bytes);
+	else
+		return 2;
+	return 0;
+}

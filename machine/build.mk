@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+#
+# gntdev run and what it needs: the command, the server, the library that
+# programs are given. make -f machine/build.mk [O=folder] [SAN=address,...]
+# SAN is for the server: what it runs is the driver and the machine.
+TOP := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))/..)
+O ?= $(TOP)/build/machine
+SAN ?=
+LIBMACHINE ?= $(O)/libmachine.a
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CFLAGS ?= -O2 -g
+WARNINGS := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -pthread
+SANITIZERS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
+
+SERVER := $(patsubst $(TOP)/%.c,$(O)/obj/%.o,$(wildcard $(TOP)/machine/server/*.c))
+CLIENT := $(patsubst $(TOP)/%.c,$(O)/obj/%.o,$(wildcard $(TOP)/machine/client/*.c))
+TOOL := $(patsubst $(TOP)/%.c,$(O)/obj/%.o,$(wildcard $(TOP)/tool/*.c))
+PROGRAM := $(O)/obj/machine/program.o
+
+.PHONY: all
+all: $(O)/gntdev $(O)/gntdev-server $(O)/libgntdev-preload.so
+
+$(O)/gntdev: $(TOOL) $(PROGRAM)
+	@$(CC) $(CFLAGS) -o $@ $^
+
+$(O)/gntdev-server: $(SERVER) $(LIBMACHINE)
+	@$(CC) $(CFLAGS) $(SANITIZERS) -pthread -o $@ $^
+
+# Linked against nothing but the C library, and no name of it shows.
+$(O)/libgntdev-preload.so: $(CLIENT) $(PROGRAM)
+	@$(CC) $(CFLAGS) -shared -pthread -Wl,-z,now -Wl,--no-undefined -o $@ $^ -ldl
+
+$(SERVER): EXTRA := $(SANITIZERS)
+$(CLIENT) $(PROGRAM): EXTRA := -fPIC -fvisibility=hidden
+
+$(O)/obj/%.o: $(TOP)/%.c
+	@mkdir -p $(@D)
+	@echo '  CC $(<:$(TOP)/%=%)'
+	@$(CC) $(WARNINGS) $(CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
+
+$(O)/libmachine.a: FORCE
+	@$(MAKE) -s -C $(TOP)/machine O=$(O) SAN=$(SAN)
+
+.PHONY: FORCE
+FORCE:
+
+-include $(wildcard $(O)/obj/*/*.d $(O)/obj/machine/*/*.d)

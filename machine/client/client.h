@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * The library that `gntdev run` preloads: what its parts know of each other.
+ *
+ * It puts itself before the C library's functions through which a program
+ * reaches the Xen devices, and hands everything else on. A program may be in
+ * any state when it calls: in a signal handler, in the child of a fork, in a
+ * thread that is being cancelled. So nothing here allocates with malloc(),
+ * and locks are held with signals blocked.
+ */
+#ifndef CLIENT_H
+#define CLIENT_H
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../protocol.h"
+
+#define EXPORT __attribute__((visibility("default")))
+#define PAGE 4096UL
+
+/* ---- next.c: the functions behind ours ---- */
+
+/* The function of that name that would be called without us. */
+void *next_find(const char *name);
+
+/* NEXT(close)(fd) */
+#define NEXT(name)                                                   \
+	({                                                           \
+		static __typeof__(&name) next_##name;                \
+		if (!next_##name)                                    \
+			next_##name = (__typeof__(&name))(uintptr_t) \
+				next_find(#name);                    \
+		next_##name;                                         \
+	})
+
+/* System calls that are no cancellation points; they set errno. */
+#define raw(...) RAW_PAD(__VA_ARGS__, 0, 0, 0, 0, 0, 0)
+#define RAW_PAD(number, a, b, c, d, e, f, ...)                       \
+	raw_call(number, (long)(a), (long)(b), (long)(c), (long)(d), \
+		 (long)(e), (long)(f))
+long raw_call(long number, long a, long b, long c, long d, long e, long f);
+
+/* ---- channel.c: connections to the server ---- */
+
+/* Whether this process is on a machine. */
+bool channel_on(void);
+const char *channel_folder(void);
+/* Begins when the program starts; ends it if it cannot be on the machine. */
+void channel_begin(void);
+
+/* 0 or more, or a negative errno: -EIO if the server is gone. */
+int64_t channel_call(const struct request *request, struct answer *answer);
+/* The same for calls that are answered by a descriptor. */
+int channel_call_fd(const struct request *request, int64_t *value);
+/* The same for calls that are answered by text; its length. */
+size_t channel_text(const struct request *request, char *text, size_t size);
+/* The same for many packets: @each is called for each one. */
+typedef void (*packet_fn)(const struct answer *answer, const void *bytes,
+			  int fd, void *arg);
+int64_t channel_stream(const struct request *request, packet_fn each, void *arg,
+		       uint32_t *flags);
+/* What has ended before is done with when it returns. */
+void channel_sync(void);
+
+/* Descriptors that the program does not know of. */
+bool channel_owns(int fd);
+/* The lowest of them from @fd on, or -1. */
+int channel_next_own(int fd);
+/* One of them shall have another number. */
+void channel_move(int fd);
+
+/* Around fork(). */
+void channel_before_fork(void);
+void channel_after_fork(bool child);
+
+/* ---- ranges.c: where devices are mapped ---- */
+
+struct range {
+	uintptr_t start, end;
+	int prot;
+	bool no_fork; /* a child does not inherit it */
+	bool look; /* a child asks what it has inherited */
+};
+
+/* The first range that ends above @from, or NULL; call with the lock. */
+struct range *ranges_from(uintptr_t from);
+/* Whether there may be one; without the lock. */
+bool ranges_maybe(uintptr_t start, uintptr_t end);
+bool ranges_add(const struct range *range);
+/* Parts of ranges that are between are cut off. */
+void ranges_remove(uintptr_t start, uintptr_t end);
+/* A range begins and ends there, if it is inside one. */
+bool ranges_split(uintptr_t at);
+bool ranges_any(void);
+
+/* Signals are blocked as long as the lock is held. */
+void ranges_lock(sigset_t *before);
+void ranges_unlock(const sigset_t *before);
+void ranges_reset_lock(void);
+
+/* ---- memory.c ---- */
+
+void *memory_mmap(void *addr, size_t length, int prot, int flags, int fd,
+		  off_t offset);
+int memory_munmap(void *addr, size_t length);
+int memory_mprotect(void *addr, size_t length, int prot);
+int memory_madvise(void *addr, size_t length, int advice);
+void *memory_mremap(void *addr, size_t old_length, size_t new_length, int flags,
+		    void *new_addr);
+int memory_remap_pages(void *addr, size_t length, int prot, size_t offset,
+		       int flags);
+void memory_clear_refs(int what);
+/* In a child: it has only what a child inherits. */
+void memory_after_fork(void);
+
+/* ---- device.c ---- */
+
+/* The inode number if it is a socket, 0 if not. */
+uint64_t device_inode(int fd);
+/* Whether another socket has that number now; its inode, then. */
+bool device_is_another(int fd, uint64_t *inode);
+/* Whether this process has used it as a device. */
+bool device_is_known(uint64_t inode);
+void device_know(uint64_t inode);
+/* A descriptor, -1 with errno set, or -2 if the path is none of ours. */
+int device_open(const char *path, int flags);
+enum served_file device_of(const char *path);
+/*
+ * Whether it is a device that is not read or written: its descriptor is a
+ * socket, which would take it differently.
+ */
+bool device_is_mute(int fd);
+int device_ioctl(int fd, unsigned long number, void *argument);
+
+/* ---- process.c ---- */
+
+void process_begin(void);
+
+#endif /* CLIENT_H */

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* The devices, and the files beside them, by path and by descriptor. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/ioctl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <xen/gntalloc.h>
+
+#include "../../include/xen/gntdev.h"
+#include "client.h"
+
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#else
+#define RUNNING_ON_VALGRIND false
+#define VALGRIND_MAKE_MEM_DEFINED(address, size) ((void)(address))
+#endif
+
+#define EVTCHN_RESET _IOC(_IOC_NONE, 'E', 5, 0)
+
+static const struct {
+	const char *path;
+	enum served_file file;
+} served[] = {
+	{"/dev/xen/gntdev", FILE_GNTDEV},
+	{"/dev/xen/gntalloc", FILE_GNTALLOC},
+	{"/dev/xen/evtchn", FILE_EVTCHN},
+	{"/dev/xen/privcmd", FILE_PRIVCMD},
+	{"/dev/xen/xenbus", FILE_XENBUS},
+	{"/proc/xen/privcmd", FILE_PRIVCMD},
+	{"/proc/xen/xenbus", FILE_XENBUS},
+	{"/proc/xen/capabilities", FILE_CAPABILITIES},
+	{"/proc/xen/xsd_port", FILE_XSD_PORT},
+	{"/proc/xen/xsd_kva", FILE_XSD_KVA},
+	{"/sys/hypervisor/type", FILE_HYPERVISOR_TYPE},
+	{"/sys/hypervisor/guest_type", FILE_GUEST_TYPE},
+	{"/sys/hypervisor/properties/features", FILE_FEATURES},
+	{"/sys/module/xen_gntdev/parameters/limit", FILE_LIMIT},
+	{"/sys/module/xen_gntalloc/parameters/limit", FILE_GNTALLOC_LIMIT},
+	{"/sys/class/misc/xen!gntdev/mapped", FILE_MAPPED},
+	{"/sys/class/misc/xen!gntdev/deferred", FILE_DEFERRED},
+	{"/sys/class/misc/xen!gntdev/leaked", FILE_LEAKED},
+};
+
+enum served_file device_of(const char *path)
+{
+	if (!channel_on() || !path || path[0] != '/')
+		return 0;
+	for (size_t i = 0; i < sizeof(served) / sizeof(*served); i++) {
+		if (!strcmp(path, served[i].path))
+			return served[i].file;
+	}
+
+	return 0;
+}
+
+/*
+ * Which inodes are of devices that this process has used: a few bits say no
+ * for certain. So a close() of another socket costs nothing.
+ */
+#define KNOWN_BITS 4096
+static atomic_ulong known[KNOWN_BITS / (8 * sizeof(long))];
+
+static atomic_ulong *known_word(uint64_t inode, unsigned long *bit)
+{
+	unsigned int place = inode % KNOWN_BITS;
+
+	*bit = 1UL << place % (8 * sizeof(long));
+	return &known[place / (8 * sizeof(long))];
+}
+
+void device_know(uint64_t inode)
+{
+	unsigned long bit;
+	atomic_ulong *word = known_word(inode, &bit);
+
+	if (!(*word & bit))
+		atomic_fetch_or(word, bit);
+}
+
+bool device_is_known(uint64_t inode)
+{
+	unsigned long bit;
+	const atomic_ulong *word = known_word(inode, &bit);
+
+	return inode && *word & bit;
+}
+
+uint64_t device_inode(int fd)
+{
+	struct stat status;
+	int saved = errno;
+
+	if (raw(SYS_fstat, fd, &status) < 0 || !S_ISSOCK(status.st_mode)) {
+		errno = saved;
+		return 0;
+	}
+
+	return status.st_ino;
+}
+
+/*
+ * Descriptors that were once given to a device without read and write. It is a
+ * hint, so that reading a file costs nothing: one of these is looked at.
+ */
+#define HINTS 1024
+static atomic_uchar mute[HINTS];
+
+bool device_is_mute(int fd)
+{
+	if (fd < 0 || fd >= HINTS || !mute[fd])
+		return false;
+	if (device_is_known(device_inode(fd)))
+		return true;
+	mute[fd] = false;
+
+	return false;
+}
+
+/* The flags that a descriptor can have and that open() was asked for. */
+static int finish_open(int fd, int flags)
+{
+	uint64_t inode = device_inode(fd);
+
+	if (inode)
+		device_know(inode);
+	if (!(flags & O_CLOEXEC))
+		raw(SYS_fcntl, fd, F_SETFD, 0);
+	if (flags & O_NONBLOCK)
+		raw(SYS_fcntl, fd, F_SETFL, O_RDWR | O_NONBLOCK);
+
+	return fd;
+}
+
+static int open_served(enum served_file file, int flags)
+{
+	struct request request = {
+		.op = OP_OPEN,
+		.file = file,
+		.a = flags,
+	};
+	int64_t error;
+	int fd = channel_call_fd(&request, &error);
+
+	if (fd >= 0 && fd < HINTS)
+		mute[fd] = file == FILE_GNTDEV || file == FILE_GNTALLOC ||
+			   file == FILE_PRIVCMD;
+	if (fd >= 0)
+		return finish_open(fd, flags);
+	errno = error < 0 ? -error : EIO;
+
+	return -1;
+}
+
+/* What /proc says of a descriptor of a device, and what the driver adds. */
+static int open_fdinfo(const char *path, int fd)
+{
+	uint64_t inode = device_inode(fd);
+	struct request request = {.op = OP_FDINFO, .inode = inode};
+	char text[4096];
+	int from, to;
+	ssize_t size;
+
+	if (!device_is_known(inode))
+		return -2;
+	from = raw(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	if (from < 0)
+		return -1;
+	size = raw(SYS_read, from, text, sizeof(text) / 2);
+	raw(SYS_close, from);
+	if (size < 0)
+		return -1;
+	size += channel_text(&request, text + size, sizeof(text) / 2);
+
+	to = raw(SYS_memfd_create, "fdinfo", MFD_CLOEXEC);
+	if (to < 0)
+		return -1;
+	raw(SYS_write, to, text, size);
+	raw(SYS_lseek, to, 0, SEEK_SET);
+
+	return to;
+}
+
+static int open_proc(const char *path, int flags)
+{
+	char own[32];
+	int length, fd, end = 0;
+
+	length = snprintf(own, sizeof(own), "/proc/%d/", getpid());
+	if (!strncmp(path, "/proc/self/", 11))
+		path += 11;
+	else if (!strncmp(path, own, length))
+		path += length;
+	else
+		return -2;
+
+	/* Its effect on mapped devices is the kernel's matter. */
+	if (!strcmp(path, "clear_refs") && (flags & O_ACCMODE) != O_RDONLY)
+		memory_clear_refs(4);
+	if (sscanf(path, "fdinfo/%d%n", &fd, &end) == 1 && end && !path[end]) {
+		snprintf(own, sizeof(own), "/proc/self/fdinfo/%d", fd);
+		return open_fdinfo(own, fd);
+	}
+
+	return -2;
+}
+
+int device_open(const char *path, int flags)
+{
+	enum served_file file = device_of(path);
+
+	if (file)
+		return open_served(file, flags);
+	if (channel_on() && path && !strncmp(path, "/proc/", 6))
+		return open_proc(path, flags);
+
+	return -2;
+}
+
+/* Ports that were delivered and not read yet are as good as never sent. */
+static void drain(int fd)
+{
+	char bytes[1024];
+
+	while (raw(SYS_recvfrom, fd, bytes, sizeof(bytes), MSG_DONTWAIT, NULL,
+		   NULL) > 0)
+		;
+}
+
+/* Whether another device is there now than the one that was asked for. */
+bool device_is_another(int fd, uint64_t *inode)
+{
+	uint64_t former = *inode;
+
+	*inode = device_inode(fd);
+
+	return *inode && *inode != former;
+}
+
+/*
+ * The server has written into the program's memory, where valgrind does not
+ * see it. Costs a few instructions without valgrind.
+ */
+static void tell_valgrind(unsigned long number, void *argument)
+{
+	struct ioctl_gntalloc_alloc_gref *alloc = argument;
+	struct ioctl_gntdev_grant_copy *copy = argument;
+
+	if (!RUNNING_ON_VALGRIND)
+		return;
+	if (argument)
+		VALGRIND_MAKE_MEM_DEFINED(argument, _IOC_SIZE(number));
+	if (number == IOCTL_GNTALLOC_ALLOC_GREF)
+		VALGRIND_MAKE_MEM_DEFINED(alloc->gref_ids,
+					  alloc->count * sizeof(uint32_t));
+	if (number != IOCTL_GNTDEV_GRANT_COPY)
+		return;
+	for (unsigned int i = 0; i < copy->count; i++)
+		VALGRIND_MAKE_MEM_DEFINED(&copy->segments[i].status,
+					  sizeof(copy->segments[i].status));
+}
+
+int device_ioctl(int fd, unsigned long number, void *argument)
+{
+	struct request request = {
+		.op = OP_IOCTL,
+		.a = number & 0xffffffff,
+		.b = (uintptr_t)argument,
+	};
+	struct answer answer = {0};
+	unsigned int type = _IOC_TYPE(number);
+	int64_t result;
+
+	/* 'G', 'E' and 'P' are what the devices take; others fail anyhow. */
+	if (channel_on() && (type == 'G' || type == 'E' || type == 'P'))
+		request.inode = device_inode(fd);
+	if (!request.inode)
+		return raw(SYS_ioctl, fd, number, argument);
+
+	if (request.a == EVTCHN_RESET && device_is_known(request.inode))
+		drain(fd);
+	do {
+		result = channel_call(&request, &answer);
+	} while (answer.flags & ANSWER_UNKNOWN &&
+		 device_is_another(fd, &request.inode));
+	if (answer.flags & ANSWER_UNKNOWN)
+		return raw(SYS_ioctl, fd, number, argument);
+
+	device_know(request.inode);
+	if (result < 0) {
+		errno = -result;
+		return -1;
+	}
+	tell_valgrind(number, argument);
+
+	return result;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * The devices beside the driver's: models of /dev/xen/gntalloc, with which a
+ * program grants pages, and of /dev/xen/evtchn.
+ */
+#ifndef MACHINE_DEVICES_H
+#define MACHINE_DEVICES_H
+
+#include "../kernel/files.h"
+
+struct device_kind {
+	const char *name;
+	const struct file_operations *fops;
+	ssize_t (*read)(struct file *file, void *buf, size_t size);
+	ssize_t (*write)(struct file *file, const void *buf, size_t size);
+	short (*poll)(struct file *file);
+};
+
+extern const struct device_kind gntalloc_device, evtchn_device;
+
+void gntalloc_start(unsigned int limit);
+/* Gives pages back whose peers have let go since; prints those that did not. */
+unsigned int gntalloc_stop(FILE *out);
+void gntalloc_list(struct domain *d, FILE *out);
+
+/* A port that @file bound has an event; may call the file's readable(). */
+struct evtchn_user;
+void evtchn_deliver(struct evtchn_user *user, u32 port);
+/* Taken under the hypervisor's lock, put without it. */
+void evtchn_user_get(struct evtchn_user *user);
+void evtchn_user_put(struct evtchn_user *user);
+struct file *evtchn_user_file(struct evtchn_user *user);
+
+#endif /* MACHINE_DEVICES_H */

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * The live state, for people: instances, ranges, notifications, mappings. The
+ * one file of the machine that knows the driver's structures.
+ */
+#include "../driver/gntdev.h"
+
+#include "devices/devices.h"
+#include "inspect.h"
+#include "kernel/calls.h"
+#include "xen/xen.h"
+
+void driver_reset(void)
+{
+	memset(&counters, 0, sizeof(counters));
+	mode = NULL;
+}
+
+static const char *state_name(enum range_state state)
+{
+	static const char *const names[] = {
+		[RANGE_NEW] = "new",
+		[RANGE_INSERTED] = "inserted",
+		[RANGE_MAPPING] = "being mapped",
+		[RANGE_MAPPED] = "mapped",
+		[RANGE_UNMAPPING] = "being unmapped",
+		[RANGE_GONE] = "gone",
+	};
+
+	return names[state];
+}
+
+static void list_notify(const struct grant_range *range, FILE *out)
+{
+	u32 i;
+
+	for (i = 0; range->notify && i < range->count; i++) {
+		const struct notify *n = &range->notify[i];
+
+		if (n->action & UNMAP_NOTIFY_CLEAR_BYTE)
+			fprintf(out, "      page %u: clears byte %u\n", i,
+				n->byte);
+		if (n->action & UNMAP_NOTIFY_SEND_EVENT)
+			fprintf(out, "      page %u: sends on port %u\n", i,
+				n->port);
+	}
+}
+
+struct listing {
+	struct domain *domain;
+	FILE *out;
+};
+
+/* One instance of the driver; its lock is taken as by one of its requests. */
+static void list_instance(struct file *file, void *arg)
+{
+	struct listing *l = arg;
+	struct instance *inst = file->private_data;
+	struct grant_range *range;
+	struct rb_node *node;
+	struct context c;
+
+	if (file->domain != l->domain || strcmp(file_name(file), "gntdev"))
+		return;
+
+	call_begin(&c, NULL, file->domain);
+	mutex_lock(&inst->lock);
+	fprintf(l->out, "  instance: %u ranges, %llu grants\n",
+		inst->table.ranges, inst->table.grants);
+	for (node = rb_first(&inst->table.root); node; node = rb_next(node)) {
+		range = rb_entry(node, struct grant_range, node);
+		fprintf(l->out,
+			"    range at %#llx: %u grants, first %u of domain %u, %s\n",
+			range->index, range->count, range->grants[0].ref,
+			range->grants[0].domid, state_name(range->state));
+		list_notify(range, l->out);
+	}
+	mutex_unlock(&inst->lock);
+	call_end(&c);
+}
+
+/* The VMAs of a task, of @domain's or, with NULL, of any; returns how many. */
+static unsigned int list_vmas(struct task *task, FILE *out)
+{
+	struct vm_area_struct *vma;
+	unsigned int count = 0;
+	struct mapping *m;
+	struct context c;
+
+	context_enter(&c, NULL, task->domain);
+	down_read(&task->mm->mmap_lock);
+	for (vma = find_vma(task->mm, 0); vma; vma = vma_next(vma)) {
+		m = vma->vm_private_data;
+		count++;
+		fprintf(out, "  process %d: %s at %#lx, %lu pages",
+			(int)task->pid, file_name(vma->vm_file), vma->vm_start,
+			vma_pages(vma));
+		if (!strcmp(file_name(vma->vm_file), "gntdev") && m)
+			fprintf(out,
+				", range at %#llx, first grant %u of domain %u",
+				m->range->index, m->range->grants[0].ref,
+				m->range->grants[0].domid);
+		fputc('\n', out);
+	}
+	up_read(&task->mm->mmap_lock);
+	context_leave(&c);
+
+	return count;
+}
+
+static void list_task(struct task *task, void *arg)
+{
+	struct listing *l = arg;
+
+	if (task->domain == l->domain)
+		list_vmas(task, l->out);
+}
+
+static void list_domain(struct domain *d, void *arg)
+{
+	struct listing l = {d, arg};
+
+	fprintf(l.out, "domain %u: %u grants mapped\n", d->id, d->mappings);
+	files_each(list_instance, &l);
+	tasks_each(list_task, &l);
+	gntalloc_list(d, l.out);
+	ports_list(d, l.out);
+}
+
+void machine_list(FILE *out)
+{
+	struct machine_counters n;
+
+	machine_counters(&n);
+	fprintf(out,
+		"machine: %s, %ld pages mapped, %ld deferred, %ld leaked\n",
+		machine_mode() == MACHINE_PV ? "pv" : "auto-translated",
+		n.mapped, n.deferred, n.leaked);
+	domains_each(list_domain, out);
+}
+
+struct report {
+	FILE *out;
+	unsigned int count;
+};
+
+unsigned int task_report(struct task *task, FILE *out)
+{
+	return list_vmas(task, out);
+}
+
+static void report_task(struct task *task, void *arg)
+{
+	struct report *r = arg;
+
+	r->count += list_vmas(task, r->out);
+}
+
+static void report_track(const struct track *t, void *arg)
+{
+	struct report *r = arg;
+
+	/* Pages that a VMA shows were told with it. */
+	if (!t->page || page_count(t->page) < 2 + (int)t->page->maps)
+		return;
+	r->count++;
+	fprintf(r->out, "  grant %u of domain %u: in use by domain %u\n",
+		t->ref, t->granter->id, t->mapper->id);
+}
+
+unsigned int machine_report(FILE *out)
+{
+	struct report r = {out, 0};
+
+	tasks_each(report_task, &r);
+	tracks_each(report_track, &r);
+
+	return r.count;
+}

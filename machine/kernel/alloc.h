@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Allocations: models. Each is counted, comes filled with garbage unless it is
+ * to be zero, and knows how it has to be freed.
+ */
+#ifndef MACHINE_KERNEL_ALLOC_H
+#define MACHINE_KERNEL_ALLOC_H
+
+#include <stdio.h>
+
+#include "base.h"
+
+#define machine_here __FILE__ ":" machine_text(__LINE__)
+#define machine_text(x) machine_text_of(x)
+#define machine_text_of(x) #x
+
+#define kzalloc(size, flags) machine_kzalloc(size, flags, machine_here)
+#define kvmalloc(size, flags) machine_kvmalloc(size, flags, machine_here)
+#define kvcalloc(n, size, flags) machine_kvcalloc(n, size, flags, machine_here)
+void *machine_kzalloc(size_t size, gfp_t flags, const char *where);
+void *machine_kvmalloc(size_t size, gfp_t flags, const char *where);
+void *machine_kvcalloc(size_t n, size_t size, gfp_t flags, const char *where);
+void kfree(const void *ptr);
+void kvfree(const void *ptr);
+
+/* Prints what was not freed, forgets it, returns how many that were. */
+unsigned int alloc_leaks(FILE *out);
+
+#endif /* MACHINE_KERNEL_ALLOC_H */

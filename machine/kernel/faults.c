@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "context.h"
+#include "faults.h"
+
+#define MAX_RULES 64
+
+static const struct {
+	const char *name;
+	unsigned int variants;
+} sites[SITES] = {
+	[SITE_KZALLOC] = {"kzalloc", 1},
+	[SITE_KVMALLOC] = {"kvmalloc", 1},
+	[SITE_KVCALLOC] = {"kvcalloc", 1},
+	[SITE_COPY_FROM_USER] = {"copy_from_user", 1},
+	[SITE_COPY_TO_USER] = {"copy_to_user", 1},
+	[SITE_PUT_USER] = {"put_user", 1},
+	[SITE_ALLOC_PAGES] = {"gnttab_alloc_pages", 1},
+	/* -EFAULT, -ENOMEM, no page, too few pages */
+	[SITE_PIN] = {"pin_user_pages_fast", 4},
+	/* -ENOMEM, -EINTR */
+	[SITE_NOTIFIER] = {"mmu_interval_notifier_insert_locked", 2},
+	/* at the first page, half-way */
+	[SITE_PAGE_TABLES] = {"apply_to_page_range", 2},
+	[SITE_INSERT_PAGES] = {"vm_insert_pages", 2},
+	[SITE_EVTCHN_GET] = {"evtchn_get", 1},
+	[SITE_MISC_REGISTER] = {"misc_register", 1},
+	[SITE_SIGNAL] = {"fatal_signal", 1},
+	[SITE_P2M] = {"set_foreign_p2m_mapping", 1},
+	/* an error at once, an error half-way, preempted half-way */
+	[SITE_MAP_CALL] = {"map_call", 3},
+	[SITE_UNMAP_CALL] = {"unmap_call", 3},
+	[SITE_COPY_CALL] = {"copy_call", 3},
+	[SITE_MAP_STATUS] = {"map_status", 6},
+	[SITE_UNMAP_STATUS] = {"unmap_status", 4},
+	[SITE_COPY_STATUS] = {"copy_status", 6},
+};
+
+/* What a status site answers, by variant. */
+static const s16 map_statuses[] = {
+	GNTST_general_error,
+	GNTST_no_device_space,
+	GNTST_eagain,
+	GNTST_permission_denied,
+	-1000,
+	7,
+};
+static const s16 unmap_statuses[] = {
+	GNTST_general_error,
+	GNTST_bad_handle,
+	-1000,
+	7,
+};
+static const s16 copy_statuses[] = {
+	GNTST_general_error,
+	GNTST_bad_gntref,
+	GNTST_eagain,
+	GNTST_bad_page,
+	-1000,
+	7,
+};
+
+enum {
+	ANY_SITE = SITES,
+	ALLOC_SITES
+};
+
+struct rule {
+	int site;
+	u64 nth; /* 0: by probability */
+	bool persistent;
+	unsigned int of_million;
+	u64 seen;
+};
+
+struct op_rule {
+	enum machine_op op;
+	u64 nth;
+	s16 status;
+};
+
+/* All under the lock; @armed tells without it that there is nothing to do. */
+static struct {
+	pthread_mutex_t lock;
+	int armed;
+	u64 sites, failed, random;
+	u64 nth;
+	unsigned int variant;
+	bool persistent;
+	unsigned int of_million;
+	int only; /* this site, or -1 */
+	struct rule rules[MAX_RULES];
+	unsigned int nrules;
+	struct op_rule op_rules[MAX_RULES];
+	unsigned int nop_rules;
+	u64 ops[MACHINE_OPS];
+	int last;
+} plan = {.lock = PTHREAD_MUTEX_INITIALIZER, .last = -1, .only = -1};
+
+static bool chance(unsigned int of_million)
+{
+	plan.random ^= plan.random << 13;
+	plan.random ^= plan.random >> 7;
+	plan.random ^= plan.random << 17;
+	return plan.random % 1000000 < of_million;
+}
+
+static bool rule_covers(const struct rule *rule, enum fault_site site)
+{
+	if (rule->site == ANY_SITE)
+		return site != SITE_SIGNAL;
+	if (rule->site == ALLOC_SITES)
+		return site <= SITE_KVCALLOC || site == SITE_ALLOC_PAGES;
+	return rule->site == (int)site;
+}
+
+static bool rules_fail(enum fault_site site)
+{
+	struct rule *rule;
+	bool fails = false;
+
+	for (rule = plan.rules; rule < plan.rules + plan.nrules; rule++) {
+		if (!rule_covers(rule, site))
+			continue;
+		rule->seen++;
+		if (!rule->nth)
+			fails |= chance(rule->of_million);
+		else
+			fails |= rule->seen == rule->nth ||
+				 (rule->persistent && rule->seen > rule->nth);
+	}
+
+	return fails;
+}
+
+bool fault(enum fault_site site, unsigned int *variant)
+{
+	bool fails;
+
+	/* The task is being set up by a test, not in the kernel. */
+	if (!context()->outer)
+		return false;
+	if (!__atomic_load_n(&plan.armed, __ATOMIC_RELAXED)) {
+		__atomic_fetch_add(&plan.sites, 1, __ATOMIC_RELAXED);
+		return false;
+	}
+
+	pthread_mutex_lock(&plan.lock);
+	if (plan.only >= 0 && plan.only != (int)site) {
+		pthread_mutex_unlock(&plan.lock);
+		return false;
+	}
+	plan.sites++;
+	fails = rules_fail(site);
+	*variant = plan.variant;
+	if (plan.nth)
+		fails |= plan.sites == plan.nth ||
+			 (plan.persistent && plan.sites > plan.nth);
+	if (plan.of_million && chance(plan.of_million)) {
+		fails = true;
+		*variant = plan.random >> 32;
+	}
+	*variant %= sites[site].variants;
+	if (fails) {
+		plan.failed++;
+		plan.last = site;
+	}
+	pthread_mutex_unlock(&plan.lock);
+
+	return fails;
+}
+
+static bool op_rules_fail(enum machine_op op, s16 *status)
+{
+	unsigned int i;
+
+	plan.ops[op]++;
+	for (i = 0; i < plan.nop_rules; i++) {
+		if (plan.op_rules[i].op != op ||
+		    plan.op_rules[i].nth != plan.ops[op])
+			continue;
+		*status = plan.op_rules[i].status;
+		plan.failed++;
+		return true;
+	}
+
+	return false;
+}
+
+bool fault_op(enum machine_op op, bool user, s16 *status)
+{
+	unsigned int variant;
+	bool fails = false;
+
+	if (__atomic_load_n(&plan.armed, __ATOMIC_RELAXED) &&
+	    context()->outer) {
+		pthread_mutex_lock(&plan.lock);
+		fails = op_rules_fail(op, status);
+		if (op == MACHINE_OP_MAP && !fails)
+			fails = op_rules_fail(user ? MACHINE_OP_UMAP
+						   : MACHINE_OP_KMAP,
+					      status);
+		pthread_mutex_unlock(&plan.lock);
+	}
+	if (fails)
+		return true;
+
+	switch (op) {
+	case MACHINE_OP_MAP:
+		fails = fault(SITE_MAP_STATUS, &variant);
+		*status = fails ? map_statuses[variant] : 0;
+		break;
+	case MACHINE_OP_UNMAP:
+		fails = fault(SITE_UNMAP_STATUS, &variant);
+		*status = fails ? unmap_statuses[variant] : 0;
+		break;
+	default:
+		fails = fault(SITE_COPY_STATUS, &variant);
+		*status = fails ? copy_statuses[variant] : 0;
+		break;
+	}
+
+	return fails;
+}
+
+void machine_fail_none(void)
+{
+	pthread_mutex_lock(&plan.lock);
+	__atomic_store_n(&plan.armed, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&plan.sites, 0, __ATOMIC_RELAXED);
+	plan.failed = 0;
+	plan.nth = 0;
+	plan.of_million = 0;
+	plan.nrules = 0;
+	plan.nop_rules = 0;
+	plan.last = -1;
+	plan.only = -1;
+	memset(plan.ops, 0, sizeof(plan.ops));
+	pthread_mutex_unlock(&plan.lock);
+}
+
+void faults_seed(u64 seed)
+{
+	plan.random = seed * 0x9e3779b97f4a7c15ULL | 1;
+}
+
+static void arm(void)
+{
+	__atomic_store_n(&plan.armed, 1, __ATOMIC_RELAXED);
+}
+
+void machine_fail_nth(uint64_t nth, unsigned int variant, bool persistent)
+{
+	machine_fail_none();
+	pthread_mutex_lock(&plan.lock);
+	plan.nth = nth;
+	plan.variant = variant;
+	plan.persistent = persistent;
+	arm();
+	pthread_mutex_unlock(&plan.lock);
+}
+
+void machine_fail_random(unsigned int of_million)
+{
+	pthread_mutex_lock(&plan.lock);
+	plan.of_million = of_million;
+	arm();
+	pthread_mutex_unlock(&plan.lock);
+}
+
+int machine_fail_op(enum machine_op op, uint64_t nth, int16_t status)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&plan.lock);
+	if (plan.nop_rules == MAX_RULES)
+		err = -ENOSPC;
+	else
+		plan.op_rules[plan.nop_rules++] =
+			(struct op_rule){op, plan.ops[op] + nth, status};
+	arm();
+	pthread_mutex_unlock(&plan.lock);
+
+	return err;
+}
+
+uint64_t machine_sites(void)
+{
+	return __atomic_load_n(&plan.sites, __ATOMIC_RELAXED);
+}
+
+uint64_t machine_failed(void)
+{
+	return plan.failed;
+}
+
+const char *machine_failed_name(void)
+{
+	return plan.last < 0 ? NULL : sites[plan.last].name;
+}
+
+unsigned int machine_failed_variants(void)
+{
+	return plan.last < 0 ? 0 : sites[plan.last].variants;
+}
+
+static int site_by_name(const char *name, size_t len)
+{
+	int i;
+
+	for (i = 0; i < SITES; i++) {
+		if (strlen(sites[i].name) == len &&
+		    !strncmp(sites[i].name, name, len))
+			return i;
+	}
+	if (len == 3 && !strncmp(name, "any", len))
+		return ANY_SITE;
+	if (len == 5 && !strncmp(name, "alloc", len))
+		return ALLOC_SITES;
+
+	return -1;
+}
+
+static int op_by_name(const char *name, size_t len)
+{
+	static const char *const names[MACHINE_OPS] = {
+		[MACHINE_OP_MAP] = "map",   [MACHINE_OP_KMAP] = "kmap",
+		[MACHINE_OP_UMAP] = "umap", [MACHINE_OP_UNMAP] = "unmap",
+		[MACHINE_OP_COPY] = "copy",
+	};
+	int i;
+
+	for (i = 0; i < MACHINE_OPS; i++) {
+		if (strlen(names[i]) == len && !strncmp(names[i], name, len))
+			return i;
+	}
+
+	return -1;
+}
+
+/* OP:N=STATUS; false if it is not well-formed. */
+static bool add_op_rule(int op, const char *text)
+{
+	char *end;
+	unsigned long long nth = strtoull(text, &end, 10);
+	long status;
+
+	if (end == text || *end != '=' || !nth)
+		return false;
+	text = end + 1;
+	status = strtol(text, &end, 10);
+	if (end == text || *end || status < INT16_MIN || status > INT16_MAX)
+		return false;
+
+	return !machine_fail_op(op, nth, status);
+}
+
+/* SITE:N, SITE:N+ or SITE%P. */
+static bool add_rule(int site, char kind, const char *text)
+{
+	struct rule rule = {.site = site};
+	double percent;
+	char *end;
+
+	if (kind == '%') {
+		percent = strtod(text, &end);
+		if (end == text || *end || !(percent > 0) || percent > 100)
+			return false;
+		rule.of_million = percent * 10000;
+	} else {
+		rule.nth = strtoull(text, &end, 10);
+		if (end == text || !rule.nth)
+			return false;
+		rule.persistent = *end == '+';
+		if (end[rule.persistent])
+			return false;
+	}
+
+	pthread_mutex_lock(&plan.lock);
+	if (plan.nrules < MAX_RULES)
+		plan.rules[plan.nrules++] = rule;
+	arm();
+	pthread_mutex_unlock(&plan.lock);
+
+	return true;
+}
+
+static bool add_part(char *part)
+{
+	size_t len = strcspn(part, ":%");
+	char kind = part[len];
+	int op = op_by_name(part, len);
+	int site = site_by_name(part, len);
+
+	if (!kind)
+		return false;
+	if (op >= 0 && kind == ':')
+		return add_op_rule(op, part + len + 1);
+	return site >= 0 && add_rule(site, kind, part + len + 1);
+}
+
+void machine_fail_only(const char *name)
+{
+	pthread_mutex_lock(&plan.lock);
+	plan.only = site_by_name(name, strlen(name));
+	arm();
+	pthread_mutex_unlock(&plan.lock);
+}
+
+int machine_fail_spec(const char *spec, char *why, size_t size)
+{
+	char part[128];
+	size_t len;
+
+	for (; *spec; spec += len + (spec[len] == ',')) {
+		len = strcspn(spec, ",");
+		snprintf(part, sizeof(part), "%.*s", (int)len, spec);
+		if (len < sizeof(part) && add_part(part))
+			continue;
+		snprintf(why, size,
+			 "'%s' is no failure: expected OP:N=STATUS (OP is map, kmap, umap, unmap or copy), SITE:N, SITE:N+ or SITE%%PERCENT (SITE as kvmalloc, alloc or any)",
+			 part);
+		return -EINVAL;
+	}
+
+	return 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Fault sites: the places where a call of the driver's may fail. Of the machine
+ * alone; machine.h tells how failures are asked for.
+ */
+#ifndef MACHINE_KERNEL_FAULTS_H
+#define MACHINE_KERNEL_FAULTS_H
+
+#include "base.h"
+#include "../machine.h"
+
+enum fault_site {
+	SITE_KZALLOC,
+	SITE_KVMALLOC,
+	SITE_KVCALLOC,
+	SITE_COPY_FROM_USER,
+	SITE_COPY_TO_USER,
+	SITE_PUT_USER,
+	SITE_ALLOC_PAGES,
+	SITE_PIN,
+	SITE_NOTIFIER,
+	SITE_PAGE_TABLES,
+	SITE_INSERT_PAGES,
+	SITE_EVTCHN_GET,
+	SITE_MISC_REGISTER,
+	SITE_SIGNAL,
+	SITE_P2M,
+	SITE_MAP_CALL,
+	SITE_UNMAP_CALL,
+	SITE_COPY_CALL,
+	SITE_MAP_STATUS,
+	SITE_UNMAP_STATUS,
+	SITE_COPY_STATUS,
+	SITES,
+};
+
+/*
+ * Whether this call of the driver's shall fail; then *variant says how. Calls
+ * that the model makes for itself are no sites.
+ */
+bool fault(enum fault_site site, unsigned int *variant);
+/* Whether this operation shall fail, and with which status. */
+bool fault_op(enum machine_op op, bool user, s16 *status);
+void faults_seed(u64 seed);
+
+#endif /* MACHINE_KERNEL_FAULTS_H */

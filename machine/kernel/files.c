@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Open files, devices, and the calls on them that are no mappings. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "calls.h"
+#include "faults.h"
+#include "files.h"
+#include "user.h"
+#include "../devices/devices.h"
+#include "../machine.h"
+
+/* A task that has a descriptor of a file, through its own open or a fork. */
+struct holder {
+	struct list_head in_file, in_task;
+	struct file *file;
+	struct task *task;
+};
+
+static struct {
+	pthread_mutex_t lock;
+	struct list_head all;
+	struct miscdevice *gntdev; /* the driver's, while it is loaded */
+	struct device_kind kind; /* of it */
+	bool (*holds)(struct task *task, struct file *file);
+} files = {.lock = PTHREAD_MUTEX_INITIALIZER, .all = {&files.all, &files.all}};
+
+void files_start(const struct machine_config *config)
+{
+	files.holds = config->holds;
+}
+
+/* ---- devices and their attributes ---- */
+
+int misc_register(struct miscdevice *misc)
+{
+	unsigned int variant;
+
+	might_sleep();
+	if (fault(SITE_MISC_REGISTER, &variant))
+		return -ENOMEM;
+	if (strcmp(misc->name, "xen/gntdev"))
+		machine_fatal("misc_register of %s, expected xen/gntdev",
+			      misc->name);
+	if (files.gntdev)
+		machine_fatal("xen/gntdev is registered twice");
+	files.gntdev = misc;
+	files.kind =
+		(struct device_kind){"gntdev", misc->fops, NULL, NULL, NULL};
+
+	return 0;
+}
+
+void misc_deregister(struct miscdevice *misc)
+{
+	might_sleep();
+	if (files.gntdev != misc)
+		machine_fatal("misc_deregister of what is not registered");
+	files.gntdev = NULL;
+}
+
+unsigned int devices_leaks(FILE *out)
+{
+	if (!files.gntdev)
+		return 0;
+	files.gntdev = NULL;
+	if (out)
+		fprintf(out, "machine: xen/gntdev was left registered\n");
+	return 1;
+}
+
+long device_attribute(const char *name)
+{
+	const struct attribute_group **group;
+	struct device_attribute *attr;
+	struct attribute **a;
+	char buf[PAGE_SIZE];
+
+	for (group = files.gntdev->groups; *group; group++) {
+		for (a = (*group)->attrs; *a; a++) {
+			if (strcmp((*a)->name, name))
+				continue;
+			attr = container_of(*a, struct device_attribute, attr);
+			attr->show(NULL, attr, buf);
+			return strtol(buf, NULL, 10);
+		}
+	}
+
+	return -1;
+}
+
+int sysfs_emit(char *buf, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(buf, PAGE_SIZE, format, args);
+	va_end(args);
+
+	return n;
+}
+
+void seq_printf(struct seq_file *seq, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(seq->buf + seq->count, seq->size - seq->count, format,
+		      args);
+	va_end(args);
+	seq->count = min(seq->count + n, seq->size - 1);
+}
+
+/* ---- open files ---- */
+
+long file_count(const struct file *file)
+{
+	return __atomic_load_n(&file->count, __ATOMIC_ACQUIRE);
+}
+
+void get_file(struct file *file)
+{
+	__atomic_fetch_add(&file->count, 1, __ATOMIC_ACQ_REL);
+}
+
+static void release(struct file *file)
+{
+	struct context c;
+
+	call_begin(&c, context()->task, file->domain);
+	if (file->f_op->release)
+		file->f_op->release(NULL, file);
+	call_end(&c);
+
+	pthread_mutex_lock(&files.lock);
+	list_del(&file->node);
+	pthread_mutex_unlock(&files.lock);
+	free(file);
+}
+
+/*
+ * In the kernel the last reference's release runs when the call returns to the
+ * program, with no lock held: so it does here, unless a VMA's closing held it.
+ */
+void fput(struct file *file)
+{
+	struct context *c = context();
+	long left = __atomic_sub_fetch(&file->count, 1, __ATOMIC_ACQ_REL);
+
+	if (left < 0)
+		machine_fatal("fput: more references dropped than taken");
+	if (left)
+		return;
+	if (!c->nheld) {
+		release(file);
+		return;
+	}
+	file->next_released = c->released;
+	c->released = file;
+}
+
+void files_release(struct file *file)
+{
+	struct file *next;
+
+	for (; file; file = next) {
+		next = file->next_released;
+		release(file);
+	}
+}
+
+static const struct device_kind *device_kind(const char *name)
+{
+	if (!strcmp(name, "gntdev"))
+		return files.gntdev ? &files.kind : NULL;
+	if (!strcmp(name, gntalloc_device.name))
+		return &gntalloc_device;
+	if (!strcmp(name, evtchn_device.name))
+		return &evtchn_device;
+
+	return NULL;
+}
+
+static void hold(struct task *task, struct file *file)
+{
+	struct holder *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		machine_fatal("no memory for an open file");
+	h->task = task;
+	h->file = file;
+	pthread_mutex_lock(&files.lock);
+	list_add_tail(&h->in_file, &file->holders);
+	list_add_tail(&h->in_task, &task->files);
+	pthread_mutex_unlock(&files.lock);
+}
+
+static void unhold(struct holder *h)
+{
+	list_del(&h->in_file);
+	list_del(&h->in_task);
+	free(h);
+}
+
+int file_open(struct task *task, const char *name, int oflags,
+	      struct file **out)
+{
+	const struct device_kind *kind = device_kind(name);
+	struct context c;
+	struct file *file;
+	int err = 0;
+
+	if (!kind)
+		return -ENOENT;
+	file = calloc(1, sizeof(*file));
+	if (!file)
+		return -ENOMEM;
+	file->f_op = kind->fops;
+	file->kind = kind;
+	file->f_flags = oflags;
+	file->count = 1;
+	file->descriptors = 1;
+	file->domain = task_domain(task);
+	INIT_LIST_HEAD(&file->holders);
+
+	call_begin(&c, task, NULL);
+	if (file->f_op->open)
+		err = file->f_op->open(NULL, file);
+	call_end(&c);
+	if (err) {
+		free(file);
+		return err;
+	}
+
+	pthread_mutex_lock(&files.lock);
+	list_add_tail(&file->node, &files.all);
+	pthread_mutex_unlock(&files.lock);
+	hold(task, file);
+	*out = file;
+
+	return 0;
+}
+
+void file_dup(struct file *file)
+{
+	get_file(file);
+	pthread_mutex_lock(&files.lock);
+	file->descriptors++;
+	pthread_mutex_unlock(&files.lock);
+}
+
+void file_close(struct task *task, struct file *file)
+{
+	struct holder *h, *next;
+	struct context c;
+	bool last;
+
+	call_begin(&c, task, file->domain);
+	if (file->f_op->flush)
+		file->f_op->flush(file, NULL);
+	call_end(&c);
+
+	pthread_mutex_lock(&files.lock);
+	last = --file->descriptors == 0;
+	list_for_each_entry_safe(h, next, &file->holders, in_file) {
+		if (last || h->task == task)
+			unhold(h);
+	}
+	pthread_mutex_unlock(&files.lock);
+	fput(file);
+}
+
+bool file_is_held(struct task *task, struct file *file)
+{
+	struct holder *h;
+	bool held = false;
+
+	if (files.holds)
+		return files.holds(task, file);
+	pthread_mutex_lock(&files.lock);
+	list_for_each_entry(h, &file->holders, in_file)
+		held |= h->task == task;
+	pthread_mutex_unlock(&files.lock);
+
+	return held;
+}
+
+void holders_fork(struct task *parent, struct task *child)
+{
+	struct holder *h;
+
+	/* Entries are added at the end of another list than the one walked. */
+	list_for_each_entry(h, &parent->files, in_task)
+		hold(child, h->file);
+}
+
+void holders_exit(struct task *task)
+{
+	struct holder *h, *next;
+
+	pthread_mutex_lock(&files.lock);
+	list_for_each_entry_safe(h, next, &task->files, in_task)
+		unhold(h);
+	pthread_mutex_unlock(&files.lock);
+}
+
+long file_ioctl(struct task *task, struct file *file, unsigned int cmd,
+		unsigned long arg, bool compat)
+{
+	struct context c;
+	long ret = -ENOTTY;
+
+	get_file(file);
+	call_begin(&c, task, NULL);
+	if (compat && file->f_op->compat_ioctl)
+		ret = file->f_op->compat_ioctl(file, cmd, (u32)arg);
+	else if (file->f_op->unlocked_ioctl)
+		ret = file->f_op->unlocked_ioctl(file, cmd, arg);
+	if (!user_flush())
+		ret = -EFAULT;
+	call_end(&c);
+	fput(file);
+
+	return ret;
+}
+
+size_t file_fdinfo(struct file *file, char *buf, size_t size)
+{
+	struct seq_file seq = {buf, size, 0};
+	struct context c;
+
+	buf[0] = 0;
+	call_begin(&c, NULL, file->domain);
+	if (file->f_op->show_fdinfo)
+		file->f_op->show_fdinfo(&seq, file);
+	call_end(&c);
+
+	return seq.count;
+}
+
+const char *file_name(const struct file *file)
+{
+	return file->kind->name;
+}
+
+void file_set_tag(struct file *file, void *tag)
+{
+	file->tag = tag;
+}
+
+void *file_tag(const struct file *file)
+{
+	return file->tag;
+}
+
+ssize_t file_read(struct file *file, void *buf, size_t size)
+{
+	return file->kind->read ? file->kind->read(file, buf, size) : -EINVAL;
+}
+
+ssize_t file_write(struct file *file, const void *buf, size_t size)
+{
+	return file->kind->write ? file->kind->write(file, buf, size) : -EINVAL;
+}
+
+short file_poll(struct file *file)
+{
+	return file->kind->poll ? file->kind->poll(file) : 0;
+}
+
+void file_on_readable(struct file *file,
+		      void (*readable)(struct file *, void *), void *arg)
+{
+	file->readable_arg = arg;
+	__atomic_store_n(&file->readable, readable, __ATOMIC_RELEASE);
+}
+
+void files_each(void (*fn)(struct file *file, void *arg), void *arg)
+{
+	struct file *file;
+
+	pthread_mutex_lock(&files.lock);
+	list_for_each_entry(file, &files.all, node)
+		fn(file, arg);
+	pthread_mutex_unlock(&files.lock);
+}
+
+unsigned int files_leaks(FILE *out)
+{
+	unsigned int count = 0;
+	struct file *file;
+
+	while (!list_empty(&files.all)) {
+		file = list_first_entry(&files.all, struct file, node);
+		if (out)
+			fprintf(out, "machine: an open %s was never closed\n",
+				file->kind->name);
+		count++;
+		while (file->descriptors > 1)
+			file_close(NULL, file);
+		file_close(NULL, file);
+	}
+
+	return count;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Files, devices, their attributes, and loading of the driver: models. A
+ * module's parameters are stubs: variables that machine_start() sets.
+ */
+#ifndef MACHINE_KERNEL_FILES_H
+#define MACHINE_KERNEL_FILES_H
+
+#include "base.h"
+#include "lists.h"
+#include "vm.h"
+#include "../machine.h"
+
+typedef void *fl_owner_t;
+
+struct inode;
+struct module;
+#define THIS_MODULE NULL
+
+struct seq_file {
+	char *buf;
+	size_t size;
+	size_t count;
+};
+
+void seq_printf(struct seq_file *seq, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+struct file;
+struct file_operations {
+	struct module *owner;
+	int (*open)(struct inode *inode, struct file *file);
+	int (*flush)(struct file *file, fl_owner_t id);
+	int (*release)(struct inode *inode, struct file *file);
+	int (*mmap)(struct file *file, struct vm_area_struct *vma);
+	unsigned long (*get_unmapped_area)(struct file *file,
+					   unsigned long addr,
+					   unsigned long len,
+					   unsigned long pgoff,
+					   unsigned long flags);
+	long (*unlocked_ioctl)(struct file *file, unsigned int cmd,
+			       unsigned long arg);
+	long (*compat_ioctl)(struct file *file, unsigned int cmd,
+			     unsigned long arg);
+	void (*show_fdinfo)(struct seq_file *seq, struct file *file);
+};
+
+struct file {
+	void *private_data;
+	const struct file_operations *f_op;
+	unsigned int f_flags;
+	/* of the model */
+	long count; /* descriptors, VMAs and calls; atomic */
+	unsigned int descriptors; /* under the files' lock */
+	const struct device_kind *kind;
+	struct domain *domain; /* whose program opened it */
+	struct file *next_released;
+	struct list_head node; /* of all files */
+	struct list_head holders;
+	void *tag;
+	void (*readable)(struct file *file, void *arg);
+	void *readable_arg;
+};
+
+long file_count(const struct file *file);
+
+struct attribute {
+	const char *name;
+};
+
+struct attribute_group {
+	struct attribute **attrs;
+};
+
+struct device;
+struct device_attribute {
+	struct attribute attr;
+	ssize_t (*show)(struct device *dev, struct device_attribute *attr,
+			char *buf);
+};
+
+#define DEVICE_ATTR_RO(attribute)                        \
+	struct device_attribute dev_attr_##attribute = { \
+		.attr = {#attribute},                    \
+		.show = attribute##_show,                \
+	}
+#define ATTRIBUTE_GROUPS(group)                                   \
+	static const struct attribute_group group##_group = {     \
+		.attrs = group##_attrs,                           \
+	};                                                        \
+	static const struct attribute_group *group##_groups[] = { \
+		&group##_group,                                   \
+		NULL,                                             \
+	}
+int sysfs_emit(char *buf, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+struct miscdevice {
+	int minor;
+	const char *name;
+	const struct file_operations *fops;
+	const struct attribute_group **groups;
+};
+
+int misc_register(struct miscdevice *misc);
+void misc_deregister(struct miscdevice *misc);
+
+/* The driver's own functions, under names that the machine calls. */
+int machine_module_load(void);
+void machine_module_unload(void);
+#define module_init(load)             \
+	int machine_module_load(void) \
+	{                             \
+		return load();        \
+	}
+#define module_exit(unload)              \
+	void machine_module_unload(void) \
+	{                                \
+		unload();                \
+	}
+#define module_param(name, type, mode) extern type name
+#define uint unsigned int
+#define MODULE_INFO_TEXT(tag, text) \
+	_Static_assert(sizeof(text) > 1, "an empty " tag)
+#define MODULE_PARM_DESC(name, text) MODULE_INFO_TEXT("description", text)
+#define MODULE_DESCRIPTION(text) MODULE_INFO_TEXT("description", text)
+#define MODULE_AUTHOR(text) MODULE_INFO_TEXT("author", text)
+#define MODULE_LICENSE(text) MODULE_INFO_TEXT("license", text)
+#define MODULE_ALIAS(text) MODULE_INFO_TEXT("alias", text)
+
+/* ---- of the machine alone ---- */
+
+void get_file(struct file *file);
+void fput(struct file *file);
+/* Releases a list of files that calls dropped with locks held. */
+void files_release(struct file *file);
+/* Prints what is open, and closes it. */
+unsigned int files_leaks(FILE *out);
+unsigned int devices_leaks(FILE *out);
+/* The value of an attribute of the device, or -1. */
+long device_attribute(const char *name);
+bool file_is_held(struct task *task, struct file *file);
+void files_start(const struct machine_config *config);
+/* Calls @fn for each open file. */
+void files_each(void (*fn)(struct file *file, void *arg), void *arg);
+
+#endif /* MACHINE_KERNEL_FILES_H */

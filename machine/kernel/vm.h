@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Address spaces: models. A task's VMAs of the machine's devices, with a table
+ * of entries each, the calls by which a driver fills them, and MMU notifiers.
+ * What else is in a program's address space is the real kernel's.
+ */
+#ifndef MACHINE_KERNEL_VM_H
+#define MACHINE_KERNEL_VM_H
+
+#include "base.h"
+#include "lists.h"
+#include "locks.h"
+#include "../machine.h"
+
+struct file;
+struct vm_area_struct;
+
+typedef unsigned int vm_fault_t;
+
+/* A page-table entry. Under the hypervisor's lock. */
+enum pte_kind {
+	PTE_NONE,
+	PTE_PAGE, /* an ordinary page, which it holds a reference on */
+	PTE_GRANT, /* written by the hypervisor, special to the kernel */
+	PTE_FRAME, /* a page of the domain's own memory */
+};
+
+typedef struct {
+	u8 kind;
+	bool writable;
+	struct page *page; /* PTE_PAGE */
+	struct domain *owner; /* PTE_GRANT, PTE_FRAME */
+	unsigned long pfn;
+	u32 handle; /* PTE_GRANT */
+} pte_t;
+
+struct vm_fault {
+	struct vm_area_struct *vma;
+	unsigned long address;
+	struct page *page;
+};
+
+struct vm_operations_struct {
+	void (*open)(struct vm_area_struct *area);
+	void (*close)(struct vm_area_struct *area);
+	int (*may_split)(struct vm_area_struct *area, unsigned long addr);
+	vm_fault_t (*fault)(struct vm_fault *vmf);
+	struct page *(*find_special_page)(struct vm_area_struct *vma,
+					  unsigned long addr);
+};
+
+struct vm_area_struct {
+	unsigned long vm_start, vm_end;
+	unsigned long vm_flags;
+	unsigned long vm_pgoff;
+	struct mm_struct *vm_mm;
+	struct file *vm_file;
+	void *vm_private_data;
+	const struct vm_operations_struct *vm_ops;
+	/* of the model */
+	struct rb_node node; /* in the mm, by address */
+	struct rb_node tables_node; /* in all page tables, by their address */
+	pte_t *ptes; /* NULL when the page tables are gone */
+};
+
+struct mm_struct {
+	struct rw_semaphore mmap_lock;
+	/* of the model; the tree is under mmap_lock */
+	struct rb_root vmas;
+	struct vm_area_struct *pending; /* in its ->mmap just now */
+	struct task *task;
+	/* under the notifiers' lock */
+	struct list_head notifiers;
+	unsigned long seq; /* odd while a notifier's range is changed */
+	unsigned int invalidations;
+};
+
+static inline unsigned long vma_pages(const struct vm_area_struct *vma)
+{
+	return (vma->vm_end - vma->vm_start) >> PAGE_SHIFT;
+}
+
+void vm_flags_set(struct vm_area_struct *vma, unsigned long flags);
+void vm_flags_clear(struct vm_area_struct *vma, unsigned long flags);
+void mmap_read_lock(struct mm_struct *mm);
+void mmap_read_unlock(struct mm_struct *mm);
+struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr);
+/* Stub: the address was chosen before, by the program's real kernel. */
+unsigned long mm_get_unmapped_area(struct mm_struct *mm, struct file *file,
+				   unsigned long addr, unsigned long len,
+				   unsigned long pgoff, unsigned long flags);
+
+int vm_insert_pages(struct vm_area_struct *vma, unsigned long addr,
+		    struct page **pages, unsigned long *num);
+typedef int (*pte_fn_t)(pte_t *pte, unsigned long addr, void *data);
+int apply_to_page_range(struct mm_struct *mm, unsigned long address,
+			unsigned long size, pte_fn_t fn, void *data);
+
+static inline vm_fault_t vmf_error(int err)
+{
+	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+}
+
+/* ---- MMU notifiers ---- */
+
+enum mmu_notifier_event {
+	MMU_NOTIFY_UNMAP,
+	MMU_NOTIFY_CLEAR,
+	MMU_NOTIFY_PROTECTION_VMA,
+	MMU_NOTIFY_PROTECTION_PAGE,
+	MMU_NOTIFY_SOFT_DIRTY,
+	MMU_NOTIFY_RELEASE,
+};
+
+struct mmu_notifier_range {
+	struct mm_struct *mm;
+	unsigned long start, end;
+	unsigned int flags;
+	enum mmu_notifier_event event;
+};
+
+struct mmu_interval_notifier;
+struct mmu_interval_notifier_ops {
+	bool (*invalidate)(struct mmu_interval_notifier *interval_sub,
+			   const struct mmu_notifier_range *range,
+			   unsigned long cur_seq);
+};
+
+struct mmu_interval_notifier {
+	const struct mmu_interval_notifier_ops *ops;
+	struct mm_struct *mm; /* NULL: not inserted */
+	unsigned long start, end;
+	unsigned long seq;
+	unsigned long told; /* the last change it was told of */
+	struct list_head node;
+};
+
+static inline bool
+mmu_notifier_range_blockable(const struct mmu_notifier_range *range)
+{
+	return range->flags & MMU_NOTIFIER_RANGE_BLOCKABLE;
+}
+
+int mmu_interval_notifier_insert_locked(
+	struct mmu_interval_notifier *interval_sub, struct mm_struct *mm,
+	unsigned long start, unsigned long length,
+	const struct mmu_interval_notifier_ops *ops);
+void mmu_interval_notifier_remove(struct mmu_interval_notifier *interval_sub);
+unsigned long mmu_interval_read_begin(struct mmu_interval_notifier *sub);
+bool mmu_interval_read_retry(struct mmu_interval_notifier *sub,
+			     unsigned long seq);
+void mmu_interval_set_seq(struct mmu_interval_notifier *sub, unsigned long seq);
+
+/* ---- tasks ---- */
+
+struct task {
+	struct mm_struct *mm;
+	pid_t pid;
+	struct domain *domain;
+	int killed; /* atomic: a fatal signal is pending */
+	struct list_head node; /* of all tasks */
+	struct list_head files; /* descriptors it holds, by its own opening */
+	unsigned int calls; /* threads that are in the kernel for it */
+	bool exiting;
+};
+
+static inline bool task_is_killed(const struct task *task)
+{
+	return __atomic_load_n(&task->killed, __ATOMIC_ACQUIRE);
+}
+
+#define task_struct task
+#define current machine_current()
+struct task *machine_current(void);
+
+/* ---- of the machine alone ---- */
+
+/*
+ * Tells notifiers that entries change; false if one could not do without
+ * sleeping. End it in any case.
+ */
+bool notify_begin(struct mm_struct *mm, unsigned long start, unsigned long end,
+		  enum mmu_notifier_event event, bool blockable);
+void notify_end(struct mm_struct *mm);
+void notifiers_released(struct mm_struct *mm);
+
+struct mm_struct *mm_new(struct task *task);
+void mm_free(struct mm_struct *mm);
+struct vm_area_struct *vma_new(struct mm_struct *mm, unsigned long start,
+			       unsigned long end, unsigned long flags);
+void vma_insert(struct vm_area_struct *vma);
+void vma_take_out(struct vm_area_struct *vma);
+struct vm_area_struct *vma_next(struct vm_area_struct *vma);
+/*
+ * The kernel writes an entry itself: hard failure if it is the hypervisor's. One
+ * that the hypervisor would not end is cleared instead. Hypervisor's lock.
+ */
+void pte_changes(pte_t *pte, const char *what);
+/* Ends the entries of a part; the kernel's own way, which spares no grant. */
+void zap(struct vm_area_struct *vma, unsigned long start, unsigned long end);
+void free_page_tables(struct vm_area_struct *vma);
+void vma_free(struct vm_area_struct *vma);
+/* One entry for a frame of the domain's own: vm_insert_page. */
+void vma_set_frame(struct vm_area_struct *vma, unsigned long i,
+		   struct domain *owner, unsigned long pfn);
+/* The processor's access: 0, -EFAULT for SIGBUS or SIGSEGV. */
+int vma_fault(struct vm_area_struct *vma, unsigned long addr, bool write);
+/* What is behind an entry; false if nothing is. */
+bool vma_frame(struct vm_area_struct *vma, unsigned long i, bool *writable,
+	       struct domain **owner, unsigned long *pfn);
+/* The entry that a machine address names, or NULL; hypervisor's lock. */
+pte_t *pte_at(u64 maddr, struct vm_area_struct **vma);
+
+enum vm_pin {
+	VM_PIN_DONE,
+	VM_PIN_REFUSED,
+	VM_PIN_NOT_MINE
+};
+enum vm_pin vm_pin(struct mm_struct *mm, unsigned long addr, bool write,
+		   struct page **page);
+/* Whether no VMA of the machine's is there. */
+bool vm_is_plain(struct mm_struct *mm, unsigned long addr, size_t len);
+
+#endif /* MACHINE_KERNEL_VM_H */

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+#include <pthread.h>
+#include <time.h>
+
+#include "context.h"
+#include "faults.h"
+#include "user.h"
+#include "vm.h"
+#include "waiting.h"
+
+/* One lock and one condition for all waiting: there is little of it. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct list_head queue; /* of delayed work, the next first */
+	struct delayed_work *running;
+	pthread_t worker;
+	bool working;
+	bool stopping;
+	bool test_time;
+	unsigned long now; /* jiffies, with test time */
+	unsigned long unload; /* when it began, or 0 */
+	struct timespec epoch;
+} waiting = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* An unload that takes longer, in test time, never ends. */
+#define PATIENCE (3600UL * HZ)
+
+struct workqueue_struct *const system_wq = NULL;
+
+static unsigned long real_jiffies(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (t.tv_sec - waiting.epoch.tv_sec) * HZ +
+	       (t.tv_nsec - waiting.epoch.tv_nsec) / (1000000000L / HZ);
+}
+
+unsigned long machine_jiffies(void)
+{
+	return waiting.test_time
+		       ? __atomic_load_n(&waiting.now, __ATOMIC_RELAXED)
+		       : real_jiffies();
+}
+
+/* Waits for a change; the lock is held. */
+static void wait_jiffies(unsigned long timeout)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	timeout = min(timeout, 3600UL * HZ);
+	until.tv_sec += timeout / HZ;
+	until.tv_nsec += timeout % HZ * (1000000000L / HZ);
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_nsec -= 1000000000L;
+		until.tv_sec++;
+	}
+	pthread_cond_timedwait(&waiting.changed, &waiting.lock, &until);
+}
+
+static void announce(void)
+{
+	pthread_cond_broadcast(&waiting.changed);
+}
+
+/* The work that is due, taken from the queue; the lock is held. */
+static struct delayed_work *take_due(void)
+{
+	struct delayed_work *w;
+
+	if (list_empty(&waiting.queue) || waiting.running)
+		return NULL;
+	w = list_first_entry(&waiting.queue, struct delayed_work, node);
+	if (time_after(w->expires, machine_jiffies()))
+		return NULL;
+	list_del(&w->node);
+	w->pending = false;
+	waiting.running = w;
+
+	return w;
+}
+
+/* Runs it as a thread of the kernel's own; the lock is held, but not then. */
+static void run_work(struct delayed_work *w)
+{
+	struct context c;
+
+	pthread_mutex_unlock(&waiting.lock);
+	context_enter(&c, NULL, NULL);
+	w->work.func(&w->work);
+	context_leave(&c);
+	pthread_mutex_lock(&waiting.lock);
+	waiting.running = NULL;
+	announce();
+}
+
+static void *worker(void *arg)
+{
+	struct delayed_work *w;
+	unsigned long now, next;
+
+	pthread_mutex_lock(&waiting.lock);
+	while (!waiting.stopping) {
+		w = take_due();
+		if (w) {
+			run_work(w);
+			continue;
+		}
+		now = machine_jiffies();
+		next = now + HZ;
+		if (!list_empty(&waiting.queue))
+			next = list_first_entry(&waiting.queue,
+						struct delayed_work, node)
+				       ->expires;
+		wait_jiffies(time_after(next, now) ? next - now : 1);
+	}
+	pthread_mutex_unlock(&waiting.lock);
+
+	return arg;
+}
+
+/* Test time goes to @until, through all that falls due; the lock is held. */
+static void pass_time(unsigned long until)
+{
+	struct delayed_work *w;
+
+	if (waiting.unload && time_after(until, waiting.unload + PATIENCE))
+		machine_fatal(
+			"the driver's unload has waited for an hour: does I/O hold pages?");
+	for (;;) {
+		w = take_due();
+		if (w) {
+			run_work(w);
+			continue;
+		}
+		w = list_empty(&waiting.queue) || waiting.running
+			    ? NULL
+			    : list_first_entry(&waiting.queue,
+					       struct delayed_work, node);
+		if (!w || time_after(w->expires, until))
+			break;
+		__atomic_store_n(&waiting.now, w->expires, __ATOMIC_RELAXED);
+	}
+	if (time_after(until, waiting.now))
+		__atomic_store_n(&waiting.now, until, __ATOMIC_RELAXED);
+}
+
+void machine_advance(unsigned int milliseconds)
+{
+	if (!waiting.test_time)
+		machine_fatal("machine_advance needs MACHINE_TEST_TIME");
+	pthread_mutex_lock(&waiting.lock);
+	pass_time(waiting.now + msecs_to_jiffies(milliseconds));
+	pthread_mutex_unlock(&waiting.lock);
+}
+
+void waiting_unload(void)
+{
+	waiting.unload = waiting.now;
+}
+
+void waiting_start(bool test_time)
+{
+	pthread_condattr_t attr;
+
+	waiting.test_time = test_time;
+	waiting.unload = 0;
+	waiting.stopping = false;
+	/* As in the kernel: it wraps early, for those who forget that. */
+	waiting.now = -(300UL * HZ);
+	INIT_LIST_HEAD(&waiting.queue);
+	clock_gettime(CLOCK_MONOTONIC, &waiting.epoch);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&waiting.changed, &attr);
+	pthread_condattr_destroy(&attr);
+	if (test_time)
+		return;
+
+	if (pthread_create(&waiting.worker, NULL, worker, NULL))
+		machine_fatal("no thread for deferred work");
+	waiting.working = true;
+}
+
+unsigned int waiting_stop(FILE *out)
+{
+	unsigned int count = 0;
+	struct delayed_work *w;
+
+	pthread_mutex_lock(&waiting.lock);
+	waiting.stopping = true;
+	announce();
+	pthread_mutex_unlock(&waiting.lock);
+	if (waiting.working)
+		pthread_join(waiting.worker, NULL);
+	waiting.working = false;
+	pthread_cond_destroy(&waiting.changed);
+
+	list_for_each_entry(w, &waiting.queue, node) {
+		count++;
+		if (out)
+			fprintf(out, "machine: deferred work is left behind\n");
+	}
+	INIT_LIST_HEAD(&waiting.queue);
+
+	return count;
+}
+
+void waiting_signal(void)
+{
+	pthread_mutex_lock(&waiting.lock);
+	announce();
+	pthread_mutex_unlock(&waiting.lock);
+}
+
+int fatal_signal_pending(struct task *task)
+{
+	struct context *c = context();
+	unsigned int variant;
+
+	if (task != c->task)
+		machine_fatal("fatal_signal_pending of another task");
+	if (fault(SITE_SIGNAL, &variant))
+		c->dying = true;
+	return c->dying || task_is_killed(task);
+}
+
+long schedule_timeout_killable(long timeout)
+{
+	struct task *task = context()->task;
+	unsigned long until = machine_jiffies() + timeout;
+	long left;
+
+	might_sleep();
+	user_flush();
+	if (!task)
+		machine_fatal("a thread of the kernel's own waits for a signal");
+	if (fatal_signal_pending(task))
+		return timeout;
+
+	pthread_mutex_lock(&waiting.lock);
+	if (waiting.test_time)
+		pass_time(until);
+	while (!task_is_killed(task) && time_after(until, machine_jiffies()))
+		wait_jiffies(until - machine_jiffies());
+	left = until - machine_jiffies();
+	pthread_mutex_unlock(&waiting.lock);
+
+	return max(left, 0L);
+}
+
+void machine_init_work(struct delayed_work *w,
+		       void (*f)(struct work_struct *work))
+{
+	memset(w, 0, sizeof(*w));
+	w->work.func = f;
+	w->initialised = true;
+}
+
+/* Puts it into the queue; the lock is held. */
+static void enqueue(struct delayed_work *w, unsigned long delay)
+{
+	struct delayed_work *other;
+	struct list_head *before = &waiting.queue;
+
+	w->expires = machine_jiffies() + delay;
+	w->pending = true;
+	list_for_each_entry(other, &waiting.queue, node) {
+		if (time_after(other->expires, w->expires)) {
+			before = &other->node;
+			break;
+		}
+	}
+	list_add_tail(&w->node, before);
+	announce();
+}
+
+static void check_work(const struct workqueue_struct *wq,
+		       const struct delayed_work *w)
+{
+	if (!w->initialised)
+		machine_fatal("delayed work is used that is not initialised");
+	if (wq != system_wq)
+		machine_fatal("no workqueue but system_wq is modelled");
+}
+
+bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *w,
+		      unsigned long delay)
+{
+	bool was;
+
+	check_work(wq, w);
+	pthread_mutex_lock(&waiting.lock);
+	was = w->pending;
+	if (was)
+		list_del(&w->node);
+	enqueue(w, delay);
+	pthread_mutex_unlock(&waiting.lock);
+
+	return was;
+}
+
+bool schedule_delayed_work(struct delayed_work *w, unsigned long delay)
+{
+	bool was;
+
+	check_work(system_wq, w);
+	pthread_mutex_lock(&waiting.lock);
+	was = w->pending;
+	if (!was)
+		enqueue(w, delay);
+	pthread_mutex_unlock(&waiting.lock);
+
+	return !was;
+}
+
+bool cancel_delayed_work_sync(struct delayed_work *w)
+{
+	bool was;
+
+	might_sleep();
+	check_work(system_wq, w);
+	pthread_mutex_lock(&waiting.lock);
+	was = w->pending;
+	if (was)
+		list_del(&w->node);
+	w->pending = false;
+	while (waiting.running == w)
+		wait_jiffies(1);
+	pthread_mutex_unlock(&waiting.lock);
+
+	return was;
+}
+
+void init_waitqueue_head(wait_queue_head_t *head)
+{
+	head->initialised = true;
+	head->woken = 0;
+}
+
+void wake_up_all(wait_queue_head_t *head)
+{
+	if (!head->initialised)
+		machine_fatal("a wait queue is used that is not initialised");
+	pthread_mutex_lock(&waiting.lock);
+	head->woken++;
+	announce();
+	pthread_mutex_unlock(&waiting.lock);
+}
+
+unsigned long machine_wait_begin(const wait_queue_head_t *head)
+{
+	unsigned long woken;
+
+	might_sleep_in("wait_event_timeout");
+	if (!head->initialised)
+		machine_fatal("a wait queue is used that is not initialised");
+	pthread_mutex_lock(&waiting.lock);
+	woken = head->woken;
+	pthread_mutex_unlock(&waiting.lock);
+
+	return woken;
+}
+
+long machine_wait(wait_queue_head_t *head, unsigned long woken, long timeout)
+{
+	unsigned long until = machine_jiffies() + timeout;
+	struct delayed_work *w;
+	long left;
+
+	pthread_mutex_lock(&waiting.lock);
+	while (head->woken == woken && time_after(until, machine_jiffies())) {
+		if (!waiting.test_time) {
+			wait_jiffies(until - machine_jiffies());
+		} else if (list_empty(&waiting.queue)) {
+			pass_time(until);
+		} else {
+			/* No further than to what may wake it. */
+			w = list_first_entry(&waiting.queue,
+					     struct delayed_work, node);
+			pass_time(time_after(w->expires, until) ? until
+								: w->expires);
+		}
+	}
+	left = until - machine_jiffies();
+	pthread_mutex_unlock(&waiting.lock);
+
+	return max(left, 0L);
+}

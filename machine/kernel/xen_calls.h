@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * The kernel's calls that lead to the hypervisor. Structures and numbers are
+ * the hypervisor's interface; the calls are models.
+ */
+#ifndef MACHINE_KERNEL_XEN_CALLS_H
+#define MACHINE_KERNEL_XEN_CALLS_H
+
+#include "base.h"
+#include "pages.h"
+#include "vm.h"
+
+typedef u16 domid_t;
+typedef u32 grant_ref_t;
+typedef u32 grant_handle_t;
+typedef u32 evtchn_port_t;
+typedef unsigned long xen_pfn_t;
+
+#define INVALID_GRANT_HANDLE ((grant_handle_t)-1)
+
+struct gnttab_map_grant_ref {
+	u64 host_addr;
+	u32 flags;
+	grant_ref_t ref;
+	domid_t dom;
+	s16 status;
+	grant_handle_t handle;
+	u64 dev_bus_addr;
+};
+
+struct gnttab_unmap_grant_ref {
+	u64 host_addr;
+	u64 dev_bus_addr;
+	grant_handle_t handle;
+	s16 status;
+};
+
+struct gnttab_copy {
+	struct gnttab_copy_ptr {
+		union {
+			grant_ref_t ref;
+			xen_pfn_t gmfn;
+		} u;
+		domid_t domid;
+		u16 offset;
+	} source, dest;
+	u16 len;
+	u16 flags;
+	s16 status;
+};
+
+bool xen_domain(void);
+bool xen_feature(int flag);
+
+void gnttab_set_map_op(struct gnttab_map_grant_ref *map, phys_addr_t addr,
+		       u32 flags, grant_ref_t ref, domid_t domid);
+void gnttab_set_unmap_op(struct gnttab_unmap_grant_ref *unmap, phys_addr_t addr,
+			 u32 flags, grant_handle_t handle);
+/* A second set of operations, for user entries, is not modelled: NULL. */
+int gnttab_map_refs(struct gnttab_map_grant_ref *map_ops,
+		    struct gnttab_map_grant_ref *kmap_ops, struct page **pages,
+		    unsigned int count);
+int gnttab_unmap_refs(struct gnttab_unmap_grant_ref *unmap_ops,
+		      struct gnttab_unmap_grant_ref *kunmap_ops,
+		      struct page **pages, unsigned int count);
+int HYPERVISOR_grant_table_op(unsigned int cmd, void *uop, unsigned int count);
+
+typedef struct {
+	u64 maddr;
+} xmaddr_t;
+xmaddr_t arbitrary_virt_to_machine(void *vaddr);
+
+int evtchn_get(evtchn_port_t evtchn);
+void evtchn_put(evtchn_port_t evtchn);
+void notify_remote_via_evtchn(evtchn_port_t port);
+/* Of the driver's own compat folder; what it asks is known here. */
+bool port_is_callers(evtchn_port_t port);
+
+#endif /* MACHINE_KERNEL_XEN_CALLS_H */

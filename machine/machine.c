@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* The machine as a whole: start, stop, log, what it tells of itself. */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "machine.h"
+#include "devices/devices.h"
+#include "inspect.h"
+#include "kernel/alloc.h"
+#include "kernel/calls.h"
+#include "kernel/faults.h"
+#include "kernel/files.h"
+#include "kernel/pages.h"
+#include "kernel/waiting.h"
+#include "xen/xen.h"
+
+/* The driver's parameter. */
+extern unsigned int limit;
+
+#define LOG_SIZE 8192
+
+static struct {
+	pthread_mutex_t lock;
+	char text[LOG_SIZE];
+	size_t used;
+	FILE *out;
+} log_ = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static struct {
+	struct machine_config config;
+	bool running;
+	unsigned int default_limit;
+} machine;
+
+/* ---- the log ---- */
+
+void machine_printk(const char *level, const char *format, ...)
+{
+	char line[512];
+	va_list args;
+	size_t len;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	len = strlen(line);
+
+	pthread_mutex_lock(&log_.lock);
+	/* The oldest goes, as in the kernel's own. */
+	if (log_.used + len >= LOG_SIZE)
+		log_.used = 0;
+	memcpy(log_.text + log_.used, line, len + 1);
+	log_.used += len;
+	if (log_.out)
+		fprintf(log_.out, "%s: %s", level, line);
+	pthread_mutex_unlock(&log_.lock);
+}
+
+const char *machine_log(void)
+{
+	return log_.text;
+}
+
+void machine_log_clear(void)
+{
+	pthread_mutex_lock(&log_.lock);
+	log_.used = 0;
+	log_.text[0] = 0;
+	pthread_mutex_unlock(&log_.lock);
+}
+
+void machine_log_to(FILE *out)
+{
+	pthread_mutex_lock(&log_.lock);
+	log_.out = out;
+	pthread_mutex_unlock(&log_.lock);
+}
+
+void machine_fatal(const char *format, ...)
+{
+	char message[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	if (machine.config.fatal)
+		machine.config.fatal(message);
+	fprintf(stderr, "machine: hard failure: %s\n", message);
+	abort();
+}
+
+/* ---- start and stop ---- */
+
+static int load(void)
+{
+	struct context c;
+	int err;
+
+	context_enter(&c, NULL, NULL);
+	err = machine_module_load();
+	context_leave(&c);
+
+	return err;
+}
+
+int machine_start(const struct machine_config *config)
+{
+	int err;
+
+	if (machine.running)
+		machine_fatal("machine_start: it is running");
+	machine.config = *config;
+	if (!machine.default_limit)
+		machine.default_limit = limit;
+	limit = config->driver_limit ?: machine.default_limit;
+
+	machine_log_clear();
+	locks_start(config->stir);
+	/* What a failed load may need was asked for before. */
+	pages_start();
+	ports_start();
+	tracks_start(config->maptrack);
+	domains_start(config);
+	gntalloc_start(config->gntalloc_limit);
+	files_start(config);
+	waiting_start(config->clock == MACHINE_TEST_TIME);
+	driver_reset();
+	faults_seed(config->seed);
+	err = load();
+	machine.running = !err;
+	if (err &&
+	    waiting_stop(stderr) + devices_leaks(stderr) + alloc_leaks(stderr))
+		machine_fatal("the driver did not load, and left things behind");
+
+	return err;
+}
+
+unsigned int machine_stop(FILE *out)
+{
+	struct machine_counters counters;
+	unsigned int count = 0;
+	struct context c;
+
+	if (!machine.running)
+		machine_fatal("machine_stop: it is not running");
+	machine_fail_none();
+	count += tasks_leaks(out);
+	count += files_leaks(out);
+
+	context_enter(&c, NULL, NULL);
+	waiting_unload();
+	machine_counters(&counters);
+	machine_module_unload();
+	context_leave(&c);
+
+	count += devices_leaks(out);
+	count += waiting_stop(out);
+	count += gntalloc_stop(out);
+	count += pages_leaks(out, counters.leaked);
+	count += tracks_leaks(out);
+	count += ports_leaks(out);
+	count += alloc_leaks(out);
+	domains_stop();
+	machine.running = false;
+
+	return count;
+}
+
+void machine_counters(struct machine_counters *counters)
+{
+	counters->mapped = device_attribute("mapped");
+	counters->deferred = device_attribute("deferred");
+	counters->leaked = device_attribute("leaked");
+}

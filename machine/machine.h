@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * The machine: domains, their grant tables and event channels, and the kernel
+ * calls that the grant driver makes, as a library. The driver itself is linked
+ * in, unchanged. Nothing here talks to another process: a server, a unit test
+ * or a fuzzer puts the calls below around it.
+ *
+ * One machine a process. Calls may come from any thread once machine_start()
+ * has returned and until machine_stop() is called; a call with a task runs "in
+ * the kernel" on the calling thread, as that task.
+ *
+ * Functions that return int or long return 0 (or a positive result) or a
+ * negative errno. A misuse of the kernel or of the hypervisor by the driver is
+ * never an errno: it ends the process with a message that names it (see
+ * machine_config.fatal).
+ */
+#ifndef MACHINE_H
+#define MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#define MACHINE_PAGE 4096UL
+
+struct domain;
+struct task;
+struct file;
+struct page;
+
+/* ---- start and stop ---- */
+
+enum machine_mode {
+	MACHINE_PV, /* a program's page-table entries are the hypervisor's */
+	MACHINE_XLAT, /* auto-translated: PVH, HVM, arm64 */
+};
+
+enum machine_clock {
+	/* Deferred work runs in a thread of its own, when it is due. */
+	MACHINE_REAL_TIME,
+	/*
+	 * Time passes only where the driver sleeps or machine_advance() says
+	 * so; deferred work runs in the thread in which it passes.
+	 */
+	MACHINE_TEST_TIME,
+};
+
+/* Zeroes are good: PV, real time, and the defaults named below. */
+struct machine_config {
+	enum machine_mode mode;
+	enum machine_clock clock;
+	unsigned int domain_pages; /* memory of each domain; 16384 */
+	unsigned int grant_entries; /* of each domain; 32768 */
+	unsigned int maptrack; /* mappings a domain may have; 1048576 */
+	unsigned int gntalloc_limit; /* pages of each domain; 16384 */
+	unsigned int driver_limit; /* the driver's parameter; its default */
+	uint64_t seed; /* of failures by probability */
+	/* Threads wait a little, at random, where they may sleep: races show. */
+	bool stir;
+	/* What the driver does not load on: no Xen at all, an old one. */
+	bool no_xen, no_avail_bits;
+	/*
+	 * Whether a task holds a descriptor of @file. Without it: the task
+	 * that opened the file and those that forked from it do.
+	 */
+	bool (*holds)(struct task *task, struct file *file);
+	/* Told the message of a hard failure; must not return. abort(). */
+	void (*fatal)(const char *message);
+};
+
+/* Starts the machine and loads the driver; what the driver's load returns. */
+int machine_start(const struct machine_config *config);
+
+/*
+ * Unloads the driver and ends the machine. All tasks must have exited and all
+ * files be closed. Prints each thing that is left (memory, pages, grants,
+ * event channels, references) on @out and returns their number.
+ */
+unsigned int machine_stop(FILE *out);
+
+/*
+ * What machine_stop() would count if every task exited: nothing is changed.
+ * Grants still mapped, by domain, process and range, on @out; their number.
+ */
+unsigned int machine_report(FILE *out);
+/* The same for one task, which is about to exit. */
+unsigned int task_report(struct task *task, FILE *out);
+
+/* The live state: domains, instances, ranges, notifications, mappings. */
+void machine_list(FILE *out);
+
+/* Lets time pass, runs what is due. With MACHINE_TEST_TIME only. */
+void machine_advance(unsigned int milliseconds);
+
+/* The driver's counters, and the kernel log: the last lines, for a test. */
+struct machine_counters {
+	long mapped, deferred, leaked;
+};
+void machine_counters(struct machine_counters *counters);
+
+/* What the hypervisor has of mappings of grants, by whom and to what. */
+struct machine_mappings {
+	unsigned int kernel; /* by the kernel */
+	unsigned int user; /* in entries of programs */
+	unsigned int refused; /* of both: to be kept, by a failure on purpose */
+};
+void machine_mappings(struct machine_mappings *mappings);
+/* Whether the hypervisor refused, on purpose, to end a mapping of this grant. */
+bool machine_refused(unsigned int domid, uint32_t ref);
+
+const char *machine_log(void);
+void machine_log_clear(void);
+/* Kernel log lines go to @out as well; NULL for nowhere, which it starts as. */
+void machine_log_to(FILE *out);
+
+/* ---- failures on purpose ---- */
+
+/*
+ * Every fallible call that the driver makes is a site, numbered from 1 in the
+ * order of the calls since the last machine_fail_none() or machine_stop(). What
+ * is asked for before machine_start() meets the driver's load.
+ * What a site does when it fails: @variant chooses, 0 is always there.
+ */
+void machine_fail_none(void);
+/* The @nth site fails; with @persistent, all from it on. */
+void machine_fail_nth(uint64_t nth, unsigned int variant, bool persistent);
+/* Of all sites, only those of this name are counted and may fail. */
+void machine_fail_only(const char *name);
+/* Each site fails with this probability, of a million. */
+void machine_fail_random(unsigned int of_million);
+
+enum machine_op { /* hypercall operations, counted each kind alone */
+	MACHINE_OP_MAP, /* any map */
+	MACHINE_OP_KMAP, /* a map into the kernel */
+	MACHINE_OP_UMAP, /* a map into a program's page-table entry */
+	MACHINE_OP_UNMAP,
+	MACHINE_OP_COPY,
+	MACHINE_OPS,
+};
+/* The @nth operation from now of its kind is not done and answers @status. */
+int machine_fail_op(enum machine_op op, uint64_t nth, int16_t status);
+
+/*
+ * The same by text: parts separated by commas. OP:N=STATUS (map, kmap, umap,
+ * unmap, copy), SITE:N (the Nth call of that site fails, as "kvmalloc:2"),
+ * SITE:N+ (and all that follow), SITE%P (with a probability of P percent, may
+ * have a fraction); "any" is all sites. On a bad one -EINVAL, and the reason
+ * is written into @why.
+ */
+int machine_fail_spec(const char *spec, char *why, size_t size);
+
+uint64_t machine_sites(void); /* passed, failed ones too */
+uint64_t machine_failed(void); /* failed on purpose */
+/* The site that failed last: its name and its variants; NULL if none did. */
+const char *machine_failed_name(void);
+unsigned int machine_failed_variants(void);
+
+/* ---- what happened, in order ---- */
+
+enum machine_event_kind {
+	MACHINE_EVENT_MAP, /* domain, ref, handle, status, address */
+	MACHINE_EVENT_UNMAP, /* domain, ref, handle, status, address */
+	MACHINE_EVENT_COPY, /* domain, ref, status */
+	MACHINE_EVENT_STORE, /* domain, ref, address: the kernel wrote a byte */
+	MACHINE_EVENT_SEND, /* domain, port */
+	/* address: user memory is about to be read or written, which may sleep */
+	MACHINE_EVENT_USER,
+};
+struct machine_event {
+	enum machine_event_kind kind;
+	bool user; /* a program's entry, not the kernel's mapping */
+	uint16_t domain; /* the granter; of a port, its owner */
+	uint32_t ref;
+	uint32_t handle;
+	uint32_t port;
+	int16_t status;
+	uint64_t address; /* offset in the page for a store */
+};
+/*
+ * Called in the thread where it happens. It must not call the machine, except
+ * in MACHINE_EVENT_USER: then as if another thread did.
+ */
+void machine_watch(void (*watch)(const struct machine_event *, void *arg),
+		   void *arg);
+
+/* ---- domains ---- */
+
+/* Made at the first call. 0 to 0x7fef. */
+struct domain *domain_get(unsigned int domid);
+unsigned int domain_id(const struct domain *d);
+int domain_memfd(const struct domain *d);
+/* In this process; pages lie in it in order. */
+unsigned char *domain_memory(const struct domain *d);
+
+/* Page frames of the domain for a program of it. Negative: none left. */
+long domain_page_alloc(struct domain *d);
+void domain_page_free(struct domain *d, unsigned long pfn);
+
+/* Grants: as a kernel of that domain would. The reference, or -ENOSPC. */
+long domain_grant(struct domain *d, unsigned int to, unsigned long pfn,
+		  bool readonly);
+/* The same in an entry below 8, which domain_grant() leaves to a toolstack. */
+int domain_grant_at(struct domain *d, uint32_t ref, unsigned int to,
+		    unsigned long pfn, bool readonly);
+/* -EBUSY while another domain has it mapped; the entry is free after 0. */
+int domain_ungrant(struct domain *d, uint32_t ref);
+/* Takes the right away from those who have not mapped it yet. */
+int domain_revoke(struct domain *d, uint32_t ref);
+/* GTF_* of the entry. */
+uint16_t domain_grant_flags(const struct domain *d, uint32_t ref);
+
+/*
+ * Event channels: as a kernel of that domain would use them. Ports have one
+ * numbering for the whole machine, from 1. A port that one
+ * of these functions gave is no program's; delivered events are counted.
+ */
+long domain_port_unbound(struct domain *d, unsigned int remote);
+long domain_port_bind(struct domain *d, unsigned int remote, uint32_t port);
+int domain_port_close(struct domain *d, uint32_t port);
+int domain_port_send(struct domain *d, uint32_t port);
+unsigned long domain_port_events(const struct domain *d, uint32_t port);
+
+/* ---- tasks ---- */
+
+/*
+ * A process of a domain. Its user memory is that of process @pid, which may be
+ * this one; threads of it may call at once, each on a thread of this process.
+ */
+struct task *task_new(struct domain *d, pid_t pid);
+/* Inherits the parent's VMAs, as fork() does, and its descriptors. */
+int task_fork(struct task *parent, pid_t pid, struct task **child);
+/* A fatal signal is pending: sleeps and long calls end. */
+void task_kill(struct task *task);
+/* After exec(): the VMAs are gone. */
+void task_exec(struct task *task);
+/* Waits for calls of the task to return, closes its VMAs, frees it. */
+void task_exit(struct task *task);
+struct domain *task_domain(const struct task *task);
+pid_t task_pid(const struct task *task);
+
+/* ---- files ---- */
+
+/* @name: "gntdev", "gntalloc", "evtchn". The file has one descriptor. */
+int file_open(struct task *task, const char *name, int oflags,
+	      struct file **file);
+/* One more descriptor of it, in any process. */
+void file_dup(struct file *file);
+/*
+ * A descriptor is closed; the file goes with the last one, and with the last
+ * VMA of it. @task may be NULL: the process is gone.
+ */
+void file_close(struct task *task, struct file *file);
+long file_ioctl(struct task *task, struct file *file, unsigned int cmd,
+		unsigned long arg, bool compat);
+/* The lines that the driver adds to /proc/PID/fdinfo/FD. */
+size_t file_fdinfo(struct file *file, char *buf, size_t size);
+/* Names of the device and an arbitrary value of the caller's. */
+const char *file_name(const struct file *file);
+void file_set_tag(struct file *file, void *tag);
+void *file_tag(const struct file *file);
+
+/*
+ * For evtchn. read: pending ports as u32s, -EAGAIN if none, -EFBIG after an
+ * overflow. write: ports to unmask. poll: POLLIN, POLLOUT, POLLERR.
+ */
+ssize_t file_read(struct file *file, void *buf, size_t size);
+ssize_t file_write(struct file *file, const void *buf, size_t size);
+short file_poll(struct file *file);
+/*
+ * @readable is called whenever a port has become pending, on the thread that
+ * sent the event and with no lock of the machine's held; it may call
+ * file_read() and file_poll(), and no more. file_close() waits for it to return
+ * if it closes the last descriptor.
+ */
+void file_on_readable(struct file *file,
+		      void (*readable)(struct file *, void *), void *arg);
+
+/* ---- memory ---- */
+
+/* What a program sees at one page of a VMA. */
+struct view_page {
+	bool present; /* else any access is SIGBUS (or, in time, a fault) */
+	bool writable;
+	int fd; /* the owner's memory */
+	off_t offset;
+};
+struct view {
+	unsigned long addr;
+	size_t count;
+	struct view_page *pages; /* NULL if count is 0 */
+};
+void view_free(struct view *view);
+/*
+ * Shows it to this process, with mmap(MAP_FIXED). Its address space must be
+ * reserved already. Pages that are not present are PROT_NONE.
+ */
+int view_show(const struct view *view);
+
+/*
+ * mmap of a device. @addr: where the caller will see it, page-aligned, not 0.
+ * What lies there of other VMAs of the task is unmapped first. @flags: MAP_*.
+ */
+int task_mmap(struct task *task, struct file *file, unsigned long addr,
+	      size_t len, int prot, int flags, uint64_t offset,
+	      struct view *view);
+/*
+ * The others take any range of addresses; what is not of the machine is passed
+ * over. All entries are present again on return, where the program may access
+ * them; ask task_view() to see.
+ */
+int task_munmap(struct task *task, unsigned long addr, size_t len);
+int task_mprotect(struct task *task, unsigned long addr, size_t len, int prot);
+int task_madvise(struct task *task, unsigned long addr, size_t len, int advice);
+/* Returns the new address, as mremap() does, or a negative errno. */
+long task_mremap(struct task *task, unsigned long addr, size_t old_len,
+		 size_t new_len, int flags, unsigned long new_addr);
+/* A write of @what ("4": soft-dirty bits) to /proc/PID/clear_refs. */
+int task_clear_refs(struct task *task, int what);
+/* The out-of-memory reaper: takes entries away, never sleeps. */
+int task_reap(struct task *task);
+/*
+ * A notifier's call from outside of mmap_lock, as reclaim makes them. Entries
+ * that go are made again at the next access.
+ */
+void task_invalidate(struct task *task, unsigned long addr, size_t len);
+/* The VMA that @addr lies in, or the next above; -ENOENT if there is none. */
+int task_view(struct task *task, unsigned long addr, struct view *view);
+
+/*
+ * An access by the program's processor: faults pages in. 0, or -EFAULT where
+ * it would get a signal.
+ */
+int task_load(struct task *task, unsigned long addr, void *buf, size_t size);
+int task_store(struct task *task, unsigned long addr, const void *buf,
+	       size_t size);
+
+/* I/O: the page at @addr is in use from hold to release, munmap or not. */
+int page_hold(struct task *task, unsigned long addr, bool write,
+	      struct page **page);
+void page_release(struct page *page);
+
+#endif /* MACHINE_H */

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * What the programs of a machine and its server say to each other.
+ *
+ * The server listens at "socket" in the machine's directory, SOCK_SEQPACKET:
+ * a message is a packet. A connection begins with a struct hello, and its kind
+ * says what it is for. Every hello and every request is answered by a struct
+ * answer, which may carry bytes behind it and one descriptor beside it.
+ *
+ *	process		one a process, or rather one an execve(): its end is the
+ *			end of the process's mappings
+ *	calls		one a thread that is in a call; several a process
+ *	run		one a `gntdev run`; its end is the end of the run
+ *	list		one answer, the live state as text
+ *
+ * An open device is none of these. Its descriptor is the other end of a stream
+ * socket whose one end the server has: it ends when the last descriptor ends,
+ * wherever that was passed. Calls name it by the inode number of the socket,
+ * which is the same for every process that has it.
+ */
+#ifndef MACHINE_PROTOCOL_H
+#define MACHINE_PROTOCOL_H
+
+#include <stdint.h>
+
+/* Raised with every change below struct hello; that itself never changes. */
+#ifndef PROTOCOL_VERSION
+#define PROTOCOL_VERSION 1u
+#endif
+#define PROTOCOL_MAGIC "gntdev\n"
+
+/* In the machine's directory. */
+#define SOCKET_FILE "socket"
+#define LOCK_FILE "lock"
+#define LOG_FILE "log"
+/* Where programs find a xenstore, and where a xenstored keeps its own. */
+#define XENSTORE_FILE "xenstore"
+#define XENSTORED_FOLDER "xenstored"
+
+/* What a program's environment says. */
+#define ENV_MACHINE "GNTDEV_MACHINE" /* the directory */
+#define ENV_DOMAIN "GNTDEV_DOMAIN" /* the domain's number */
+#define ENV_RUN "GNTDEV_RUN" /* the run's number */
+#define ENV_HELPER "GNTDEV_HELPER" /* set: started by the server itself */
+
+enum connection_kind {
+	CONNECTION_PROCESS = 1,
+	CONNECTION_FORK, /* becomes a child's process connection */
+	CONNECTION_CALLS,
+	CONNECTION_RUN,
+	CONNECTION_LIST,
+};
+
+#define HELLO_NAME 16
+#define HELLO_TEXT 1024
+
+struct hello {
+	char magic[8];
+	uint32_t version;
+	uint32_t kind;
+	/* Of all kinds so far; a server of another version reads no further. */
+	uint64_t image; /* names the process from execve() on */
+	uint64_t address; /* where it has its image number */
+	uint64_t child; /* CONNECTION_FORK: the child's image */
+	uint32_t domain;
+	uint32_t run; /* 0: of no run */
+	uint32_t flags; /* HELLO_* */
+	uint32_t pad;
+	char name[HELLO_NAME]; /* of the program, for people */
+	char text[HELLO_TEXT]; /* CONNECTION_RUN: failures, see --fail */
+};
+
+#define HELLO_COMPAT 1u /* a 32-bit process */
+#define HELLO_PV 2u /* CONNECTION_RUN: insists on this mode */
+#define HELLO_XLAT 4u
+#define HELLO_HELPER 8u /* started by the server itself */
+
+enum operation {
+	/* A child that came from CONNECTION_FORK speaks for the first time. */
+	OP_ADOPT = 1,
+	/* Does nothing; but what had ended before the call is done with. */
+	OP_SYNC,
+	/* A file of enum served_file; @a is open()'s flags. The descriptor. */
+	OP_OPEN,
+	OP_IOCTL, /* a: number, b: argument */
+	OP_MMAP, /* a: address, b: length, c: prot, d: flags, e: offset */
+	OP_MUNMAP, /* a, b */
+	OP_MPROTECT, /* a, b, c: prot */
+	OP_MADVISE, /* a, b, c: advice */
+	OP_MREMAP, /* a, b, c: new length, d: flags, e: new address */
+	/* What is at @a and above, up to @b: as OP_MMAP's answer. */
+	OP_VIEW,
+	OP_FDINFO, /* text */
+	OP_CLEAR_REFS, /* a: what was written */
+	/* On a run's connection: its program has ended. */
+	OP_END,
+};
+
+enum served_file {
+	FILE_GNTDEV = 1,
+	FILE_GNTALLOC,
+	FILE_EVTCHN,
+	FILE_PRIVCMD,
+	FILE_XENBUS,
+	/* From here on files without requests of their own: text, mostly. */
+	FILE_CAPABILITIES,
+	FILE_XSD_PORT,
+	FILE_XSD_KVA,
+	FILE_HYPERVISOR_TYPE,
+	FILE_GUEST_TYPE,
+	FILE_FEATURES,
+	FILE_LIMIT,
+	FILE_GNTALLOC_LIMIT,
+	FILE_MAPPED,
+	FILE_DEFERRED,
+	FILE_LEAKED,
+	SERVED_FILES,
+};
+
+struct request {
+	uint32_t op;
+	uint32_t file; /* OP_OPEN: enum served_file */
+	uint64_t inode; /* of the open device */
+	uint64_t a, b, c, d, e;
+};
+
+struct answer {
+	int64_t value; /* or a negative errno */
+	uint32_t flags; /* ANSWER_* */
+	uint32_t bytes; /* behind this */
+	uint64_t extra; /* see the operation */
+};
+
+#define ANSWER_MORE 1u /* another packet follows */
+#define ANSWER_FD 2u /* a descriptor is beside it */
+#define ANSWER_NO_FORK 4u /* OP_MMAP: a child does not inherit it */
+#define ANSWER_LAST 8u /* OP_END: the machine ends too */
+#define ANSWER_UNKNOWN 16u /* @inode is of no device of this machine */
+#define ANSWER_TEXT 32u /* said at any time on a run: a line for people */
+
+/*
+ * Neighbouring pages of a view, behind the answer to OP_MMAP and OP_VIEW. They
+ * are in the descriptor beside the packet; without one, an access is SIGBUS.
+ */
+struct segment {
+	uint64_t address;
+	uint64_t offset;
+	uint64_t pages;
+};
+
+/* Bytes behind an answer: a packet stays small enough for any socket buffer. */
+#define ANSWER_BYTES 4096
+#define SEGMENTS (ANSWER_BYTES / sizeof(struct segment))
+
+#endif /* MACHINE_PROTOCOL_H */

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Calls of a process: each connection for them has a thread of its own. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server.h"
+
+bool answer_send(int fd, const struct answer *answer, const void *bytes,
+		 int passed)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {.header = {
+			     .cmsg_level = SOL_SOCKET,
+			     .cmsg_type = SCM_RIGHTS,
+			     .cmsg_len = CMSG_LEN(sizeof(int)),
+		     }};
+	struct iovec parts[] = {
+		{(void *)answer, sizeof(*answer)},
+		{(void *)bytes, answer->bytes},
+	};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+
+	if (passed >= 0) {
+		memcpy(CMSG_DATA(&control.header), &passed, sizeof(passed));
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+	}
+
+	return sendmsg(fd, &message, MSG_NOSIGNAL) >= 0;
+}
+
+bool answer_value(int fd, int64_t value)
+{
+	struct answer answer = {.value = value};
+
+	return send(fd, &answer, sizeof(answer), MSG_NOSIGNAL) >= 0;
+}
+
+/* A call: who calls, what for, on which device, and where the answer goes. */
+struct call {
+	int fd;
+	struct process *process;
+	const struct request *request;
+	struct device *device; /* NULL: none is named */
+	/* What is answered when the call is over, see call_answer(). */
+	int64_t value;
+	uint32_t flags; /* ANSWER_* */
+	struct view view; /* of a new mapping */
+	bool answered; /* it has answered itself */
+};
+
+static bool call_open(const struct call *call)
+{
+	const struct request *request = call->request;
+	struct answer answer = {.flags = ANSWER_FD};
+	bool sent;
+	int fd;
+
+	if (request->file < FILE_CAPABILITIES ||
+	    (request->file == FILE_LIMIT &&
+	     (request->a & O_ACCMODE) != O_RDONLY))
+		fd = device_open(call->process, request->file, request->a);
+	else
+		fd = served_open(call->process, request->file);
+	if (fd < 0)
+		return answer_value(call->fd, fd);
+
+	sent = answer_send(call->fd, &answer, NULL, fd);
+	close(fd);
+
+	return sent;
+}
+
+static int64_t call_ioctl(const struct call *call)
+{
+	const struct request *request = call->request;
+
+	if (!call->device->file)
+		return -ENOTTY;
+
+	return file_ioctl(call->process->task, call->device->file, request->a,
+			  request->b, call->process->compat);
+}
+
+static int64_t call_mmap(struct call *call)
+{
+	const struct request *request = call->request;
+
+	if (!call->device->file)
+		return -ENODEV;
+	if (server.mode == MACHINE_PV && call->device->kind == FILE_GNTDEV)
+		call->flags = ANSWER_NO_FORK;
+
+	return task_mmap(call->process->task, call->device->file, request->a,
+			 request->b, request->c, request->d, request->e,
+			 &call->view);
+}
+
+/* All that is mapped from one address to another. */
+static bool call_view(const struct call *call)
+{
+	struct view_stream stream = {.fd = call->fd};
+	uint64_t at = call->request->a, to = call->request->b;
+	struct view view;
+
+	while (at < to && !task_view(call->process->task, at, &view)) {
+		at = view.addr + view.count * MACHINE_PAGE;
+		if (view.addr < to)
+			view_add(&stream, &view);
+		view_free(&view);
+	}
+
+	return view_end(&stream);
+}
+
+static bool call_fdinfo(const struct call *call)
+{
+	char text[1024];
+	struct answer answer = {0};
+
+	if (call->device->file)
+		answer.bytes =
+			file_fdinfo(call->device->file, text, sizeof(text));
+
+	return answer_send(call->fd, &answer, text, -1);
+}
+
+static int64_t call_memory(const struct call *call)
+{
+	const struct request *request = call->request;
+	struct task *task = call->process->task;
+
+	switch (request->op) {
+	case OP_MUNMAP:
+		return task_munmap(task, request->a, request->b);
+	case OP_MPROTECT:
+		return task_mprotect(task, request->a, request->b, request->c);
+	case OP_MADVISE:
+		return task_madvise(task, request->a, request->b, request->c);
+	case OP_MREMAP:
+		return task_mremap(task, request->a, request->b, request->c,
+				   request->d, request->e);
+	case OP_CLEAR_REFS:
+		return task_clear_refs(task, request->a);
+	case OP_SYNC:
+		return 0;
+	default:
+		return -ENOSYS;
+	}
+}
+
+/* A device belongs to the domain where it was opened. */
+static bool is_elsewhere(const struct call *call)
+{
+	return call->device &&
+	       call->device->domain != task_domain(call->process->task);
+}
+
+/* Calls with an answer of their own have sent it when they return. */
+static int64_t call_do(struct call *call)
+{
+	if (is_elsewhere(call)) {
+		server_log(
+			"process %d (%s) of domain %u uses a device that domain %u opened",
+			call->process->pid, call->process->name,
+			domain_id(task_domain(call->process->task)),
+			domain_id(call->device->domain));
+		return -EXDEV;
+	}
+
+	switch (call->request->op) {
+	case OP_IOCTL:
+		return call_ioctl(call);
+	case OP_MMAP:
+		return call_mmap(call);
+	case OP_OPEN:
+		call->answered = true;
+		return call_open(call);
+	case OP_VIEW:
+		call->answered = true;
+		return call_view(call);
+	case OP_FDINFO:
+		call->answered = true;
+		return call_fdinfo(call);
+	default:
+		return call_memory(call);
+	}
+}
+
+static bool names_a_device(const struct request *request)
+{
+	return request->op == OP_IOCTL || request->op == OP_MMAP ||
+	       request->op == OP_FDINFO;
+}
+
+/*
+ * The call is over before its answer is sent: what the program does then may
+ * find nothing of it left in work.
+ */
+static bool call_answer(struct call *call)
+{
+	struct answer answer = {.value = call->value, .flags = call->flags};
+	struct view_stream stream = {.fd = call->fd, .flags = call->flags};
+
+	if (call->request->op != OP_MMAP || call->value)
+		return answer_send(call->fd, &answer, NULL, -1);
+
+	view_add(&stream, &call->view);
+	view_free(&call->view);
+
+	return view_end(&stream);
+}
+
+static bool serve(struct call *call)
+{
+	struct process *process = call->process;
+
+	call->flags = 0;
+	call->answered = false;
+	if (!process_enter(process, call->request->inode, &call->device))
+		return false;
+	if (names_a_device(call->request) && !call->device) {
+		call->value = -EBADF;
+		call->flags = ANSWER_UNKNOWN;
+	} else {
+		call->value = call_do(call);
+	}
+	process_leave(process, call->device);
+
+	return call->answered ? call->value : call_answer(call);
+}
+
+void call_serve(int fd, struct process *process)
+{
+	struct request request;
+	struct call call = {
+		.fd = fd,
+		.process = process,
+		.request = &request,
+	};
+
+	while (recv(fd, &request, sizeof(request), 0) == sizeof(request)) {
+		process_settle();
+		if (!serve(&call))
+			break;
+	}
+}

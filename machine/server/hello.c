@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Connections: what each is for. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "server.h"
+
+/* How long one may take to say what it is for. */
+#define PATIENCE_S 5
+
+struct connection {
+	int fd;
+	pid_t pid;
+	struct hello hello;
+};
+
+static void refuse(int fd, int error, const char *why)
+{
+	struct answer answer = {
+		.value = error,
+		.bytes = strlen(why),
+		.extra = PROTOCOL_VERSION,
+	};
+
+	answer_send(fd, &answer, why, -1);
+}
+
+/* True if the first packet is one that this server understands. */
+static bool read_hello(struct connection *connection)
+{
+	struct hello *hello = &connection->hello;
+	struct timeval patience = {.tv_sec = PATIENCE_S};
+	struct timeval ever = {0};
+	char why[128];
+	ssize_t size;
+
+	setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
+		   sizeof(patience));
+	size = recv(connection->fd, hello, sizeof(*hello), 0);
+	setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &ever,
+		   sizeof(ever));
+	if (size < (ssize_t)offsetof(struct hello, kind) ||
+	    memcmp(hello->magic, PROTOCOL_MAGIC, sizeof(hello->magic)))
+		return false;
+
+	if (hello->version != PROTOCOL_VERSION) {
+		snprintf(why, sizeof(why),
+			 "its server speaks version %u of the protocol, this program %u: they are of different releases",
+			 PROTOCOL_VERSION, hello->version);
+		refuse(connection->fd, -EPROTO, why);
+		return false;
+	}
+	hello->name[HELLO_NAME - 1] = '\0';
+	hello->text[HELLO_TEXT - 1] = '\0';
+
+	return size == sizeof(*hello);
+}
+
+static const char *why_no_process(int error, char *why, size_t size)
+{
+	switch (error) {
+	case -EPERM:
+		snprintf(
+			why, size,
+			"the machine's server may not read this process's memory: is process_vm_readv() forbidden (seccomp), or the program set-uid?");
+		break;
+	case -ESRCH:
+		snprintf(
+			why, size,
+			"the machine's server does not find this process: is it in another container?");
+		break;
+	default:
+		snprintf(why, size, "%s", strerror(-error));
+	}
+
+	return why;
+}
+
+static void serve_calls(const struct connection *connection)
+{
+	struct process *process = process_find(connection->hello.image);
+
+	if (!process) {
+		refuse(connection->fd, -ESRCH, "process unknown");
+		return;
+	}
+	if (process->helper)
+		server_thread_helps(1);
+	if (answer_value(connection->fd, 0))
+		call_serve(connection->fd, process);
+	if (process->helper)
+		server_thread_helps(-1);
+	process_put(process);
+}
+
+static void serve_list(const struct connection *connection)
+{
+	struct answer answer = {0};
+	char *text = NULL;
+	size_t size = 0, sent;
+	FILE *out;
+
+	watch_drain();
+	out = open_memstream(&text, &size);
+	if (!out)
+		return;
+	machine_list(out);
+	fclose(out);
+
+	for (sent = 0; sent < size || !sent; sent += answer.bytes) {
+		answer.bytes = size - sent < ANSWER_BYTES ? size - sent
+							  : ANSWER_BYTES;
+		answer.flags = sent + answer.bytes < size ? ANSWER_MORE : 0;
+		if (!answer_send(connection->fd, &answer, text + sent, -1) ||
+		    !size)
+			break;
+	}
+	free(text);
+}
+
+/* Returns whether the connection is somebody else's now. */
+static bool serve(const struct connection *connection)
+{
+	const struct hello *hello = &connection->hello;
+	char why[512] = "";
+	int error;
+
+	switch (hello->kind) {
+	case CONNECTION_PROCESS:
+		error = process_register(connection->fd, hello,
+					 connection->pid);
+		break;
+	case CONNECTION_FORK:
+		error = process_fork(connection->fd, hello);
+		break;
+	case CONNECTION_RUN:
+		error = run_begin(connection->fd, hello, why, sizeof(why));
+		break;
+	case CONNECTION_CALLS:
+		serve_calls(connection);
+		return false;
+	case CONNECTION_LIST:
+		serve_list(connection);
+		return false;
+	default:
+		error = -EPROTO;
+	}
+	if (!error)
+		return true;
+	if (!*why)
+		why_no_process(error, why, sizeof(why));
+	refuse(connection->fd, error, why);
+
+	return false;
+}
+
+static void *thread(void *arg)
+{
+	struct connection *connection = arg;
+
+	if (!read_hello(connection) || !serve(connection))
+		close(connection->fd);
+	free(connection);
+	server_thread_done();
+
+	return NULL;
+}
+
+void hello_take(int fd)
+{
+	struct connection *connection = must_alloc(sizeof(*connection));
+	struct ucred ucred;
+	socklen_t size = sizeof(ucred);
+
+	connection->fd = fd;
+	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ucred, &size))
+		connection->pid = ucred.pid;
+	if (server_thread(thread, connection)) {
+		close(fd);
+		free(connection);
+	}
+}

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * The server of a machine: gntdev-server FOLDER pv|xlat READY [private]
+ *
+ * Started by `gntdev run`, which reads "ready" or a line of complaint from the
+ * descriptor READY. It ends by itself when nobody is there any more.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server.h"
+
+/* How long the first to come may take, and others to go at the end. */
+#define PATIENCE_MS 10000
+
+#define THREAD_STACK (256 * 1024)
+
+struct server server;
+pthread_mutex_t state = PTHREAD_MUTEX_INITIALIZER;
+
+static int ready = -1;
+static struct watch listener, waker, signals;
+
+void server_log(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+}
+
+/* One line for whoever can do something about it, and the end. */
+void server_fail(const char *format, ...)
+{
+	char line[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+
+	fprintf(stderr, "%s\n", line);
+	if (ready >= 0)
+		dprintf(ready, "%s\n", line);
+	else
+		run_tell_all(line);
+	exit(1);
+}
+
+void *must_alloc(size_t size)
+{
+	void *memory = calloc(1, size);
+
+	if (!memory)
+		server_fail("no memory for the machine's books");
+
+	return memory;
+}
+
+/* The driver or the machine is wrong: nothing that is left can be trusted. */
+static void on_fatal(const char *message)
+{
+	fprintf(stderr, "%s\n", message);
+	if (ready >= 0)
+		dprintf(ready, "%s\n", message);
+	run_tell_all(message);
+	abort();
+}
+
+void server_wake(void)
+{
+	uint64_t one = 1;
+
+	(void)!write(waker.fd, &one, sizeof(one));
+}
+
+static void on_wake(struct watch *watch, uint32_t events)
+{
+	uint64_t count;
+
+	(void)events;
+	(void)!read(watch->fd, &count, sizeof(count));
+	xenstore_spawn();
+}
+
+int server_thread(void *(*run)(void *), void *arg)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int error;
+
+	pthread_mutex_lock(&state);
+	server.threads++;
+	pthread_mutex_unlock(&state);
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, THREAD_STACK);
+	error = pthread_create(&thread, &attributes, run, arg);
+	pthread_attr_destroy(&attributes);
+	if (error)
+		server_thread_done();
+
+	return -error;
+}
+
+void server_thread_done(void)
+{
+	pthread_mutex_lock(&state);
+	server.threads--;
+	pthread_mutex_unlock(&state);
+	server_wake();
+}
+
+void server_thread_helps(int change)
+{
+	pthread_mutex_lock(&state);
+	server.helper_threads += change;
+	pthread_mutex_unlock(&state);
+}
+
+static void on_listener(struct watch *watch, uint32_t events)
+{
+	int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)events;
+	if (fd < 0)
+		return;
+	server.used = true;
+	hello_take(fd);
+}
+
+static void on_signal(struct watch *watch, uint32_t events)
+{
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(watch->fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGCHLD)
+		xenstore_reap();
+	else
+		server_fail(
+			"the machine's server was stopped by signal %u of process %u",
+			info.ssi_signo, info.ssi_pid);
+}
+
+char *server_path(const char *name)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s", server.folder, name) < 0)
+		server_fail("no memory");
+
+	return path;
+}
+
+/* Held as long as the server lives, however it ends. */
+static void take_lock(void)
+{
+	char *path = server_path(LOCK_FILE);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		server_fail("%s: %s", path, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK)
+			server_fail("busy");
+		server_fail("%s: cannot lock: %s", path, strerror(errno));
+	}
+	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", getpid()) < 0)
+		server_fail("%s: %s", path, strerror(errno));
+	free(path);
+}
+
+/* Complaints of every kind go there, those of sanitizers too. */
+static void open_log(void)
+{
+	char *path = server_path(LOG_FILE);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
+
+	if (fd < 0)
+		server_fail("%s: %s", path, strerror(errno));
+	dup2(fd, STDERR_FILENO);
+	close(fd);
+	setvbuf(stderr, NULL, _IOLBF, 0);
+	free(path);
+}
+
+int server_listen(const char *name)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int type = SOCK_CLOEXEC | SOCK_NONBLOCK;
+	char *path = server_path(name);
+	struct stat status;
+	int fd;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		server_fail(
+			"%s: the path has %zu bytes, a socket's may have %zu",
+			path, strlen(path), sizeof(address.sun_path) - 1);
+	strcpy(address.sun_path, path);
+
+	/* We have the lock: what is there is of a server that is gone. */
+	if (!lstat(path, &status) && !S_ISSOCK(status.st_mode))
+		server_fail(
+			"%s: is there and is not a socket: not a machine's directory",
+			path);
+	unlink(path);
+
+	type |= strcmp(name, XENSTORE_FILE) ? SOCK_SEQPACKET : SOCK_STREAM;
+	fd = socket(AF_UNIX, type, 0);
+	if (fd < 0 ||
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(fd, 1024) < 0)
+		server_fail("%s: cannot listen: %s", path, strerror(errno));
+	free(path);
+
+	return fd;
+}
+
+static void start_watching(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+
+	watch_init();
+	listener.ready = on_listener;
+	listener.fd = server_listen(SOCKET_FILE);
+	waker.ready = on_wake;
+	waker.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	signals.ready = on_signal;
+	signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (watch_add(&listener, EPOLLIN) || watch_add(&waker, EPOLLIN) ||
+	    watch_add(&signals, EPOLLIN))
+		server_fail("cannot wait for descriptors: %s", strerror(errno));
+}
+
+static void start_machine(const char *mode)
+{
+	struct machine_config config = {
+		.holds = process_holds,
+		.fatal = on_fatal,
+	};
+	int error;
+
+	server.mode = strcmp(mode, "xlat") ? MACHINE_PV : MACHINE_XLAT;
+	config.mode = server.mode;
+	error = machine_start(&config);
+	if (error)
+		server_fail("cannot start a machine: %s", strerror(-error));
+	machine_log_to(stderr);
+}
+
+static void raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static unsigned int threads_left(bool helpers)
+{
+	unsigned int threads;
+
+	pthread_mutex_lock(&state);
+	threads = server.threads - (helpers ? 0 : server.helper_threads);
+	pthread_mutex_unlock(&state);
+
+	return threads;
+}
+
+static bool is_deserted(void)
+{
+	return !threads_left(false) && !run_count() && !process_count() &&
+	       !device_count();
+}
+
+static void serve(void)
+{
+	struct timespec begun, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &begun);
+	while (!server.used) {
+		watch_wait(PATIENCE_MS);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec - begun.tv_sec > PATIENCE_MS / 1000)
+			return;
+	}
+	while (!is_deserted())
+		watch_wait(-1);
+}
+
+static void remove_file(const char *name)
+{
+	char *path = server_path(name);
+
+	unlink(path);
+	free(path);
+}
+
+/* The lock stays: to remove it would let two servers have one each. */
+static void clean_folder(bool private)
+{
+	remove_file(SOCKET_FILE);
+	xenstore_clean();
+	if (!private)
+		return;
+	remove_file(LOG_FILE);
+	remove_file(LOCK_FILE);
+	rmdir(server.folder);
+}
+
+/* What the machine finds left in its own books is its defect or the driver's. */
+static unsigned int stop_machine(bool private)
+{
+	int last = run_take_last();
+	struct answer answer = {0};
+	unsigned int left;
+	char *lines = NULL;
+	size_t size = 0;
+	FILE *out;
+
+	out = open_memstream(&lines, &size);
+	if (!out)
+		server_fail("no memory");
+	left = machine_stop(out);
+	fclose(out);
+	fputs(lines, stderr);
+
+	/* Whoever is told may end, and a container with it. */
+	clean_folder(private);
+	if (last >= 0) {
+		answer.value = left;
+		answer.bytes = size < ANSWER_BYTES ? size : ANSWER_BYTES;
+		answer_send(last, &answer, lines, -1);
+		close(last);
+	}
+	free(lines);
+
+	return left;
+}
+
+int main(int argc, char **argv)
+{
+	bool private = argc > 4 && !strcmp(argv[4], "private");
+
+	if (argc < 4 || (strcmp(argv[2], "pv") && strcmp(argv[2], "xlat"))) {
+		fprintf(stderr,
+			"usage: gntdev-server FOLDER pv|xlat READY [private]\n"
+			"It is started by `gntdev run`.\n");
+		return 2;
+	}
+	server.folder = argv[1];
+	ready = atoi(argv[3]);
+	fcntl(ready, F_SETFD, FD_CLOEXEC);
+
+	take_lock();
+	open_log();
+	raise_limits();
+	start_watching();
+	xenstore_start();
+	start_machine(argv[2]);
+	dprintf(ready, "ready\n");
+	close(ready);
+	ready = -1;
+
+	serve();
+
+	watch_close(&listener);
+	xenstore_stop();
+	while (process_left() || device_left() || threads_left(true))
+		watch_wait(PATIENCE_MS);
+	view_forget();
+
+	return stop_machine(private) ? 1 : 0;
+}

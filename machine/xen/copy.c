@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * GNTTABOP_copy. Copies between a grant and a program's pinned memory are
+ * gathered: a system call for each would cost more than the copying.
+ */
+#include "xen.h"
+#include "../kernel/faults.h"
+#include "../kernel/pages.h"
+#include "../kernel/user.h"
+
+#define MOST USER_PIECES
+
+/* One end of a copy. */
+struct side {
+	struct domain *granter; /* NULL: the caller's own page */
+	u32 ref;
+	bool readonly;
+	unsigned char *memory; /* NULL: user memory */
+	struct task *task;
+	unsigned long addr;
+	struct page *page;
+};
+
+/* Copies that wait to be done together, in one direction, for one task. */
+struct gather {
+	unsigned int count;
+	bool write;
+	struct task *task;
+	struct iovec local[MOST], user[MOST];
+	struct side sides[MOST]; /* grants to be released */
+};
+
+static void side_release(const struct side *side)
+{
+	if (!side->granter)
+		return;
+	hypervisor_lock();
+	grant_release(side->granter, side->ref, side->readonly);
+	hypervisor_unlock();
+}
+
+static void gather_flush(struct gather *g)
+{
+	unsigned int i;
+
+	if (!g->count)
+		return;
+	user_copyv(g->task, g->local, g->user, g->count, g->write);
+	for (i = 0; i < g->count; i++)
+		side_release(&g->sides[i]);
+	g->count = 0;
+}
+
+/* A page of the caller's own that an operation names by its frame. */
+static s16 claim_local(struct domain *caller, const struct gnttab_copy_ptr *ptr,
+		       struct side *side)
+{
+	struct page *page = page_of_gfn(ptr->u.gmfn);
+
+	if (!page)
+		return GNTST_bad_page;
+	side->page = page;
+	switch (page->kind) {
+	case PAGE_USER:
+		side->task = page->task;
+		side->addr = page->addr + ptr->offset;
+		return GNTST_okay;
+	case PAGE_FRAME:
+		side->memory = page->owner->memory + (page->pfn << PAGE_SHIFT) +
+			       ptr->offset;
+		return GNTST_okay;
+	case PAGE_GRANT:
+		if (!page->mapped)
+			machine_fatal(
+				"a copy from or to a page with nothing behind it");
+		/* Another domain's page cannot be named by its frame. */
+		if (page->owner != caller ||
+		    (!side->readonly && page->readonly))
+			return GNTST_bad_page;
+		side->memory = page->owner->memory + (page->pfn << PAGE_SHIFT) +
+			       ptr->offset;
+		return GNTST_okay;
+	default:
+		machine_fatal("a copy from or to a page that is not pinned");
+	}
+}
+
+static s16 claim(struct domain *caller, const struct gnttab_copy_ptr *ptr,
+		 bool is_grant, struct side *side)
+{
+	struct domain *granter;
+	unsigned long pfn;
+	s16 status;
+
+	if (!is_grant)
+		return claim_local(caller, ptr, side);
+
+	granter = ptr->domid == DOMID_SELF ? caller : domain_find(ptr->domid);
+	if (!granter)
+		return GNTST_bad_domain;
+	status = grant_acquire(caller, granter, ptr->u.ref, side->readonly,
+			       &pfn);
+	if (status)
+		return status;
+	side->granter = granter;
+	side->ref = ptr->u.ref;
+	side->memory = granter->memory + (pfn << PAGE_SHIFT) + ptr->offset;
+
+	return GNTST_okay;
+}
+
+static s16 check_domids(const struct gnttab_copy *op)
+{
+	if (!(op->flags & GNTCOPY_source_gref) &&
+	    op->source.domid != DOMID_SELF)
+		return GNTST_permission_denied;
+	if (!(op->flags & GNTCOPY_dest_gref) && op->dest.domid != DOMID_SELF)
+		return GNTST_permission_denied;
+	return GNTST_okay;
+}
+
+/* Both ends of an operation, in use; or a status, and neither is. */
+static s16 claim_both(struct domain *caller, const struct gnttab_copy *op,
+		      struct side *source, struct side *dest)
+{
+	s16 status = check_domids(op);
+
+	if (status)
+		return status;
+	hypervisor_lock();
+	status = claim(caller, &op->source, op->flags & GNTCOPY_source_gref,
+		       source);
+	if (!status)
+		status = claim(caller, &op->dest, op->flags & GNTCOPY_dest_gref,
+			       dest);
+	hypervisor_unlock();
+	if (!status && (op->source.offset + op->len > (int)PAGE_SIZE ||
+			op->dest.offset + op->len > (int)PAGE_SIZE))
+		status = GNTST_bad_copy_arg;
+	if (status) {
+		side_release(source);
+		if (dest->granter)
+			side_release(dest);
+	}
+
+	return status;
+}
+
+static void gather_add(struct gather *g, struct task *task, bool write,
+		       unsigned char *memory, unsigned long addr, u16 len,
+		       const struct side *grant)
+{
+	if (g->count == MOST ||
+	    (g->count && (g->task != task || g->write != write)))
+		gather_flush(g);
+	g->task = task;
+	g->write = write;
+	g->local[g->count] = (struct iovec){memory, len};
+	g->user[g->count] = (struct iovec){(void *)addr, len};
+	g->sides[g->count] = *grant;
+	g->count++;
+}
+
+static void copy_one(struct domain *caller, struct gnttab_copy *op,
+		     struct gather *g)
+{
+	struct side source = {.readonly = true}, dest = {.readonly = false};
+	struct machine_event event = {.kind = MACHINE_EVENT_COPY};
+	bool to_grant = op->flags & GNTCOPY_dest_gref;
+
+	if (!fault_op(MACHINE_OP_COPY, false, &op->status))
+		op->status = claim_both(caller, op, &source, &dest);
+	event.status = op->status;
+	event.domain = to_grant ? op->dest.domid : op->source.domid;
+	event.ref = to_grant ? op->dest.u.ref : op->source.u.ref;
+	event_emit(&event);
+	if (op->status)
+		return;
+
+	if (dest.page && dest.page->kind != PAGE_GRANT)
+		dest.page->written = true;
+	if (dest.task) {
+		gather_add(g, dest.task, true, source.memory, dest.addr,
+			   op->len, &source);
+	} else if (source.task) {
+		gather_add(g, source.task, false, dest.memory, source.addr,
+			   op->len, &dest);
+	} else {
+		gather_flush(g);
+		memmove(dest.memory, source.memory, op->len);
+		side_release(&source);
+		side_release(&dest);
+	}
+}
+
+void grant_copies(struct domain *caller, struct gnttab_copy *ops, u32 count)
+{
+	struct gather g;
+	u32 i;
+
+	g.count = 0;
+	for (i = 0; i < count; i++)
+		copy_one(caller, &ops[i], &g);
+	gather_flush(&g);
+}

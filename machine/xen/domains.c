@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Domains: their memory and their grant tables, from the granter's side. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "xen.h"
+
+/* References below are the toolstack's: console, xenstore. */
+#define FIRST_FREE_REF 8
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct {
+	pthread_mutex_t lock; /* of the lists */
+	struct list_head all;
+	struct list_head spare; /* of former machines: to be used again */
+	unsigned long pages;
+	u32 entries;
+	enum machine_mode mode;
+	bool no_xen, no_avail_bits;
+} domains = {.lock = PTHREAD_MUTEX_INITIALIZER,
+	     .all = {&domains.all, &domains.all},
+	     .spare = {&domains.spare, &domains.spare}};
+
+void hypervisor_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void hypervisor_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+void hypervisor_wait(pthread_cond_t *changed)
+{
+	pthread_cond_wait(changed, &lock);
+}
+
+enum machine_mode machine_mode(void)
+{
+	return domains.mode;
+}
+
+bool xen_domain(void)
+{
+	return !domains.no_xen;
+}
+
+bool xen_feature(int flag)
+{
+	switch (flag) {
+	case XENFEAT_auto_translated_physmap:
+		return domains.mode == MACHINE_XLAT;
+	case XENFEAT_gnttab_map_avail_bits:
+		return !domains.no_avail_bits;
+	default:
+		machine_fatal("xen_feature(%d) is not modelled", flag);
+	}
+}
+
+/* ---- making and ending ---- */
+
+static void *zeroed(size_t n, size_t size)
+{
+	void *p = calloc(n, size);
+
+	if (!p)
+		machine_fatal("no memory for a domain");
+	return p;
+}
+
+static struct domain *domain_make(void)
+{
+	struct domain *d = zeroed(1, sizeof(*d));
+	size_t size = domains.pages * PAGE_SIZE;
+
+	d->pages = domains.pages;
+	d->entries = domains.entries;
+	d->memfd = memfd_create("gntdev-domain", MFD_CLOEXEC);
+	if (d->memfd < 0 || ftruncate(d->memfd, size))
+		machine_fatal("no memory file of %zu bytes for a domain: %s",
+			      size, strerror(errno));
+	d->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 d->memfd, 0);
+	if (d->memory == MAP_FAILED)
+		machine_fatal("no address space of %zu bytes for a domain: %s",
+			      size, strerror(errno));
+	d->free_pages = zeroed(d->pages, sizeof(*d->free_pages));
+	d->table = zeroed(d->entries, sizeof(*d->table));
+	d->uses = zeroed(d->entries, sizeof(*d->uses));
+	d->free_entries = zeroed(d->entries, sizeof(*d->free_entries));
+
+	return d;
+}
+
+static void domain_destroy(struct domain *d)
+{
+	munmap(d->memory, d->pages * PAGE_SIZE);
+	close(d->memfd);
+	free(d->free_pages);
+	free(d->table);
+	free(d->uses);
+	free(d->free_entries);
+	free(d);
+}
+
+/* As new: only what was touched is cleaned, so that it costs little. */
+static void domain_reset(struct domain *d, unsigned int id)
+{
+	d->id = id;
+	if (d->touched > 64)
+		fallocate(d->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			  0, d->touched * PAGE_SIZE);
+	else
+		memset(d->memory, 0, d->touched * PAGE_SIZE);
+	memset(d->table, 0, d->next_entry * sizeof(*d->table));
+	memset(d->uses, 0, d->next_entry * sizeof(*d->uses));
+	d->touched = 0;
+	d->free_count = 0;
+	d->next_entry = FIRST_FREE_REF;
+	d->free_entry_count = 0;
+	d->mappings = 0;
+}
+
+void domains_start(const struct machine_config *config)
+{
+	unsigned long pages = config->domain_pages ?: 16384;
+	u32 entries = config->grant_entries ?: 32768;
+	struct domain *d, *next;
+
+	domains.mode = config->mode;
+	domains.no_xen = config->no_xen;
+	domains.no_avail_bits = config->no_avail_bits;
+	if (pages == domains.pages && entries == domains.entries)
+		return;
+	domains.pages = pages;
+	domains.entries = entries;
+	list_for_each_entry_safe(d, next, &domains.spare, node) {
+		list_del(&d->node);
+		domain_destroy(d);
+	}
+}
+
+void domains_stop(void)
+{
+	struct domain *d;
+
+	while (!list_empty(&domains.all)) {
+		d = list_first_entry(&domains.all, struct domain, node);
+		list_del(&d->node);
+		list_add_tail(&d->node, &domains.spare);
+	}
+}
+
+struct domain *domain_find(unsigned int domid)
+{
+	struct domain *d, *found = NULL;
+
+	pthread_mutex_lock(&domains.lock);
+	list_for_each_entry(d, &domains.all, node) {
+		if (d->id == domid)
+			found = d;
+	}
+	pthread_mutex_unlock(&domains.lock);
+
+	return found;
+}
+
+struct domain *domain_get(unsigned int domid)
+{
+	struct domain *d = domain_find(domid);
+
+	if (d)
+		return d;
+	if (domid >= DOMID_FIRST_RESERVED)
+		machine_fatal("domain id %u: expected less than %u", domid,
+			      DOMID_FIRST_RESERVED);
+
+	pthread_mutex_lock(&domains.lock);
+	if (list_empty(&domains.spare)) {
+		d = domain_make();
+	} else {
+		d = list_first_entry(&domains.spare, struct domain, node);
+		list_del(&d->node);
+	}
+	domain_reset(d, domid);
+	list_add_tail(&d->node, &domains.all);
+	pthread_mutex_unlock(&domains.lock);
+
+	return d;
+}
+
+void domains_each(void (*fn)(struct domain *d, void *arg), void *arg)
+{
+	struct domain *d;
+
+	list_for_each_entry(d, &domains.all, node)
+		fn(d, arg);
+}
+
+unsigned int domain_id(const struct domain *d)
+{
+	return d->id;
+}
+
+int domain_memfd(const struct domain *d)
+{
+	return d->memfd;
+}
+
+unsigned char *domain_memory(const struct domain *d)
+{
+	return d->memory;
+}
+
+/* ---- memory ---- */
+
+long domain_page_alloc(struct domain *d)
+{
+	long pfn = -ENOMEM;
+
+	hypervisor_lock();
+	if (d->free_count) {
+		pfn = (long)d->free_pages[--d->free_count];
+		memset(d->memory + pfn * PAGE_SIZE, 0, PAGE_SIZE);
+	} else if (d->touched < d->pages) {
+		pfn = (long)d->touched++;
+	}
+	hypervisor_unlock();
+
+	return pfn;
+}
+
+void domain_page_free(struct domain *d, unsigned long pfn)
+{
+	hypervisor_lock();
+	if (pfn >= d->touched || d->free_count == d->touched)
+		machine_fatal("domain %u frees page %lu, which it has not",
+			      d->id, pfn);
+	d->free_pages[d->free_count++] = pfn;
+	hypervisor_unlock();
+}
+
+/* ---- grants ---- */
+
+static void fill_entry(struct grant_entry *e, unsigned int to,
+		       unsigned long pfn, bool readonly)
+{
+	e->domid = to;
+	e->frame = pfn;
+	e->flags = GTF_permit_access | (readonly ? GTF_readonly : 0);
+}
+
+long domain_grant(struct domain *d, unsigned int to, unsigned long pfn,
+		  bool readonly)
+{
+	long ref = -ENOSPC;
+
+	hypervisor_lock();
+	if (d->free_entry_count)
+		ref = d->free_entries[--d->free_entry_count];
+	else if (d->next_entry < d->entries)
+		ref = d->next_entry++;
+	if (ref >= 0)
+		fill_entry(&d->table[ref], to, pfn, readonly);
+	hypervisor_unlock();
+
+	return ref;
+}
+
+int domain_grant_at(struct domain *d, uint32_t ref, unsigned int to,
+		    unsigned long pfn, bool readonly)
+{
+	int err = -EBUSY;
+
+	if (ref >= FIRST_FREE_REF)
+		return -EINVAL;
+	hypervisor_lock();
+	if (!d->table[ref].flags) {
+		fill_entry(&d->table[ref], to, pfn, readonly);
+		err = 0;
+	}
+	hypervisor_unlock();
+
+	return err;
+}
+
+int domain_ungrant(struct domain *d, uint32_t ref)
+{
+	int err = -EBUSY;
+
+	if (ref >= d->entries)
+		return -EINVAL;
+	hypervisor_lock();
+	if (!(d->table[ref].flags & (GTF_reading | GTF_writing))) {
+		d->table[ref].flags = 0;
+		if (ref >= FIRST_FREE_REF)
+			d->free_entries[d->free_entry_count++] = ref;
+		err = 0;
+	}
+	hypervisor_unlock();
+
+	return err;
+}
+
+int domain_revoke(struct domain *d, uint32_t ref)
+{
+	if (ref >= d->entries)
+		return -EINVAL;
+	hypervisor_lock();
+	d->table[ref].flags &= ~GTF_type_mask;
+	hypervisor_unlock();
+
+	return 0;
+}
+
+uint16_t domain_grant_flags(const struct domain *d, uint32_t ref)
+{
+	uint16_t flags;
+
+	hypervisor_lock();
+	flags = ref < d->entries ? d->table[ref].flags : 0;
+	hypervisor_unlock();
+
+	return flags;
+}

@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Grant mappings: the hypervisor's rules, and its account of who maps what. */
+#include <stdlib.h>
+
+#include "xen.h"
+#include "../kernel/faults.h"
+#include "../kernel/pages.h"
+
+/* An auto-translated domain names its pages by their physical address. */
+#define PHYSICAL (1ULL << 62)
+
+static struct {
+	struct track *tracks; /* by handle */
+	u32 size, used; /* handles ever given */
+	u32 first_free; /* a list; size is its end */
+	unsigned int most; /* of each domain */
+	void (*watch)(const struct machine_event *event, void *arg);
+	void *watch_arg;
+} grants;
+
+void tracks_start(unsigned int most)
+{
+	grants.most = most ?: 1048576;
+	grants.used = 0;
+	grants.first_free = INVALID_GRANT_HANDLE;
+}
+
+void machine_watch(void (*watch)(const struct machine_event *, void *arg),
+		   void *arg)
+{
+	grants.watch = watch;
+	grants.watch_arg = arg;
+}
+
+void event_emit(const struct machine_event *event)
+{
+	if (grants.watch)
+		grants.watch(event, grants.watch_arg);
+}
+
+/* ---- entries ---- */
+
+s16 grant_acquire(struct domain *user, struct domain *granter, u32 ref,
+		  bool readonly, unsigned long *pfn)
+{
+	struct grant_entry *e;
+
+	if (ref >= granter->entries)
+		return GNTST_bad_gntref;
+	e = &granter->table[ref];
+	if ((e->flags & GTF_type_mask) != GTF_permit_access ||
+	    e->domid != user->id)
+		return GNTST_general_error;
+	if (!readonly && e->flags & GTF_readonly)
+		return GNTST_general_error;
+	if (e->frame >= granter->pages)
+		return GNTST_bad_page;
+
+	e->flags |= GTF_reading;
+	if (readonly) {
+		granter->uses[ref].readers++;
+	} else {
+		granter->uses[ref].writers++;
+		e->flags |= GTF_writing;
+	}
+	*pfn = e->frame;
+
+	return GNTST_okay;
+}
+
+void grant_release(struct domain *granter, u32 ref, bool readonly)
+{
+	struct grant_entry *e = &granter->table[ref];
+	struct grant_use *use = &granter->uses[ref];
+
+	if (readonly)
+		use->readers--;
+	else
+		use->writers--;
+	if (!use->writers)
+		e->flags &= ~GTF_writing;
+	if (!use->writers && !use->readers)
+		e->flags &= ~GTF_reading;
+}
+
+/* ---- handles ---- */
+
+static bool handle_alloc(struct domain *mapper, u32 *handle)
+{
+	struct track *more;
+
+	if (mapper->mappings >= grants.most)
+		return false;
+	if (grants.first_free != INVALID_GRANT_HANDLE) {
+		*handle = grants.first_free;
+		grants.first_free = grants.tracks[*handle].next_free;
+	} else {
+		if (grants.used == grants.size) {
+			grants.size = grants.size ? 2 * grants.size : 1024;
+			more = realloc(grants.tracks,
+				       grants.size * sizeof(*more));
+			if (!more)
+				machine_fatal("no memory for grant mappings");
+			grants.tracks = more;
+		}
+		*handle = grants.used++;
+	}
+	memset(&grants.tracks[*handle], 0, sizeof(struct track));
+	mapper->mappings++;
+
+	return true;
+}
+
+static void handle_free(u32 handle)
+{
+	struct track *t = &grants.tracks[handle];
+
+	t->used = false;
+	t->mapper->mappings--;
+	t->next_free = grants.first_free;
+	grants.first_free = handle;
+}
+
+/* ---- map ---- */
+
+/* Where the mapping goes, by the operation's address; nothing may be there. */
+static void find_target(struct domain *caller, u64 addr, u32 flags,
+			struct track *t)
+{
+	struct vm_area_struct *vma;
+
+	if (flags & GNTMAP_contains_pte) {
+		t->pte = pte_at(addr, &vma);
+		if (!t->pte)
+			machine_fatal(
+				"a grant is mapped into %#llx, which is no page-table entry",
+				addr);
+		if (vma->vm_mm->task->domain != caller)
+			machine_fatal(
+				"a grant is mapped into another domain's entry");
+		if (t->pte->kind != PTE_NONE)
+			machine_fatal(
+				"a grant is mapped over an entry that is there");
+		if (!(flags & GNTMAP_application_map))
+			machine_fatal(
+				"a program's entry is made for the kernel only");
+		if (!(flags & (1U << _GNTMAP_guest_avail0)))
+			machine_fatal("a program's entry is not marked special");
+		return;
+	}
+
+	if (machine_mode() == MACHINE_XLAT)
+		addr ^= PHYSICAL;
+	t->page = page_at(addr);
+	if (!t->page || addr & ~PAGE_MASK || t->page->kind != PAGE_GRANT)
+		machine_fatal(
+			"a grant is mapped at %#llx, which is no page for one",
+			addr);
+	if (t->page->mapped)
+		machine_fatal("a grant is mapped over another in the same page");
+}
+
+static void make_mapping(struct track *t, u32 handle, unsigned long pfn)
+{
+	if (t->pte) {
+		*t->pte = (pte_t){
+			.kind = PTE_GRANT,
+			.writable = !t->readonly,
+			.owner = t->granter,
+			.pfn = pfn,
+			.handle = handle,
+		};
+		return;
+	}
+	t->page->mapped = true;
+	t->page->readonly = t->readonly;
+	t->page->owner = t->granter;
+	t->page->pfn = pfn;
+	t->page->ref = t->ref;
+	t->page->handle = handle;
+}
+
+static s16 map_checked(struct domain *caller, struct gnttab_map_grant_ref *op)
+{
+	struct domain *granter = domain_find(op->dom);
+	unsigned long pfn;
+	struct track *t;
+	u32 handle;
+	s16 status;
+
+	if (!(op->flags & GNTMAP_host_map))
+		return GNTST_bad_gntref;
+	if (op->flags & GNTMAP_device_map)
+		machine_fatal("GNTMAP_device_map is not modelled");
+	if (machine_mode() == MACHINE_XLAT &&
+	    op->flags & (GNTMAP_application_map | GNTMAP_contains_pte))
+		return GNTST_general_error;
+	if (!granter)
+		return GNTST_bad_domain;
+	if (!handle_alloc(caller, &handle))
+		return GNTST_no_device_space;
+
+	t = &grants.tracks[handle];
+	t->mapper = caller;
+	t->granter = granter;
+	t->ref = op->ref;
+	t->readonly = op->flags & GNTMAP_readonly;
+	find_target(caller, op->host_addr, op->flags, t);
+	status = grant_acquire(caller, granter, op->ref, t->readonly, &pfn);
+	if (status) {
+		handle_free(handle);
+		return status;
+	}
+	t->used = true;
+	make_mapping(t, handle, pfn);
+	op->handle = handle;
+	op->dev_bus_addr = (granter->id * (1ULL << 32) + pfn) << PAGE_SHIFT;
+
+	return GNTST_okay;
+}
+
+s16 grant_map(struct domain *caller, struct gnttab_map_grant_ref *op)
+{
+	bool user = op->flags & GNTMAP_contains_pte;
+	struct machine_event event = {
+		.kind = MACHINE_EVENT_MAP,
+		.user = user,
+		.domain = op->dom,
+		.ref = op->ref,
+		.address = op->host_addr,
+	};
+	s16 status;
+
+	if (!fault_op(MACHINE_OP_MAP, user, &status)) {
+		hypervisor_lock();
+		status = map_checked(caller, op);
+		hypervisor_unlock();
+	}
+	/* On failure there is no handle, whatever was in it before. */
+	if (status)
+		op->handle = INVALID_GRANT_HANDLE;
+	op->status = status;
+	event.status = status;
+	event.handle = op->handle;
+	event_emit(&event);
+
+	return status;
+}
+
+/* ---- unmap ---- */
+
+static struct track *track_of(u32 handle)
+{
+	if (handle >= grants.used || !grants.tracks[handle].used)
+		machine_fatal("grant handle %u is unmapped, which is not mapped",
+			      handle);
+	return &grants.tracks[handle];
+}
+
+static void check_target(const struct track *t, u64 addr, u64 bus_addr)
+{
+	u64 expected = (uintptr_t)t->pte;
+
+	if (t->page) {
+		expected = (uintptr_t)page_address(t->page);
+		if (machine_mode() == MACHINE_XLAT)
+			expected ^= PHYSICAL;
+	}
+	if (addr != expected)
+		machine_fatal(
+			"a grant is unmapped at %#llx, but mapped at %#llx",
+			addr, expected);
+}
+
+static void unmake_mapping(struct track *t)
+{
+	if (t->pte)
+		*t->pte = (pte_t){.kind = PTE_NONE};
+	if (t->page) {
+		t->page->mapped = false;
+		t->page->owner = NULL;
+	}
+}
+
+s16 grant_unmap(struct gnttab_unmap_grant_ref *op, s16 refuse)
+{
+	struct machine_event event = {
+		.kind = MACHINE_EVENT_UNMAP,
+		.handle = op->handle,
+		.status = refuse,
+		.address = op->host_addr,
+	};
+	struct track *t;
+
+	hypervisor_lock();
+	t = track_of(op->handle);
+	check_target(t, op->host_addr, op->dev_bus_addr);
+	event.user = !t->page;
+	event.domain = t->granter->id;
+	event.ref = t->ref;
+	if (refuse) {
+		t->refused = true;
+	} else {
+		unmake_mapping(t);
+		grant_release(t->granter, t->ref, t->readonly);
+		handle_free(op->handle);
+	}
+	hypervisor_unlock();
+	op->status = refuse;
+	event_emit(&event);
+
+	return refuse;
+}
+
+void grant_refuse(u32 handle)
+{
+	hypervisor_lock();
+	track_of(handle)->refused = true;
+	hypervisor_unlock();
+}
+
+bool pte_is_lost(pte_t *pte)
+{
+	struct track *t = &grants.tracks[pte->handle];
+
+	if (!t->refused)
+		return false;
+	t->pte = NULL;
+	*pte = (pte_t){.kind = PTE_NONE};
+	return true;
+}
+
+bool page_is_mapped(const struct page *page)
+{
+	bool mapped;
+
+	hypervisor_lock();
+	mapped = page->mapped;
+	hypervisor_unlock();
+
+	return mapped;
+}
+
+/* ---- the kernel's stores ---- */
+
+void grant_store(struct page *page, unsigned long offset, const void *value,
+		 size_t size)
+{
+	struct machine_event event = {
+		.kind = MACHINE_EVENT_STORE,
+		.address = offset,
+	};
+
+	hypervisor_lock();
+	if (page->kind != PAGE_GRANT || !page->mapped)
+		machine_fatal(
+			"the kernel stores to a page with nothing behind it: it would go down");
+	if (page->readonly)
+		machine_fatal(
+			"the kernel stores to a page mapped read-only: it would go down");
+	memcpy(page->owner->memory + (page->pfn << PAGE_SHIFT) + offset, value,
+	       size);
+	event.domain = page->owner->id;
+	event.ref = page->ref;
+	hypervisor_unlock();
+	event_emit(&event);
+}
+
+/* ---- what is left ---- */
+
+void tracks_each(void (*fn)(const struct track *t, void *arg), void *arg)
+{
+	u32 i;
+
+	hypervisor_lock();
+	for (i = 0; i < grants.used; i++) {
+		if (grants.tracks[i].used)
+			fn(&grants.tracks[i], arg);
+	}
+	hypervisor_unlock();
+}
+
+/* Whether a mapping of the same grant by the same domain was refused to end. */
+static bool is_excused(const struct track *t)
+{
+	u32 i;
+
+	if (t->refused)
+		return true;
+	for (i = 0; i < grants.used; i++) {
+		const struct track *other = &grants.tracks[i];
+
+		if (other->used && other->refused && other->ref == t->ref &&
+		    other->granter == t->granter && other->mapper == t->mapper)
+			return true;
+	}
+
+	return false;
+}
+
+bool page_is_excused(const struct page *page)
+{
+	if (page->mapped)
+		return is_excused(&grants.tracks[page->handle]);
+	/* Or the call failed before the kernel had tidied up behind it. */
+	return page->foreign;
+}
+
+void machine_mappings(struct machine_mappings *m)
+{
+	const struct track *t;
+
+	memset(m, 0, sizeof(*m));
+	hypervisor_lock();
+	for (t = grants.tracks; t < grants.tracks + grants.used; t++) {
+		if (!t->used)
+			continue;
+		m->refused += t->refused;
+		m->kernel += t->page != NULL;
+		m->user += t->page == NULL;
+	}
+	hypervisor_unlock();
+}
+
+bool machine_refused(unsigned int domid, uint32_t ref)
+{
+	const struct track *t;
+	bool refused = false;
+
+	hypervisor_lock();
+	for (t = grants.tracks; t < grants.tracks + grants.used; t++)
+		refused |= t->used && t->refused && t->ref == ref &&
+			   t->granter->id == domid;
+	hypervisor_unlock();
+
+	return refused;
+}
+
+unsigned int tracks_leaks(FILE *out)
+{
+	unsigned int count = 0;
+	struct track *t;
+	u32 i;
+
+	for (i = 0; i < grants.used; i++) {
+		t = &grants.tracks[i];
+		if (!t->used || is_excused(t))
+			continue;
+		count++;
+		if (out)
+			fprintf(out,
+				"machine: domain %u still maps grant %u of domain %u\n",
+				t->mapper->id, t->ref, t->granter->id);
+	}
+	free(grants.tracks);
+	grants.tracks = NULL;
+	grants.size = 0;
+	grants.used = 0;
+	grants.first_free = INVALID_GRANT_HANDLE;
+
+	return count;
+}

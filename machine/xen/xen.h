@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * The hypervisor's half: domains with their memory, version 1 grant tables,
+ * event channels. Of the machine alone; machine.h has what others may use.
+ *
+ * One kernel serves all domains here, and a thread of its own belongs to none.
+ * So that such a thread can name what it means, handles and ports are numbered
+ * once for the machine, not once for each domain.
+ */
+#ifndef MACHINE_XEN_H
+#define MACHINE_XEN_H
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "../kernel/base.h"
+#include "../kernel/lists.h"
+#include "../kernel/xen_calls.h"
+#include "../machine.h"
+
+/* Version 1 of the table's entries: what domains share with the hypervisor. */
+struct grant_entry {
+	u16 flags;
+	domid_t domid;
+	u32 frame;
+};
+
+struct domain {
+	unsigned int id;
+	struct list_head node;
+	int memfd;
+	unsigned char *memory;
+	unsigned long pages;
+	unsigned long *free_pages; /* a stack */
+	unsigned long free_count;
+	unsigned long touched; /* pages that ever were in use */
+	struct grant_entry *table;
+	/* The hypervisor's own account of who uses an entry. */
+	struct grant_use {
+		u32 readers, writers;
+	} * uses;
+	u32 entries, next_entry;
+	u32 *free_entries; /* a stack */
+	u32 free_entry_count;
+	u32 mappings; /* of others' pages, by this domain */
+};
+
+/* The lock of everything here, of page-table entries and grant pages. */
+void hypervisor_lock(void);
+void hypervisor_unlock(void);
+/* Waits for a condition that is announced under the lock, which is held. */
+void hypervisor_wait(pthread_cond_t *changed);
+enum machine_mode machine_mode(void);
+
+void domains_start(const struct machine_config *config);
+void domains_stop(void);
+/* NULL if there is none; the lock need not be held. */
+struct domain *domain_find(unsigned int domid);
+void domains_each(void (*fn)(struct domain *d, void *arg), void *arg);
+
+/* ---- grants ---- */
+
+/* A mapping that the hypervisor made. */
+struct track {
+	bool used;
+	bool readonly;
+	bool refused; /* to be unmapped: kept for ever */
+	struct domain *mapper, *granter;
+	u32 ref;
+	struct page *page; /* the kernel's, or NULL */
+	pte_t *pte; /* a program's, or NULL; NULL too once it is lost */
+	u32 next_free;
+};
+
+/* GNTST_*, or the frame, which is in use then. The lock is held. */
+s16 grant_acquire(struct domain *user, struct domain *granter, u32 ref,
+		  bool readonly, unsigned long *pfn);
+void grant_release(struct domain *granter, u32 ref, bool readonly);
+
+s16 grant_map(struct domain *caller, struct gnttab_map_grant_ref *op);
+/* @refuse: with this status, and nothing is done; or 0. */
+s16 grant_unmap(struct gnttab_unmap_grant_ref *op, s16 refuse);
+/* It stays, by a failure on purpose. */
+void grant_refuse(u32 handle);
+void grant_copies(struct domain *caller, struct gnttab_copy *ops, u32 count);
+void event_emit(const struct machine_event *event);
+/* The kernel clears an entry that the hypervisor would not end: lock held. */
+bool pte_is_lost(pte_t *pte);
+bool page_is_mapped(const struct page *page);
+void tracks_start(unsigned int most);
+/* Prints mappings that are left, but for refused ones, and forgets all. */
+unsigned int tracks_leaks(FILE *out);
+/* Its mapping, or another of the same grant, was refused to be ended. */
+bool page_is_excused(const struct page *page);
+void tracks_each(void (*fn)(const struct track *t, void *arg), void *arg);
+/* For the kernel's store into a page. */
+void grant_store(struct page *page, unsigned long offset, const void *value,
+		 size_t size);
+
+/* ---- event channels ---- */
+
+struct evtchn_user;
+void ports_start(void);
+unsigned int ports_leaks(FILE *out);
+/* Ports for a program; negative errno. */
+long port_unbound(struct domain *d, unsigned int remote,
+		  struct evtchn_user *user);
+long port_interdomain(struct domain *d, unsigned int remote, u32 port,
+		      struct evtchn_user *user);
+long port_virq(struct domain *d, struct evtchn_user *user);
+/* -EINVAL if it is not the domain's. */
+int port_send(struct domain *d, u32 port);
+/* One reference less; at 0 it is closed. With @user: its handler goes too. */
+void port_put(u32 port, struct evtchn_user *user);
+int port_get(struct domain *d, u32 port);
+/* Whose program has bound it, with a reference; or NULL. */
+struct evtchn_user *port_user(u32 port);
+/* Whether @user has bound it. */
+bool port_is_of(u32 port, const struct evtchn_user *user);
+void ports_list(struct domain *d, FILE *out);
+
+#endif /* MACHINE_XEN_H */

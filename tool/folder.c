@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Where a machine is, and where the parts of gntdev are. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+/* The longest name in it that a socket has. */
+#define LONGEST "/" XENSTORED_FOLDER "/socket"
+
+static void check_folder(const char *folder)
+{
+	size_t room = sizeof(((struct sockaddr_un *)0)->sun_path);
+	struct stat status;
+
+	if (stat(folder, &status))
+		die(STATUS_FAILED, "%s: %s", folder, strerror(errno));
+	if (!S_ISDIR(status.st_mode))
+		die(STATUS_FAILED,
+		    "%s: is not a directory, so no machine can be in it",
+		    folder);
+	if (access(folder, R_OK | W_OK | X_OK))
+		die(STATUS_FAILED, "%s: %s", folder, strerror(errno));
+	if (strlen(folder) + sizeof(LONGEST) > room)
+		die(STATUS_FAILED,
+		    "%s: the path has %zu bytes, a machine's may have %zu",
+		    folder, strlen(folder), room - sizeof(LONGEST));
+}
+
+/* The first of the usual places that can be written to. */
+static char *private_folder(void)
+{
+	const char *places[] = {
+		getenv("XDG_RUNTIME_DIR"),
+		getenv("TMPDIR"),
+		"/tmp",
+	};
+	char *folder = NULL;
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		if (!places[i] || *places[i] != '/' || strlen(places[i]) > 60 ||
+		    access(places[i], W_OK | X_OK))
+			continue;
+		if (asprintf(&folder, "%s/gntdev-XXXXXX", places[i]) < 0)
+			die(STATUS_FAILED, "no memory");
+		if (mkdtemp(folder))
+			return folder;
+		free(folder);
+	}
+
+	die(STATUS_FAILED,
+	    "no place for a machine: cannot make a directory in $XDG_RUNTIME_DIR, $TMPDIR or /tmp: %s",
+	    strerror(errno));
+}
+
+void folder_choose(struct machine *machine, const struct options *options)
+{
+	if (!options->machine) {
+		machine->folder = private_folder();
+		machine->private = true;
+	} else {
+		if (!options->list && mkdir(options->machine, 0700) &&
+		    errno != EEXIST)
+			die(STATUS_FAILED, "%s: %s", options->machine,
+			    strerror(errno));
+		machine->folder = realpath(options->machine, NULL);
+		if (!machine->folder)
+			die(STATUS_FAILED, "%s: %s", options->machine,
+			    strerror(errno));
+	}
+	check_folder(machine->folder);
+}
+
+static void remove_all(const char *folder)
+{
+	const struct dirent *entry;
+	char path[PATH_MAX];
+	DIR *open = opendir(folder);
+
+	while (open && (entry = readdir(open))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+		if (unlink(path) && (errno == EISDIR || errno == EPERM))
+			remove_all(path);
+	}
+	if (open)
+		closedir(open);
+	rmdir(folder);
+}
+
+/* A server that ends as it should has done it. */
+void folder_remove(const struct machine *machine)
+{
+	if (machine->private)
+		remove_all(machine->folder);
+}
+
+char *folder_part(const char *name)
+{
+	static const char *const places[] = {"", "/../lib/gntdev"};
+	char self[PATH_MAX], *path;
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (length < 0)
+		die(STATUS_FAILED, "/proc/self/exe: %s: is /proc mounted?",
+		    strerror(errno));
+	self[length] = '\0';
+	*strrchr(self, '/') = '\0';
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		if (asprintf(&path, "%s%s/%s", self, places[i], name) < 0)
+			die(STATUS_FAILED, "no memory");
+		if (!access(path, R_OK))
+			return path;
+		free(path);
+	}
+
+	die(STATUS_FAILED, "%s: not found in %s, nor in ../lib/gntdev of it",
+	    name, self);
+}

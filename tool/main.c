@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* gntdev: the grant device's driver in userspace, for programs. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+/* The highest domain number; those above it mean something else to Xen. */
+#define LAST_DOMAIN 0x7fef
+
+static const char usage[] =
+	"usage: gntdev run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
+	"       gntdev run --machine DIR --list\n"
+	"\n"
+	"Runs PROGRAM on a machine that has the Xen grant device, without Xen.\n"
+	"\n"
+	"  --domain N       in domain N (0)\n"
+	"  --mode pv|xlat   on a PV machine or an auto-translated one (pv)\n"
+	"  --machine DIR    on the machine in DIR, started if nobody is there;\n"
+	"                   without it, on a machine of its own\n"
+	"  --report         list what is still mapped or granted at the end;\n"
+	"                   if anything is, the status is 123\n"
+	"  --fail SPEC      make calls fail, as map:3=-1 or any%0.5,seed=7\n"
+	"  --list           show what the machine in DIR holds now\n"
+	"  --help           show this\n"
+	"\n"
+	"The status is PROGRAM's, or 125 if gntdev fails, 126 if PROGRAM cannot\n"
+	"be run, 127 if there is none. See gntdev(1).\n";
+
+static void say(const char *format, va_list list)
+{
+	char line[4096];
+
+	vsnprintf(line, sizeof(line), format, list);
+	fprintf(stderr, "gntdev: %s\n", line);
+}
+
+void complain(const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	say(format, list);
+	va_end(list);
+}
+
+void die(enum status status, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	say(format, list);
+	va_end(list);
+	exit(status);
+}
+
+static unsigned int parse_domain(const char *text)
+{
+	unsigned long number;
+	char *end;
+
+	errno = 0;
+	number = strtoul(text, &end, 10);
+	if (errno || end == text || *end || *text == '-' ||
+	    number > LAST_DOMAIN)
+		die(STATUS_FAILED,
+		    "--domain %s: expected a number from 0 to %d", text,
+		    LAST_DOMAIN);
+
+	return number;
+}
+
+static void parse_option(struct options *options, int option)
+{
+	switch (option) {
+	case 'd':
+		options->domain = parse_domain(optarg);
+		break;
+	case 'm':
+		if (strcmp(optarg, "pv") && strcmp(optarg, "xlat"))
+			die(STATUS_FAILED, "--mode %s: expected pv or xlat",
+			    optarg);
+		options->mode = optarg;
+		break;
+	case 'M':
+		if (!*optarg)
+			die(STATUS_FAILED, "--machine: expected a directory");
+		options->machine = optarg;
+		break;
+	case 'r':
+		options->report = true;
+		break;
+	case 'f':
+		if (strlen(optarg) >= HELLO_TEXT)
+			die(STATUS_FAILED,
+			    "--fail: %zu characters, expected at most %d",
+			    strlen(optarg), HELLO_TEXT - 1);
+		options->fail = optarg;
+		break;
+	case 'l':
+		options->list = true;
+		break;
+	case 'h':
+		fputs(usage, stdout);
+		exit(0);
+	default:
+		complain("see gntdev run --help");
+		exit(STATUS_FAILED);
+	}
+}
+
+static void parse(struct options *options, int argc, char **argv)
+{
+	static const struct option known[] = {
+		{"domain", required_argument, NULL, 'd'},
+		{"mode", required_argument, NULL, 'm'},
+		{"machine", required_argument, NULL, 'M'},
+		{"report", no_argument, NULL, 'r'},
+		{"fail", required_argument, NULL, 'f'},
+		{"list", no_argument, NULL, 'l'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	int option;
+
+	/* What follows the program is the program's. */
+	while ((option = getopt_long(argc, argv, "+", known, NULL)) != -1)
+		parse_option(options, option);
+	options->program = argv + optind;
+
+	if (options->list && !options->machine)
+		die(STATUS_FAILED,
+		    "--list: of which machine? Give --machine DIR");
+	if (options->list && *options->program)
+		die(STATUS_FAILED, "--list runs no program: %s is too much",
+		    *options->program);
+	if (!options->list && !*options->program)
+		die(STATUS_FAILED, "no program to run; see gntdev run --help");
+}
+
+int main(int argc, char **argv)
+{
+	struct machine machine = {.fd = -1};
+	struct options options = {0};
+
+	if (argc > 1 &&
+	    (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+		fputs(usage, stdout);
+		return 0;
+	}
+	if (argc < 2 || strcmp(argv[1], "run")) {
+		fputs(usage, stderr);
+		return STATUS_FAILED;
+	}
+
+	/* getopt's own complaints begin with it. */
+	argv[1] = "gntdev";
+	parse(&options, argc - 1, argv + 1);
+
+	if (options.list) {
+		folder_choose(&machine, &options);
+		server_list(&machine);
+		return 0;
+	}
+
+	run_check(options.program[0]);
+	folder_choose(&machine, &options);
+
+	return run_program(&machine, &options);
+}

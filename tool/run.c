@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* A program on a machine. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../machine/program.h"
+#include "tool.h"
+
+static const char library_name[] = "libgntdev-preload.so";
+
+static void set(const char *name, const char *value)
+{
+	if (setenv(name, value, 1))
+		die(STATUS_FAILED, "%s: %s", name, strerror(errno));
+}
+
+/* Puts something before or behind what the environment has already. */
+static void extend(const char *name, const char *before, const char *after)
+{
+	const char *old = getenv(name);
+	char *value;
+
+	if (asprintf(&value, "%s%s%s%s%s", before,
+		     old && *old && *before ? ":" : "", old ?: "",
+		     old && *old && *after ? ":" : "", after) < 0)
+		die(STATUS_FAILED, "no memory");
+	set(name, value);
+	free(value);
+}
+
+static void set_path(const char *name, const struct machine *machine,
+		     const char *file)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s", machine->folder, file) < 0)
+		die(STATUS_FAILED, "no memory");
+	set(name, path);
+	free(path);
+}
+
+static void set_environment(const struct machine *machine,
+			    const struct options *options)
+{
+	char *library = folder_part(library_name);
+	char number[16];
+
+	if (strpbrk(library, " :"))
+		die(STATUS_FAILED,
+		    "%s: the loader takes no library with a space or colon in its path",
+		    library);
+	extend("LD_PRELOAD", library, "");
+	/* Otherwise this sanitizer refuses to be loaded after another one. */
+	extend("ASAN_OPTIONS", "", "verify_asan_link_order=0");
+
+	set(ENV_MACHINE, machine->folder);
+	snprintf(number, sizeof(number), "%u", options->domain);
+	set(ENV_DOMAIN, number);
+	snprintf(number, sizeof(number), "%u", machine->run);
+	set(ENV_RUN, number);
+
+	/* Where libxenstore and a xenstored look. */
+	set_path("XENSTORED_PATH", machine, XENSTORE_FILE);
+	set_path("XENSTORED_RUNDIR", machine, XENSTORED_FOLDER);
+	set_path("XENSTORED_ROOTDIR", machine, XENSTORED_FOLDER);
+	free(library);
+}
+
+/* The file that execvp() would run. */
+static bool find_program(const char *name, char *path, size_t size)
+{
+	const char *place = getenv("PATH") ?: "/bin:/usr/bin";
+	struct stat status;
+	size_t length;
+
+	if (strchr(name, '/')) {
+		snprintf(path, size, "%s", name);
+		return !stat(path, &status);
+	}
+	for (; *place; place += length + (place[length] == ':')) {
+		length = strcspn(place, ":");
+		snprintf(path, size, "%.*s/%s", length ? (int)length : 1,
+			 length ? place : ".", name);
+		if (!stat(path, &status) && S_ISREG(status.st_mode) &&
+		    !access(path, X_OK))
+			return true;
+	}
+
+	return false;
+}
+
+void run_check(const char *name)
+{
+	enum program_kind kind;
+	char path[4096], script[4096];
+
+	if (!find_program(name, path, sizeof(path)))
+		die(STATUS_NOT_FOUND, "%s: no such program", name);
+	strcpy(script, path);
+	kind = program_look(path, sizeof(path));
+	if (kind == PROGRAM_GOOD)
+		return;
+	if (strcmp(script, path))
+		die(STATUS_CANNOT_RUN, "%s: its interpreter %s %s", name, path,
+		    program_why(kind));
+	die(STATUS_CANNOT_RUN, "%s %s", name, program_why(kind));
+}
+
+static void forget_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static pid_t start(struct machine *machine, const struct options *options)
+{
+	pid_t child = fork();
+
+	if (child < 0)
+		die(STATUS_FAILED, "cannot start %s: fork: %s",
+		    options->program[0], strerror(errno));
+	if (child)
+		return child;
+
+	set_environment(machine, options);
+	forget_signals();
+	execvp(options->program[0], options->program);
+	complain("%s: %s", options->program[0], strerror(errno));
+	_exit(errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_RUN);
+}
+
+/* The server has a line for the user, or is gone. */
+static void hear(struct machine *machine)
+{
+	char text[ANSWER_BYTES + 1];
+	struct answer answer;
+
+	if (server_receive(machine->fd, &answer, text, sizeof(text))) {
+		complain("%s", text);
+		return;
+	}
+	server_explain(machine);
+	close(machine->fd);
+	machine->fd = -1;
+}
+
+/* Passes a signal on; or, when the child has ended, gets its status. */
+static bool take_signal(int signals, pid_t child, int *status)
+{
+	struct signalfd_siginfo info;
+
+	if (read(signals, &info, sizeof(info)) != sizeof(info))
+		return false;
+	if (info.ssi_signo == SIGCHLD)
+		return waitpid(child, status, WNOHANG) == child;
+	/* Those from the keyboard have reached the child already. */
+	if (info.ssi_signo != SIGINT && info.ssi_signo != SIGQUIT)
+		kill(child, info.ssi_signo);
+
+	return false;
+}
+
+static int wait_for(struct machine *machine, pid_t child, int signals)
+{
+	struct pollfd pollers[] = {
+		{.fd = signals, .events = POLLIN},
+		{.fd = machine->fd, .events = POLLIN},
+	};
+	int status = 0;
+
+	for (;;) {
+		pollers[1].fd = machine->fd;
+		if (poll(pollers, 2, -1) < 0)
+			continue;
+		if (pollers[1].fd >= 0 && pollers[1].revents)
+			hear(machine);
+		if (pollers[0].revents && take_signal(signals, child, &status))
+			return WIFSIGNALED(status) ? 128 + WTERMSIG(status)
+						   : WEXITSTATUS(status);
+	}
+}
+
+static int block_signals(void)
+{
+	static const int numbers[] = {
+		SIGCHLD, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2,
+	};
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		sigaddset(&set, numbers[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		die(STATUS_FAILED, "signalfd: %s", strerror(errno));
+
+	return fd;
+}
+
+/* What was left at the end; whether the machine ends now. */
+static bool read_report(struct machine *machine, bool print, unsigned int *left,
+			bool *last)
+{
+	char text[ANSWER_BYTES + 1];
+	struct answer answer;
+
+	do {
+		if (!server_receive(machine->fd, &answer, text, sizeof(text)))
+			return false;
+		if (answer.flags & ANSWER_TEXT) {
+			complain("%s", text);
+			answer.flags = ANSWER_MORE;
+			continue;
+		}
+		if (!*left && answer.value && print)
+			complain("still mapped or granted at the end:");
+		*left = answer.value;
+		if (print)
+			fputs(text, stderr);
+		*last = answer.flags & ANSWER_LAST;
+	} while (answer.flags & ANSWER_MORE);
+
+	return true;
+}
+
+/* The machine's own books at its end; what is left there is a defect. */
+static bool read_leaks(struct machine *machine)
+{
+	char text[ANSWER_BYTES + 1];
+	struct answer answer;
+
+	/* It has cleaned up by now; the process is about to go. */
+	if (!server_receive(machine->fd, &answer, text, sizeof(text)) ||
+	    !answer.value)
+		return true;
+	complain("the machine itself has lost %lld things, which is a defect of it or of the driver:",
+		 (long long)answer.value);
+	fputs(text, stderr);
+
+	return false;
+}
+
+static int conclude(struct machine *machine, const struct options *options,
+		    int status)
+{
+	struct request request = {.op = OP_END};
+	unsigned int left = 0;
+	bool last = false, good;
+
+	server_hurry(machine->fd);
+	if (machine->fd < 0) {
+		folder_remove(machine);
+		return STATUS_FAILED;
+	}
+	good = send(machine->fd, &request, sizeof(request), MSG_NOSIGNAL) > 0 &&
+	       read_report(machine, options->report, &left, &last);
+	if (!good) {
+		server_explain(machine);
+		folder_remove(machine);
+		return STATUS_FAILED;
+	}
+	if (last && !read_leaks(machine))
+		return STATUS_FAILED;
+	if (!status && options->report && left)
+		return STATUS_LEFT;
+
+	return status;
+}
+
+int run_program(struct machine *machine, const struct options *options)
+{
+	int signals, status;
+
+	server_join(machine, options);
+	signals = block_signals();
+	status = wait_for(machine, start(machine, options), signals);
+
+	return conclude(machine, options, status);
+}

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* The machine's server: joined where there is one, started where not. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+/* How long a server may take to come up, and to answer. */
+#define PATIENCE_MS 20000
+
+static const char server_name[] = "gntdev-server";
+
+/* A connection, or -1 if nobody listens; other failures end it. */
+static int try_connect(const struct machine *machine)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		die(STATUS_FAILED, "cannot make a socket: %s", strerror(errno));
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s",
+		 machine->folder, SOCKET_FILE);
+	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		return fd;
+	close(fd);
+	if (errno == ENOENT || errno == ECONNREFUSED)
+		return -1;
+	/* What is there is no server's socket. */
+	if (errno == EPROTOTYPE || errno == ENOTSOCK)
+		die(STATUS_FAILED, "%s: is not of a machine's server",
+		    address.sun_path);
+
+	die(STATUS_FAILED, "%s: %s", address.sun_path, strerror(errno));
+}
+
+/* The one that is starting or ending has the lock. */
+static bool is_locked(const struct machine *machine, int *pid)
+{
+	char path[4096], text[32] = "";
+	bool locked = false;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", machine->folder, LOCK_FILE);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	locked = flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+	if (read(fd, text, sizeof(text) - 1) >= 0)
+		*pid = atoi(text);
+	close(fd);
+
+	return locked;
+}
+
+static void exec_server(const struct machine *machine, const char *mode,
+			const char *path, int ready)
+{
+	int nowhere = open("/dev/null", O_RDWR);
+	char number[16];
+
+	setsid();
+	for (int fd = 0; fd < 3 && nowhere >= 0; fd++)
+		dup2(nowhere, fd);
+	/* Nothing of ours keeps it waiting, and it keeps nothing open. */
+	ready = dup2(ready, 3);
+	close_range(4, ~0U, 0);
+	/* For what the loader may have to say; then it has a log. */
+	dup2(ready, STDERR_FILENO);
+	snprintf(number, sizeof(number), "%d", ready);
+	execl(path, server_name, machine->folder, mode ?: "pv", number,
+	      machine->private ? "private" : NULL, NULL);
+	dprintf(ready, "%s: %s\n", path, strerror(errno));
+	_exit(STATUS_FAILED);
+}
+
+/* The line that a new server has for us; empty if there is none. */
+static void read_line(int fd, char *line, size_t size)
+{
+	struct pollfd poller = {.fd = fd, .events = POLLIN};
+	size_t got = 0;
+	ssize_t more = 1;
+
+	while (more > 0 && got < size - 1 && !memchr(line, '\n', got) &&
+	       poll(&poller, 1, PATIENCE_MS) > 0) {
+		more = read(fd, line + got, size - 1 - got);
+		if (more > 0)
+			got += more;
+	}
+	line[got] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+}
+
+/* Whether a server is there now; one that was faster may have the lock. */
+static bool start(struct machine *machine, const char *mode)
+{
+	char *path = folder_part(server_name);
+	char line[2048];
+	int ready[2];
+
+	if (pipe2(ready, O_CLOEXEC))
+		die(STATUS_FAILED, "cannot make a pipe: %s", strerror(errno));
+	machine->server = fork();
+	if (machine->server < 0)
+		die(STATUS_FAILED, "cannot start the server: fork: %s",
+		    strerror(errno));
+	if (!machine->server)
+		exec_server(machine, mode, path, ready[1]);
+	close(ready[1]);
+	read_line(ready[0], line, sizeof(line));
+	close(ready[0]);
+	free(path);
+
+	if (!strcmp(line, "ready"))
+		return true;
+	waitpid(machine->server, NULL, *line ? 0 : WNOHANG);
+	machine->server = 0;
+	if (!strcmp(line, "busy"))
+		return false;
+	folder_remove(machine);
+	die(STATUS_FAILED, "%s: %s", machine->folder,
+	    *line ? line : "the server ended, or hangs, before it was ready");
+}
+
+bool server_receive(int fd, struct answer *answer, char *text, size_t size)
+{
+	struct iovec parts[] = {
+		{answer, sizeof(*answer)},
+		{text, size - 1},
+	};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+	ssize_t got;
+
+	do {
+		got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+	} while (got < 0 && errno == EINTR);
+	if (got < (ssize_t)sizeof(*answer))
+		return false;
+	text[got - sizeof(*answer)] = '\0';
+
+	return true;
+}
+
+void server_hurry(int fd)
+{
+	struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+}
+
+/* 0, or -1 if the server went away before it answered. */
+static int say_hello(struct machine *machine, const struct options *options)
+{
+	struct hello hello = {
+		.magic = PROTOCOL_MAGIC,
+		.version = PROTOCOL_VERSION,
+		.kind = CONNECTION_RUN,
+		.domain = options->domain,
+	};
+	struct timeval ever = {0};
+	char text[ANSWER_BYTES + 1];
+	struct answer answer;
+
+	if (options->mode)
+		hello.flags = *options->mode == 'p' ? HELLO_PV : HELLO_XLAT;
+	if (options->fail)
+		strcpy(hello.text, options->fail);
+
+	server_hurry(machine->fd);
+	if (send(machine->fd, &hello, sizeof(hello), MSG_NOSIGNAL) < 0)
+		return -1;
+	if (!server_receive(machine->fd, &answer, text, sizeof(text))) {
+		if (errno == EAGAIN)
+			die(STATUS_FAILED,
+			    "%s: its server has not answered for %d seconds",
+			    machine->folder, PATIENCE_MS / 1000);
+		return -1;
+	}
+	setsockopt(machine->fd, SOL_SOCKET, SO_RCVTIMEO, &ever, sizeof(ever));
+	if (answer.value < 0)
+		die(STATUS_FAILED, "%s: %s", machine->folder, text);
+	machine->run = answer.value;
+
+	return 0;
+}
+
+static bool try_join(struct machine *machine, const struct options *options)
+{
+	machine->fd = try_connect(machine);
+	if (machine->fd < 0)
+		return false;
+	if (!say_hello(machine, options))
+		return true;
+	close(machine->fd);
+	machine->fd = -1;
+
+	return false;
+}
+
+void server_join(struct machine *machine, const struct options *options)
+{
+	int pid = 0;
+
+	for (int ms = 0; ms < PATIENCE_MS; ms += 10) {
+		if (try_join(machine, options))
+			return;
+		/* One that is ending has to be gone first. */
+		if (!is_locked(machine, &pid) &&
+		    start(machine, options->mode) && try_join(machine, options))
+			return;
+		usleep(10000);
+	}
+
+	die(STATUS_FAILED,
+	    "%s: a server (process %d) has it, but does not answer",
+	    machine->folder, pid);
+}
+
+void server_list(struct machine *machine)
+{
+	struct hello hello = {
+		.magic = PROTOCOL_MAGIC,
+		.version = PROTOCOL_VERSION,
+		.kind = CONNECTION_LIST,
+	};
+	char text[ANSWER_BYTES + 1];
+	struct answer answer;
+
+	machine->fd = try_connect(machine);
+	if (machine->fd < 0)
+		die(STATUS_FAILED, "%s: no machine is there", machine->folder);
+	if (send(machine->fd, &hello, sizeof(hello), MSG_NOSIGNAL) < 0)
+		die(STATUS_FAILED, "%s: %s", machine->folder, strerror(errno));
+	do {
+		if (!server_receive(machine->fd, &answer, text, sizeof(text)))
+			die(STATUS_FAILED, "%s: its server has ended",
+			    machine->folder);
+		if (answer.value < 0)
+			die(STATUS_FAILED, "%s: %s", machine->folder, text);
+		fputs(text, stdout);
+	} while (answer.flags & ANSWER_MORE);
+}
+
+/* The last line of the log, which says most. */
+static void read_log(const struct machine *machine, char *line, size_t size)
+{
+	char path[4096], next[1024];
+	FILE *file;
+
+	*line = '\0';
+	snprintf(path, sizeof(path), "%s/%s", machine->folder, LOG_FILE);
+	file = fopen(path, "re");
+	while (file && fgets(next, sizeof(next), file)) {
+		next[strcspn(next, "\n")] = '\0';
+		if (*next)
+			snprintf(line, size, "%s", next);
+	}
+	if (file)
+		fclose(file);
+}
+
+/* Whether it is ours and has ended: it may be about to. */
+static bool has_ended(const struct machine *machine, int *status)
+{
+	for (int ms = 0; machine->server && ms < 2000; ms += 10) {
+		if (waitpid(machine->server, status, WNOHANG) ==
+		    machine->server)
+			return true;
+		usleep(10000);
+	}
+
+	return false;
+}
+
+void server_explain(const struct machine *machine)
+{
+	char line[1024], how[64] = "ended";
+	int status;
+
+	if (has_ended(machine, &status) && WIFSIGNALED(status))
+		snprintf(how, sizeof(how), "was ended by signal %d",
+			 WTERMSIG(status));
+	read_log(machine, line, sizeof(line));
+	complain("%s: the machine is lost: its server %s%s%s", machine->folder,
+		 how, *line ? "; its log ends: " : "", line);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* The gntdev command: what its parts know of each other. */
+#ifndef TOOL_H
+#define TOOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../machine/protocol.h"
+
+/* Exit statuses; others are the program's own. */
+enum status {
+	STATUS_LEFT = 123, /* with --report: something was left */
+	STATUS_FAILED = 125, /* gntdev or the machine, not the program */
+	STATUS_CANNOT_RUN = 126,
+	STATUS_NOT_FOUND = 127,
+};
+
+struct options {
+	unsigned int domain;
+	const char *mode; /* NULL: any, or pv */
+	const char *machine; /* NULL: one of its own */
+	const char *fail; /* NULL: nothing fails */
+	bool report;
+	bool list;
+	char **program;
+};
+
+/* main.c */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void die(enum status status, const char *format, ...)
+	__attribute__((noreturn, format(printf, 2, 3)));
+
+/* folder.c: the machine's directory */
+struct machine {
+	char *folder; /* absolute */
+	bool private; /* made for this run */
+	pid_t server; /* 0: somebody else started it */
+	int fd; /* the run's connection */
+	uint32_t run;
+};
+
+void folder_choose(struct machine *machine, const struct options *options);
+void folder_remove(const struct machine *machine);
+/* The path of a part of gntdev that lies beside it or is installed. */
+char *folder_part(const char *name);
+
+/* server.c: getting at the machine's server, and talking to it */
+void server_join(struct machine *machine, const struct options *options);
+void server_list(struct machine *machine);
+/* From here on an answer that does not come in time counts as an end. */
+void server_hurry(int fd);
+/* One packet, with text behind it; false if the server is gone. */
+bool server_receive(int fd, struct answer *answer, char *text, size_t size);
+/* Says what became of a server that is gone. */
+void server_explain(const struct machine *machine);
+
+/* run.c */
+/* Ends it with a line if the program cannot be given the devices. */
+void run_check(const char *name);
+int run_program(struct machine *machine, const struct options *options);
+
+#endif /* TOOL_H */
