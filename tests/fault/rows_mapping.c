@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Rows 2 to 30: see rows.h. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../machine/kernel/outside.h"
+
+#include "../../machine/kernel/context.h"
+#include "rows.h"
+
+/* ---- table and index ---- */
+
+static void row_2_a_copy_out_that_fails_leaves_no_range(void)
+{
+	uint64_t index;
+	char text[256];
+
+	world_start();
+	grant(3, false);
+	fail_call("copy_to_user", 1, 0, false);
+	CHECK_EQ(req_map(world.file, 0, 3, &index), -EFAULT);
+	machine_fail_none();
+	CHECK(file_fdinfo(world.file, text, sizeof(text)));
+	CHECK(strstr(text, "grants:\t0\n"));
+	CHECK(strstr(text, "ranges:\t0\n"));
+	CHECK_EQ(map_index(AT(0), 0, 3, RW), -EINVAL);
+	CHECK_EQ(req_unmap(world.file, 0, 3), -ENOENT);
+	/* The first index that a program is told is 0. */
+	CHECK_EQ(req_map(world.file, 0, 1, &index), 0);
+	CHECK_EQ(index, 0);
+	world_stop();
+}
+
+static void row_7_each_allocation_of_large_requests_may_fail(void)
+{
+	uint64_t index, nth;
+
+	world_start();
+	grant(1000, false);
+	for (nth = 1;; nth++) {
+		fail_call("kvmalloc", nth, 0, false);
+		if (!map_at(AT(0), 0, 1000, RW, &index))
+			break;
+		CHECK_EQ(machine_failed(), 1);
+		CHECK_EQ(counters().mapped, 0);
+		machine_fail_none();
+	}
+	CHECK_EQ(machine_failed(), 0);
+	CHECK(nth > 2);
+	CHECK_EQ(task_munmap(world.task, AT(0), 1000 * PAGE), 0);
+	fail_call("gnttab_alloc_pages", 1, 0, false);
+	CHECK_EQ(map_index(AT(0), index, 1000, RW), -ENOMEM);
+	CHECK_EQ(map_index(AT(0), index, 1000, RW), 0);
+	fail_call("kvcalloc", 1, 0, false);
+	CHECK_EQ(req_notify(world.file, index, CLEAR, 0), -ENOMEM);
+	CHECK_EQ(req_notify(world.file, index, CLEAR, 0), 0);
+	world_stop();
+}
+
+/* ---- mmap ---- */
+
+/*
+ * Three pages, mapped into the kernel and, in a PV domain, into the program:
+ * each operation answers each status. All good is mapped, all else is not.
+ */
+static const int16_t statuses[] = {0, -1, -7, -1000, 5};
+#define STATUSES (sizeof(statuses) / sizeof(statuses[0]))
+
+static bool set_statuses(enum machine_op op, unsigned int combination)
+{
+	bool good = true;
+	int i;
+
+	for (i = 1; i <= 3; i++) {
+		int16_t status = statuses[combination % STATUSES];
+
+		combination /= STATUSES;
+		if (!status)
+			continue;
+		CHECK_EQ(machine_fail_op(op, i, status), 0);
+		good = false;
+	}
+
+	return good;
+}
+
+static void row_10_all_statuses_of_three_maps(void)
+{
+	unsigned int all = STATUSES * STATUSES * STATUSES, k, u, i;
+	unsigned int users = test_mode == MACHINE_PV ? all : 1;
+	struct machine_mappings m;
+	uint64_t index;
+	bool good;
+	int err;
+
+	world_start();
+	grant(3, false);
+	CHECK_EQ(req_map(world.file, 0, 3, &index), 0);
+	for (k = 0; k < all; k++) {
+		for (u = 0; u < users; u++) {
+			machine_fail_none();
+			good = set_statuses(MACHINE_OP_KMAP, k);
+			good &= set_statuses(MACHINE_OP_UMAP, u);
+			err = map_index(AT(0), index, 3, RW);
+			CHECK(good ? !err : err == -EINVAL || err == -ENOMEM);
+			machine_mappings(&m);
+			CHECK_EQ(m.kernel, good ? 3 : 0);
+			for (i = 0; i < 3; i++)
+				CHECK_EQ(in_use(i), good);
+			if (good)
+				CHECK_EQ(task_munmap(world.task, AT(0),
+						     3 * PAGE),
+					 0);
+		}
+	}
+	machine_fail_none();
+	CHECK_EQ(map_index(AT(0), index, 3, RW), 0);
+	CHECK_EQ(peek(AT(0) + 2 * PAGE), 'C');
+	world_stop();
+}
+
+static void row_11_the_count_survives_mixed_failures(void)
+{
+	uint64_t index;
+
+	world_start();
+	grant(3, false);
+	CHECK_EQ(req_map(world.file, 0, 3, &index), 0);
+	CHECK_EQ(machine_fail_op(MACHINE_OP_UMAP, 2, -1), 0);
+	CHECK_EQ(map_index(AT(0), index, 3, RW), -EINVAL);
+	CHECK_EQ(counters().mapped, 0);
+	CHECK_EQ(counters().leaked, 0);
+	machine_fail_none();
+	CHECK_EQ(machine_fail_op(MACHINE_OP_KMAP, 2, -1), 0);
+	CHECK_EQ(map_index(AT(0), index, 3, RW), -EINVAL);
+	CHECK_EQ(counters().mapped, 0);
+	machine_fail_none();
+	CHECK_EQ(map_index(AT(0), index, 3, RW), 0);
+	CHECK_EQ(counters().mapped, 3);
+	CHECK_EQ(task_munmap(world.task, AT(0), 3 * PAGE), 0);
+	CHECK_EQ(counters().mapped, 0);
+	world_stop();
+}
+
+static void row_14_a_notifier_that_is_not_registered_is_not_removed(void)
+{
+	uint64_t index;
+
+	world_start();
+	grant(2, false);
+	CHECK_EQ(req_map(world.file, 0, 2, &index), 0);
+	fail_call("mmu_interval_notifier_insert_locked", 1, 0, false);
+	CHECK_EQ(map_index(AT(0), index, 2, RW), -ENOMEM);
+	/* A signal: mmap is done over, and succeeds. */
+	fail_call("mmu_interval_notifier_insert_locked", 1, 1, false);
+	CHECK_EQ(map_index(AT(0), index, 2, RW), 0);
+	CHECK_EQ(task_munmap(world.task, AT(0), 2 * PAGE), 0);
+	fail_call("mmu_interval_notifier_insert_locked", 1, 1, true);
+	CHECK_EQ(map_index(AT(0), index, 2, RW), -EINTR);
+	CHECK(!in_use(0) && !in_use(1));
+	machine_fail_none();
+	CHECK_EQ(map_index(AT(0), index, 2, RW), 0);
+	world_stop();
+}
+
+/* ---- unmapping ---- */
+
+static void row_24_every_page_of_a_range_may_be_in_use(void)
+{
+	struct page *pages[5];
+	unsigned int i;
+
+	world_start();
+	grant(5, false);
+	CHECK_EQ(map_at(AT(0), 0, 5, RW, NULL), 0);
+	for (i = 0; i < 5; i++)
+		CHECK_EQ(page_hold(world.task, AT(0) + i * PAGE, true,
+				   &pages[i]),
+			 0);
+	CHECK_EQ(task_munmap(world.task, AT(0), 5 * PAGE), 0);
+	CHECK_EQ(counters().deferred, 5);
+	for (i = 5; i-- > 0;) {
+		machine_advance(300);
+		CHECK_EQ(counters().deferred, i + 1);
+		page_release(pages[i]);
+		machine_advance(300);
+		CHECK(!in_use(i));
+		CHECK_EQ(counters().deferred, i);
+	}
+	world_stop();
+}
+
+static void row_25_pages_never_mapped_are_no_news(void)
+{
+	uint64_t index;
+
+	world_start();
+	grant(200, false);
+	CHECK_EQ(req_map(world.file, 0, 200, &index), 0);
+	machine_log_clear();
+	CHECK_EQ(machine_fail_op(MACHINE_OP_MAP, 150, -1), 0);
+	CHECK_EQ(map_index(AT(0), index, 200, RW), -EINVAL);
+	fail_call("map_call", 1, 0, true);
+	CHECK_EQ(map_index(AT(0), index, 200, RW), -EIO);
+	machine_fail_none();
+	CHECK_EQ(req_unmap(world.file, index, 200), 0);
+	CHECK_EQ(machine_log()[0], 0);
+	world_stop();
+}
+
+static void row_26_handle_zero_is_a_handle(void)
+{
+	world_start();
+	grant(1, false);
+	watch();
+	CHECK_EQ(map_at(AT(0), 0, 1, RW, NULL), 0);
+	CHECK_EQ(events[0].kind, MACHINE_EVENT_MAP);
+	CHECK_EQ(events[0].handle, 0);
+	CHECK_EQ(task_munmap(world.task, AT(0), PAGE), 0);
+	CHECK(!in_use(0));
+	machine_watch(NULL, NULL);
+	world_stop();
+}
+
+/* The page is kept out of use for ever, is counted, and is told of. */
+static void row_27_a_page_that_stays_mapped_is_never_used_again(void)
+{
+	unsigned int i;
+
+	for (i = 1; i <= 3; i++) {
+		world_start();
+		grant(3, false);
+		CHECK_EQ(map_at(AT(0), 0, 3, RW, NULL), 0);
+		machine_log_clear();
+		CHECK_EQ(machine_fail_op(MACHINE_OP_UNMAP, i, -1), 0);
+		CHECK_EQ(task_munmap(world.task, AT(0), 3 * PAGE), 0);
+		CHECK(in_use(i - 1));
+		CHECK(!in_use(i % 3));
+		CHECK_EQ(counters().mapped, 0);
+		CHECK_EQ(counters().leaked, 1);
+		CHECK(strstr(machine_log(), "hypervisor status -1"));
+		machine_fail_none();
+		world_stop();
+	}
+}
+
+static void row_27_a_hypercall_that_fails_leaves_its_pages_out_of_use(void)
+{
+	unsigned int variant;
+
+	for (variant = 0; variant < 3; variant++) {
+		world_start();
+		grant(4, false);
+		CHECK_EQ(map_at(AT(0), 0, 4, RW, NULL), 0);
+		fail_call("unmap_call", 1, variant, false);
+		CHECK_EQ(task_munmap(world.task, AT(0), 4 * PAGE), 0);
+		machine_fail_none();
+		CHECK(in_use(3));
+		CHECK(counters().leaked >= 1);
+		CHECK_EQ(counters().mapped, 0);
+		/* And goes on with what is good. */
+		CHECK_EQ(map_at(AT(1), 0, 2, RW, NULL), 0);
+		CHECK_EQ(peek(AT(1)), 'A');
+		world_stop();
+	}
+}
+
+/* The same with a notification on it: nothing is stored, nothing is lost. */
+static void row_27_a_notification_of_a_page_that_stays_mapped(void)
+{
+	struct channel c;
+	unsigned int nth;
+
+	for (nth = 1; nth <= 2; nth++) {
+		world_start();
+		grant(1, false);
+		channel_open(&c);
+		CHECK_EQ(map_at(AT(0), 0, 1, RW, NULL), 0);
+		CHECK_EQ(req_notify(world.file, 7, CLEAR | SEND, c.port), 0);
+		CHECK_EQ(machine_fail_op(MACHINE_OP_UNMAP, nth, -1), 0);
+		CHECK_EQ(task_munmap(world.task, AT(0), PAGE), 0);
+		machine_fail_none();
+		file_close(world.task, c.evtchn);
+		world_stop();
+	}
+}
+
+/* Bus addresses are of device mappings, which this driver does not make. */
+static void row_28_bus_addresses_are_not_mixed_up(void)
+{
+	world_start();
+	grant(3, false);
+	CHECK_EQ(map_at(AT(0), 0, 3, RW, NULL), 0);
+	/* The hypervisor's model refuses any but the mapping's own. */
+	CHECK_EQ(task_munmap(world.task, AT(0), 3 * PAGE), 0);
+	CHECK(!in_use(0) && !in_use(1) && !in_use(2));
+	world_stop();
+}
+
+static struct page *held;
+
+static void *release_later(void *arg)
+{
+	struct timespec moment = {0, 100000000};
+
+	nanosleep(&moment, NULL);
+	page_release(held);
+	return arg;
+}
+
+static void row_29_unload_waits_for_pages_in_use(void)
+{
+	pthread_t thread;
+
+	world_prepare();
+	world.config.clock = MACHINE_REAL_TIME;
+	world_start();
+	grant(2, false);
+	CHECK_EQ(map_at(AT(0), 0, 2, RW, NULL), 0);
+	CHECK_EQ(page_hold(world.task, AT(0), true, &held), 0);
+	task_exit(world.task);
+	file_close(NULL, world.file);
+	CHECK_EQ(counters().deferred, 1);
+	CHECK_EQ(pthread_create(&thread, NULL, release_later, NULL), 0);
+	CHECK_EQ(machine_stop(stderr), 0);
+	pthread_join(thread, NULL);
+}
+
+/* With a word to the administrator, if it takes long. */
+static struct delayed_work later;
+
+static void release_held(struct work_struct *work)
+{
+	page_release(held);
+}
+
+static void row_29_unload_says_that_it_waits(void)
+{
+	struct context c;
+
+	world_start();
+	grant(2, false);
+	CHECK_EQ(map_at(AT(0), 0, 2, RW, NULL), 0);
+	CHECK_EQ(page_hold(world.task, AT(0), true, &held), 0);
+	context_enter(&c, NULL, NULL);
+	INIT_DELAYED_WORK(&later, release_held);
+	schedule_delayed_work(&later, 25 * HZ);
+	context_leave(&c);
+	task_exit(world.task);
+	file_close(NULL, world.file);
+	CHECK_EQ(machine_stop(stderr), 0);
+	CHECK(strstr(machine_log(), "unloading waits for 1 pages"));
+}
+
+static void row_30_handles_that_are_none_are_not_unmapped(void)
+{
+	uint64_t index;
+	int i;
+
+	/* The hypervisor's model ends the process if one is. */
+	world_start();
+	grant(3, false);
+	CHECK_EQ(req_map(world.file, 0, 3, &index), 0);
+	for (i = 1; i <= 6; i++) {
+		machine_fail_none();
+		CHECK_EQ(machine_fail_op(MACHINE_OP_MAP, i, -1), 0);
+		map_index(AT(0), index, 3, RW);
+		task_munmap(world.task, AT(0), 3 * PAGE);
+	}
+	fail_call("map_call", 1, 1, false);
+	CHECK_EQ(map_index(AT(0), index, 3, RW), -EIO);
+	machine_fail_none();
+	CHECK_EQ(req_unmap(world.file, index, 3), 0);
+	world_stop();
+}
+
+static const struct test tests[] = {
+	TEST_IN(IN_ANY, row_2_a_copy_out_that_fails_leaves_no_range),
+	TEST(row_7_each_allocation_of_large_requests_may_fail),
+	TEST(row_10_all_statuses_of_three_maps),
+	TEST_IN(IN_PV, row_11_the_count_survives_mixed_failures),
+	TEST_IN(IN_PV, row_14_a_notifier_that_is_not_registered_is_not_removed),
+	TEST(row_24_every_page_of_a_range_may_be_in_use),
+	TEST(row_25_pages_never_mapped_are_no_news),
+	TEST(row_26_handle_zero_is_a_handle),
+	TEST(row_27_a_page_that_stays_mapped_is_never_used_again),
+	TEST(row_27_a_hypercall_that_fails_leaves_its_pages_out_of_use),
+	TEST(row_27_a_notification_of_a_page_that_stays_mapped),
+	TEST(row_28_bus_addresses_are_not_mixed_up),
+	TEST(row_29_unload_waits_for_pages_in_use),
+	TEST(row_29_unload_says_that_it_waits),
+	TEST(row_30_handles_that_are_none_are_not_unmapped),
+};
+
+int main(int argc, char **argv)
+{
+	return tap_main(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
+}

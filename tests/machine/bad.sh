@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# shellcheck shell=bash
+# What may go wrong with a machine: one line each and a status, and no hang.
+
+lost() {
+	share 2 1 || return
+	kill -9 "$(server)"
+	# An event that will never come; the descriptor has ended.
+	printf 'wait\n' >&"${in[granter]}"
+	hear granter
+	printf 'quit\n' >&"${in[granter]}"
+	local status=0
+	wait "${pids[granter]}" || status=$?
+	unset "pids[granter]"
+	cat "$work/granter.err"
+	is "$status" 125 &&
+		is "$(grep -c '^gntdev: ' "$work/granter.err")" 1 &&
+		grep -q 'the machine is lost: its server' "$work/granter.err"
+}
+check 'a lost server' lost
+
+lost_private() {
+	mkdir "$work/private"
+	said 125 'the machine is lost: its server was ended by signal 9' \
+		env XDG_RUNTIME_DIR= TMPDIR="$work/private" timeout 60 "$gntdev" run -- sh -c 'kill -9 $(cat $GNTDEV_MACHINE/lock); exec sleep 0.3' &&
+		is "$(ls -A "$work/private")" ''
+}
+check 'a lost server of a machine of its own' lost_private
+
+# After a crash its directory is good for another machine.
+again() {
+	run --machine "$machine" -- sh -c 'kill -9 $(cat $GNTDEV_MACHINE/lock)' 2>/dev/null
+	ends 0 run --machine "$machine" -- true
+}
+check 'the directory of a lost machine is used again' again
+
+hung() {
+	share 2 1 || return
+	local pid
+	pid=$(server)
+	kill -STOP "$pid"
+	said 125 'its server has not answered' timeout 60 "$gntdev" run --machine "$machine" -- true
+	local status=$?
+	kill -CONT "$pid"
+	[ $status = 0 ] && leave granter 0
+}
+check 'a server that hangs' hung
+
+second() {
+	share 2 1 || return
+	is "$("$O/gntdev-server" "$machine" pv 1)" busy && leave granter 0
+}
+check 'a second server on a directory' second
+
+# Many at once: one of them starts it, the others join.
+race() {
+	local i all=()
+	for i in 1 2 3 4 5 6 7 8; do
+		run --machine "$machine" --domain "$i" -- \
+			sh -c 'sleep 0.3; cat "$GNTDEV_MACHINE/lock"' >"$work/race.$i" 2>&1 &
+		all+=($!)
+	done
+	for i in "${all[@]}"; do
+		wait "$i" || return
+	done
+	cat "$work"/race.*
+	is "$(sort -u "$work"/race.* | wc -l)" 1
+}
+check 'many runs that start one machine' race
+
+other_mode() {
+	share 2 1 || return
+	said 125 'is in mode pv, not xlat' run --machine "$machine" --mode xlat -- true &&
+		leave granter 0
+}
+check 'another mode than the machine'\''s' other_mode
+
+other_version() {
+	share 2 1 || return
+	said 125 'speaks version 1 of the protocol, this program 99' \
+		timeout 20 "$programs/other-version" run --machine "$machine" -- true &&
+		said 125 'cannot join the machine: .*speaks version 1' \
+			env GNTDEV_MACHINE="$machine" LD_PRELOAD="$programs/other-version.so" true &&
+		leave granter 0
+}
+check 'a client of another version' other_version
+
+damaged() {
+	local folder=$work/damaged
+	touch "$work/file"
+	said 125 'file: is not a directory' run --machine "$work/file" -- true &&
+		said 125 'No such file or directory' run --machine "$work/none/m" -- true || return
+	mkdir -p "$folder/lock"
+	said 125 'damaged/lock: Is a directory' run --machine "$folder" -- true || return
+	rmdir "$folder/lock"
+	touch "$folder/socket"
+	said 125 'damaged/socket: is there and is not a socket' run --machine "$folder" -- true || return
+	rm "$folder/socket"
+	rm -f "$folder/log"
+	mkdir "$folder/log"
+	said 125 'damaged/log: Is a directory' run --machine "$folder" -- true || return
+	rmdir "$folder/log"
+	ends 0 run --machine "$folder" -- true
+}
+check 'a damaged directory' damaged
+
+unwritable() {
+	mkdir -p "$work/locked"
+	chmod 500 "$work/locked"
+	if [ "$(id -u)" = 0 ]; then
+		chmod 555 "$work/locked"
+		said 125 'Permission denied' setpriv --reuid 65534 --regid 65534 --clear-groups \
+			--bounding-set=-all "$copy/gntdev" run --machine "$work/locked" -- true
+	else
+		said 125 'Permission denied' run --machine "$work/locked" -- true
+	fi
+}
+copy=$work/copy2
+mkdir -p "$copy"
+cp "$O/gntdev" "$O/gntdev-server" "$O/libgntdev-preload.so" "$copy/"
+check 'a directory that may not be written' unwritable
+
+long_path() {
+	local folder
+	folder=$work/$(printf 'a%.0s' {1..90})
+	said 125 'the path has [0-9]+ bytes' run --machine "$folder" -- true
+}
+check 'a path that no socket can have' long_path
+
+removed() {
+	share 2 1 || return
+	rm -rf "$machine"
+	# Who is there stays there.
+	ask granter check good && leave granter 0
+}
+check 'a directory that is removed meanwhile' removed
+
+full_disk() {
+	# A file system of two pages, filled.
+	unshare --user --map-root-user --mount sh -c '
+		mount -t tmpfs -o size=8k none "$1" || exit 99
+		head -c 100000 /dev/zero >"$1/filler" 2>/dev/null
+		mkdir "$1/m" 2>/dev/null
+		"$2" run --machine "$1/m" -- true' sh "$work/disk" "$gntdev"
+}
+mkdir -p "$work/disk"
+if unshare --user --map-root-user --mount true 2>/dev/null; then
+	check 'a full disk' said 125 'No space left on device' timeout 60 bash -c "$(declare -f full_disk); work='$work' gntdev='$gntdev' full_disk"
+fi
+
+no_memory() {
+	said 125 'annot allocate memory|no memory|no address space' \
+		timeout 60 sh -c "ulimit -v \$1; exec $gntdev run -- true" sh "$1"
+}
+check 'no memory to start with' no_memory 60000

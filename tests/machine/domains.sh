@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# shellcheck shell=bash
+# Two domains, with the distribution's libxengnttab and libxenevtchn.
+
+shares() {
+	# The references are words of their own.
+	# shellcheck disable=SC2086
+	share 2 5 && act mapper --domain 2 --report -- map 1 $refs &&
+		is "$line" mapped &&
+		ask mapper check good &&
+		ask mapper change 'done' &&
+		ask granter changed good &&
+		leave mapper 0 && leave granter 0 && deserted
+}
+
+events() {
+	share 2 1 && act mapper --domain 2 --report -- bind 1 "$port" || return
+	# A new channel tells its first end.
+	ask granter wait 'event mine' || true
+	ask mapper send sent && ask granter wait 'event mine' &&
+		ask mapper wait 'event mine'
+	ask granter send sent && ask mapper wait 'event mine' &&
+		leave mapper 0 && leave granter 0
+}
+
+copies() {
+	share 2 1 && act mapper --domain 2 --report -- copy 1 "$refs" &&
+		is "$line" 'copied 0 0 -3' &&
+		leave mapper 0 && leave granter 0
+}
+
+notified() {
+	local end=$1
+	share 2 1 && act mapper --domain 2 -- notify 1 "$refs" "$port" || return
+	drain_granter
+	ask granter 'byte 0' 1 || return
+	if [ "$end" = kill ]; then
+		kill -9 "$(process mapper)" && leave mapper 137
+	else
+		leave mapper 0
+	fi
+	ask granter wait 'event mine' && ask granter 'byte 0' 0 &&
+		leave granter 0
+}
+
+# An event that came with the binding.
+drain_granter() {
+	printf 'wait\n' >&"${in[granter]}"
+	hear granter
+}
+
+for_others() {
+	share 2 1 && said 1 'xengnttab_map_grant_refs: Invalid argument' \
+		quiet_map 3 && leave granter 0
+}
+
+# A mapper that is expected to fail, without the library's own complaints.
+quiet_map() {
+	run --machine "$machine" --domain "$1" -- "$programs/actor" map 1 "$refs" \
+		</dev/null 2>"$work/quiet"
+	local status=$?
+	grep '^actor' "$work/quiet" >&2
+	return $status
+}
+
+once() {
+	share 2 1 && act mapper --domain 2 -- bind 1 "$port" &&
+		said 1 'bind_interdomain: ' \
+			run --machine "$machine" --domain 2 -- "$programs/actor" bind 1 "$port" &&
+		leave mapper 0 && leave granter 0
+}
+
+lists() {
+	share 2 2 && act mapper --domain 2 -- notify 1 "${refs%% *}" "$port" || return
+	run --machine "$machine" --list >"$work/list" || return
+	cat "$work/list"
+	grep -q '^domain 1' "$work/list" && grep -q '^domain 2' "$work/list" &&
+		grep -q 'instance' "$work/list" && grep -q 'range at 0' "$work/list" &&
+		grep -q 'clears byte' "$work/list" && grep -q 'sends on port' "$work/list" &&
+		leave mapper 0 && leave granter 0
+}
+
+for mode in pv xlat; do
+	check "$mode: two domains share pages" shares
+	check "$mode: two domains send events" events
+	check "$mode: one copies from and to a grant of the other" copies
+	check "$mode: an unmap clears the byte and sends the event" notified unmap
+	check "$mode: kill -9 of the mapper does" notified kill
+	check "$mode: a grant is for one domain only" for_others
+	check "$mode: a port is bound once" once
+	check "$mode: the live state is listed" lists
+done

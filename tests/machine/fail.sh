@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# shellcheck shell=bash
+# --fail: a backend's own error handling can be tested.
+
+# A letter for each of ten attempts to map: y or n.
+attempts() {
+	run "$@" -- "$programs/actor" attempts
+}
+
+third_map() {
+	is "$(attempts --mode xlat --fail map:3=-1)" yynyyyyyyy
+}
+check 'map:3=-1 fails the third map, and no other' third_map
+
+allocation() {
+	# Two for each: the range's, and the mapping's.
+	is "$(attempts --mode xlat --fail kvmalloc:4)" ynyyyyyyyy &&
+		is "$(attempts --mode xlat --fail kvmalloc:7+)" yyynnnnnnn
+}
+check 'an allocation fails by count, once or from then on' allocation
+
+random() {
+	local one two three
+	one=$(attempts --fail 'seed=5,any%10') && two=$(attempts --fail 'seed=5,any%10') &&
+		three=$(attempts --fail 'seed=6,any%10') || return
+	echo "$one $two $three"
+	[[ $one = *n* ]] && is "$two" "$one" && [ "$three" != "$one" ]
+}
+check 'calls fail by a probability, alike for a seed' random
+
+joined() {
+	share 2 1 || return
+	is "$(attempts --machine "$machine" --fail kmap:1=-1)" nyyyyyyyyy &&
+		is "$(attempts --machine "$machine")" yyyyyyyyyy &&
+		leave granter 0
+}
+check 'a run that joins a machine makes calls fail from then on' joined

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Mapped grants are memory, within the driver's rules. */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <linux/types.h>
+#include <xen/gntdev.h>
+
+#include "behave.h"
+
+static void is_shared(void)
+{
+	struct pair pair = pair_make(3);
+
+	pair.mapped[PAGE + 5] = 77;
+	CHECK(pair.granted[PAGE + 5] == 77, "not seen by the granter");
+	pair.granted[2 * PAGE + 6] = 78;
+	CHECK(pair.mapped[2 * PAGE + 6] == 78, "not seen by the mapper");
+	pair_end(&pair);
+}
+
+static void parts(void)
+{
+	struct pair pair = pair_make(3);
+
+	CHECK(munmap(pair.mapped, PAGE) == -1 && errno == EINVAL,
+	      "munmap of a part: %s", strerror(errno));
+	CHECK(munmap(pair.mapped + PAGE, PAGE) == -1 && errno == EINVAL,
+	      "munmap of the middle: %s", strerror(errno));
+	for (int i = 0; i < 3; i++)
+		CHECK(pair.mapped[i * PAGE] == i + 1, "page %d", i);
+	pair_end(&pair);
+}
+
+static void read_only(void)
+{
+	struct pair pair = pair_make(1);
+	uint64_t index;
+	uint8_t *at = pair_map(&pair, &index, PROT_READ);
+
+	CHECK(mprotect(at, PAGE, PROT_READ | PROT_WRITE) == -1 &&
+		      errno == EACCES,
+	      "mprotect: %s", strerror(errno));
+	CHECK(syscall(10, at, PAGE, PROT_READ | PROT_WRITE) == -1,
+	      "mprotect by number");
+	CHECK(*at == 1, "wrong data");
+	munmap(at, PAGE);
+	pair_end(&pair);
+}
+
+static void private(void)
+{
+	struct pair pair = pair_make(1);
+
+	munmap(pair.mapped, PAGE);
+	CHECK(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, pair.dev, pair.index) ==
+			      MAP_FAILED &&
+		      errno == EINVAL,
+	      "a private mapping: %s", strerror(errno));
+	CHECK(mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, pair.dev,
+		   pair.index) == MAP_FAILED &&
+		      errno == EINVAL,
+	      "a longer one: %s", strerror(errno));
+}
+
+static void moved(void)
+{
+	struct pair pair = pair_make(2);
+	uint8_t *to = mmap(NULL, 2 * PAGE, PROT_READ,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(mremap(pair.mapped, 2 * PAGE, 4 * PAGE, MREMAP_MAYMOVE) ==
+		      MAP_FAILED,
+	      "it has grown");
+	CHECK(mremap(pair.mapped, 2 * PAGE, 2 * PAGE,
+		     MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED,
+	      "it has moved");
+	CHECK(mremap(pair.mapped, 2 * PAGE, PAGE, 0) == MAP_FAILED,
+	      "it has shrunk");
+	CHECK(pair.mapped[PAGE] == 2, "the data is gone");
+	pair_end(&pair);
+}
+
+static void covered(void)
+{
+	struct pair pair = pair_make(2);
+
+	CHECK(mmap(pair.mapped + PAGE, PAGE, PROT_READ,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		   0) == MAP_FAILED &&
+		      errno == EINVAL,
+	      "something else over a part: %s", strerror(errno));
+	CHECK(pair.mapped[PAGE] == 2, "the data is gone");
+	CHECK(mmap(pair.mapped, 2 * PAGE, PROT_READ,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		   0) == pair.mapped,
+	      "something else in its place: %s", strerror(errno));
+	CHECK(pair.mapped[PAGE] == 0, "the data is still there");
+	CHECK(!is_busy(pair.refs[0]), "still in use");
+	CHECK(mmap(pair.mapped, 2 * PAGE, PROT_READ, MAP_SHARED | MAP_FIXED,
+		   pair.dev, pair.index) == pair.mapped,
+	      "back in its place: %s", strerror(errno));
+	CHECK(pair.mapped[PAGE] == 2, "wrong data");
+	pair_end(&pair);
+}
+
+static void advised(void)
+{
+	static const int advice[] = {MADV_DONTNEED, MADV_WILLNEED,
+				     MADV_DONTFORK, MADV_REMOVE,
+				     MADV_FREE,	    MADV_COLD,
+				     MADV_DOFORK};
+	struct pair pair = pair_make(2);
+
+	for (size_t i = 0; i < sizeof(advice) / sizeof(*advice); i++) {
+		madvise(pair.mapped, 2 * PAGE, advice[i]);
+		CHECK(pair.mapped[0] == 1 && pair.mapped[PAGE] == 2,
+		      "the data is gone after advice %d", advice[i]);
+		CHECK(pair.granted[0] == 1 && pair.granted[PAGE] == 2,
+		      "the granter's is gone after advice %d", advice[i]);
+	}
+	pair_end(&pair);
+}
+
+static void protected(void)
+{
+	struct pair pair = pair_make(1);
+
+	CHECK(!mprotect(pair.mapped, PAGE, PROT_NONE), "mprotect: %s",
+	      strerror(errno));
+	CHECK(read_signal(pair.mapped) == SIGSEGV, "it can be read");
+	CHECK(!mprotect(pair.mapped, PAGE, PROT_READ), "mprotect: %s",
+	      strerror(errno));
+	CHECK(read_signal(pair.mapped) == 0 && pair.mapped[0] == 1,
+	      "it cannot be read");
+	CHECK(!mprotect(pair.mapped, PAGE, PROT_READ | PROT_WRITE),
+	      "mprotect: %s", strerror(errno));
+	pair.mapped[0] = 9;
+	CHECK(pair.granted[0] == 9, "not seen by the granter");
+	pair_end(&pair);
+}
+
+static void neighbours(void)
+{
+	struct pair pair = pair_make(1);
+	uint8_t *area = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	munmap(pair.mapped, PAGE);
+	area[0] = area[2 * PAGE] = 50;
+	pair.mapped = mmap(area + PAGE, PAGE, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_FIXED, pair.dev, pair.index);
+	CHECK(pair.mapped == area + PAGE, "mmap: %s", strerror(errno));
+	CHECK(area[0] == 50 && area[PAGE] == 1 && area[2 * PAGE] == 50,
+	      "wrong data");
+	CHECK(!mprotect(area, 3 * PAGE, PROT_READ), "mprotect over all: %s",
+	      strerror(errno));
+	CHECK(area[0] == 50 && area[PAGE] == 1, "wrong data");
+	CHECK(!munmap(area, PAGE), "munmap before it: %s", strerror(errno));
+	CHECK(area[PAGE] == 1, "wrong data");
+	CHECK(!munmap(area + PAGE, 2 * PAGE), "munmap over both: %s",
+	      strerror(errno));
+	CHECK(!is_busy(pair.refs[0]), "still in use");
+}
+
+static void outlives_close(void)
+{
+	struct pair pair = pair_make(1);
+
+	close(pair.dev);
+	close(pair.alloc);
+	pair.mapped[3] = 33;
+	CHECK(pair.granted[3] == 33, "not shared any more");
+	CHECK(is_busy(pair.refs[0]), "not in use");
+	munmap(pair.mapped, PAGE);
+	CHECK(!is_busy(pair.refs[0]), "still in use");
+}
+
+static void bad_pointers(void)
+{
+	int fd = open_or_die("/dev/xen/gntdev", O_RDWR);
+	struct ioctl_gntdev_map_grant_ref *request;
+
+	CHECK(ioctl(fd, IOCTL_GNTDEV_MAP_GRANT_REF, 8) == -1 && errno == EFAULT,
+	      "a bad pointer: %s", strerror(errno));
+	request = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	request->count = 1;
+	mprotect(request, PAGE, PROT_READ);
+	CHECK(ioctl(fd, IOCTL_GNTDEV_MAP_GRANT_REF, request) == -1 &&
+		      errno == EFAULT,
+	      "a read-only structure: %s", strerror(errno));
+}
+
+static void many(void)
+{
+	struct pair pair = pair_make(1);
+	static uint8_t *at[600];
+	uint64_t index;
+
+	for (int i = 0; i < 600; i++)
+		at[i] = pair_map(&pair, &index, PROT_READ);
+	pair.mapped[0] = 200;
+	for (int i = 0; i < 600; i += 2)
+		CHECK(*at[i] == 200 && !munmap(at[i], PAGE), "mapping %d", i);
+	for (int i = 1; i < 600; i += 2)
+		CHECK(*at[i] == 200 && !munmap(at[i], PAGE), "mapping %d", i);
+	pair_end(&pair);
+}
+
+static void system_calls(void)
+{
+	struct pair pair = pair_make(1);
+	int ends[2];
+
+	CHECK(!pipe(ends), "pipe");
+	strcpy((char *)pair.mapped, "through a pipe");
+	CHECK(write(ends[1], pair.mapped, 15) == 15, "write: %s",
+	      strerror(errno));
+	CHECK(read(ends[0], pair.mapped + 100, 15) == 15, "read: %s",
+	      strerror(errno));
+	CHECK(!strcmp((char *)pair.granted + 100, "through a pipe"),
+	      "wrong data");
+	pair_end(&pair);
+}
+
+const struct behaviour memory_behaviours[] = {
+	{"what one side writes the other reads", is_shared},
+	{"munmap of a part is refused and leaves the whole", parts},
+	{"a read-only mapping stays read-only", read_only},
+	{"private and longer mappings are refused", private},
+	{"mremap neither moves nor resizes", moved},
+	{"MAP_FIXED replaces a whole mapping only", covered},
+	{"advice leaves the data whole", advised},
+	{"mprotect takes access away and gives it back", protected},
+	{"ordinary memory beside a mapping is ordinary", neighbours},
+	{"a mapping outlives its descriptor", outlives_close},
+	{"a bad pointer is EFAULT", bad_pointers},
+	{"six hundred mappings at once", many},
+	{"system calls take mapped grants as buffers", system_calls},
+	{NULL, NULL},
+};

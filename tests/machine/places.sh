@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# shellcheck shell=bash
+# Where it runs: without rights, in containers, and how little it takes.
+
+# What others may read, too.
+copy=$work/copy
+mkdir -p "$copy"
+cp "$O/gntdev" "$O/gntdev-server" "$O/libgntdev-preload.so" "$programs/behave" "$copy/"
+
+# Somebody without rights; who runs this, if that is so already.
+nobody=()
+if [ "$(id -u)" = 0 ]; then
+	nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all)
+fi
+
+unprivileged() {
+	TMPDIR=/tmp XDG_RUNTIME_DIR='' ends 0 timeout 60 "${nobody[@]}" "$@" \
+		"$copy/gntdev" run -- "$copy/behave" 'process'
+}
+check 'it needs no rights' unprivileged
+# A user, a process, a mount and a network namespace of its own.
+container=(unshare --user --map-root-user --pid --fork --mount-proc --net)
+if "${nobody[@]}" "${container[@]}" true 2>/dev/null; then
+	check 'it works in an unprivileged container' unprivileged "${container[@]}"
+else
+	echo '# this system allows no unprivileged container'
+fi
+
+permits() {
+	run --machine "$machine" -- sh -c 'cat "$GNTDEV_MACHINE/lock"; LD_PRELOAD=$LD_PRELOAD:'"$programs/spy.so"' exec env true' \
+		>"$work/stdout" 2>"$work/stderr"
+	cat "$work/stdout" "$work/stderr"
+	grep -qx "permits $(cat "$work/stdout")" "$work/stderr"
+}
+check 'a process permits the server to reach its memory (Yama)' permits
+
+yama() {
+	local before status=0
+	before=$(cat /proc/sys/kernel/yama/ptrace_scope)
+	echo 1 >/proc/sys/kernel/yama/ptrace_scope || return
+	unprivileged || status=$?
+	echo "$before" >/proc/sys/kernel/yama/ptrace_scope
+	return $status
+}
+if [ -w /proc/sys/kernel/yama/ptrace_scope ]; then
+	check 'it works where ptrace_scope is 1' yama
+fi
+
+forbidden() {
+	said 125 'may not read this process.s memory.*process_vm_readv' \
+		timeout 60 "$programs/forbid" "$gntdev" run -- true
+}
+check 'where memory cannot be reached, a line says why' forbidden
+
+little() {
+	local kib
+	kib=$(run --machine "$machine" -- sh -c \
+		'sed -n "s/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p" "/proc/$(cat "$GNTDEV_MACHINE/lock")/status"')
+	echo "$kib KiB at most"
+	[ "$kib" -lt 10240 ]
+}
+check 'an idle machine takes less than 10 MiB' little
+
+ends_by_itself() {
+	run --machine "$machine" -- true && soon gone "$(server)"
+}
+check 'a machine that nobody uses ends' ends_by_itself
+
+# A daemon holds the machine that its run has left.
+outlived() {
+	run --machine "$machine" -- sh -c "setsid $programs/actor share 0 1 <$work/daemon.in >$work/daemon.out 2>&1 &" || return
+	local pid
+	pid=$(server)
+	soon grep -q shared "$work/daemon.out" &&
+		run --machine "$machine" --list | grep -q 'domain 0' &&
+		is "$(server)" "$pid" || return
+	echo quit >"$work/daemon.in"
+	soon gone "$pid"
+}
+mkfifo "$work/daemon.in"
+exec {daemon}<>"$work/daemon.in"
+check 'a process that stays behind keeps its machine' outlived
+exec {daemon}<&-
+
+# Programs under sanitizers of their own.
+sanitized() {
+	gcc "-fsanitize=$1" -g -o "$work/sanitized" "$here/actor.c" \
+		-lxengnttab -lxenevtchn -lxentoollog &&
+		is "$(run --mode xlat -- "$work/sanitized" attempts)" yyyyyyyyyy
+}
+check 'a program built with AddressSanitizer runs' sanitized address
+check 'a program built with ThreadSanitizer runs' sanitized thread
+
+under_valgrind() {
+	is "$(run --mode xlat -- valgrind -q --error-exitcode=9 "$programs/actor" attempts 2>&1)" yyyyyyyyyy
+}
+check 'a program runs under valgrind, which finds nothing' under_valgrind

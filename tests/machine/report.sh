@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# shellcheck shell=bash
+# --report: what is left at the end.
+
+# left NAME PATTERN...: the actor's run has said so.
+left() {
+	local name=$1 pattern
+	cat "$work/$name.err"
+	shift
+	for pattern; do
+		grep -qE "$pattern" "$work/$name.err" || {
+			echo "no line with: $pattern"
+			return 1
+		}
+	done
+}
+
+start() {
+	# The references are words of their own.
+	# shellcheck disable=SC2086
+	share 2 3 && act mapper --domain 2 "$@" -- map 1 $refs
+}
+
+# walk_away NAME STATUS: it ends without unmapping anything.
+walk_away() {
+	local status=0
+	printf 'leave\n' >&"${in[$1]}"
+	wait "${pids[$1]}" || status=$?
+	unset "pids[$1]"
+	is "status $status" "status $2"
+}
+
+forgotten() {
+	start --report && pid=$(process mapper) && walk_away mapper 123 &&
+		left mapper 'still mapped or granted' "domain 2, process $pid \(actor\): .*3 pages" &&
+		leave granter 0
+}
+check 'what was not unmapped is listed, and the status is 123' forgotten
+
+granted() {
+	share 2 3 && walk_away granter 123 &&
+		left granter 'domain 1, process [0-9]+ \(actor\): .*3 pages'
+}
+check 'what is still granted is listed too' granted
+
+killed_run() {
+	start --report && kill -9 "$(process mapper)" && leave mapper 137 &&
+		left mapper 'domain 2, process .*3 pages' && leave granter 0
+}
+check 'a program that is killed keeps its status' killed_run
+
+unasked() {
+	start && walk_away mapper 0 && is "$(cat "$work/mapper.err")" '' &&
+		leave granter 0
+}
+check 'without --report nothing is said' unasked
+
+clean_program() {
+	start --report && leave mapper 0 && is "$(cat "$work/mapper.err")" '' &&
+		leave granter 0
+}
+check 'a program that unmaps all has nothing to report' clean_program

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* GRANT_COPY on the machine. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "world.h"
+
+#define RW (PROT_READ | PROT_WRITE)
+/* Flags of a segment. */
+#define GNTCOPY_source_gref 1
+#define GNTCOPY_dest_gref 2
+#define SOURCE GNTCOPY_source_gref
+#define DEST GNTCOPY_dest_gref
+
+typedef struct gntdev_grant_copy_segment segment_t;
+
+static segment_t from_grant(unsigned int i, unsigned int offset, void *to,
+			    unsigned int len)
+{
+	segment_t s = {.flags = SOURCE, .len = len, .status = 99};
+
+	s.source.foreign.ref = world.refs[i];
+	s.source.foreign.domid = 1;
+	s.source.foreign.offset = offset;
+	s.dest.virt = to;
+	return s;
+}
+
+static segment_t to_grant(unsigned int i, unsigned int offset, void *from,
+			  unsigned int len)
+{
+	segment_t s = {.flags = DEST, .len = len, .status = 99};
+
+	s.dest.foreign.ref = world.refs[i];
+	s.dest.foreign.domid = 1;
+	s.dest.foreign.offset = offset;
+	s.source.virt = from;
+	return s;
+}
+
+static void data_goes_both_ways(void)
+{
+	unsigned char *buf = aligned_alloc(PAGE, 4 * PAGE);
+	segment_t s[3];
+
+	world_start();
+	grant(3, false);
+	memset(granted(0), 0x11, PAGE);
+	memset(buf, 0x22, 4 * PAGE);
+	s[0] = from_grant(0, 0, buf + 100, PAGE);
+	s[1] = to_grant(1, 8, buf + 2 * PAGE - 4, 1000);
+	s[2] = s[0];
+	s[2].flags = SOURCE | DEST;
+	s[2].dest = to_grant(2, 0, NULL, 0).dest;
+	s[2].len = 16;
+	CHECK_EQ(req_copy(world.file, s, 3), 0);
+	CHECK_EQ(s[0].status, 0);
+	CHECK_EQ(s[1].status, 0);
+	CHECK_EQ(s[2].status, 0);
+	CHECK_EQ(buf[99], 0x22);
+	CHECK_EQ(buf[100], 0x11);
+	CHECK_EQ(buf[100 + PAGE - 1], 0x11);
+	CHECK_EQ(buf[100 + PAGE], 0x22);
+	CHECK_EQ(granted(1)[7], 0);
+	CHECK_EQ(granted(1)[8], 0x22);
+	CHECK_EQ(granted(1)[1007], 0x22);
+	CHECK_EQ(granted(1)[1008], 0);
+	CHECK_EQ(granted(2)[15], 0x11);
+	CHECK_EQ(granted(2)[16], 0);
+	free(buf);
+	world_stop();
+}
+
+static void a_large_batch_is_done_in_order(void)
+{
+	enum {
+		N = 700
+	};
+	unsigned char *buf = aligned_alloc(PAGE, 16 * PAGE);
+	segment_t *s = calloc(N, sizeof(*s));
+	unsigned int i;
+
+	world_start();
+	grant(16, false);
+	for (i = 0; i < 16 * PAGE; i++)
+		buf[i] = i >> 6;
+	for (i = 0; i < N; i++)
+		s[i] = to_grant(i % 16, i / 16 * 64, buf + i * 64, 64);
+	CHECK_EQ(req_copy(world.file, s, N), 0);
+	for (i = 0; i < N; i++) {
+		CHECK_EQ(s[i].status, 0);
+		CHECK_EQ(granted(i % 16)[i / 16 * 64 + 63], i & 0xff);
+	}
+	for (i = 0; i < N; i++)
+		s[i] = to_grant(0, 0, buf + i * 64, 64);
+	CHECK_EQ(req_copy(world.file, s, N), 0);
+	CHECK_EQ(granted(0)[0], (N - 1) & 0xff);
+	free(buf);
+	free(s);
+	world_stop();
+}
+
+static void nothing_is_always_done(void)
+{
+	unsigned char byte = 1;
+	segment_t s;
+
+	world_start();
+	CHECK_EQ(req_copy(world.file, NULL, 0), 0);
+	world.refs[0] = 4000;
+	s = from_grant(0, 0, &byte, 0);
+	CHECK_EQ(req_copy(world.file, &s, 1), 0);
+	CHECK_EQ(s.status, 0);
+	world_stop();
+}
+
+static void bad_segments_fail_the_call(void)
+{
+	unsigned char buf[64];
+	segment_t s;
+
+	world_start();
+	grant(1, false);
+	s = from_grant(0, 4096 - 10, buf, 10);
+	CHECK_EQ(req_copy(world.file, &s, 1), 0);
+	s = from_grant(0, 4096 - 10, buf, 11);
+	CHECK_EQ(req_copy(world.file, &s, 1), -EINVAL);
+	s = from_grant(0, 65535, buf, 2);
+	CHECK_EQ(req_copy(world.file, &s, 1), -EINVAL);
+	s = to_grant(0, 4090, buf, 7);
+	CHECK_EQ(req_copy(world.file, &s, 1), -EINVAL);
+	s = from_grant(0, 0, buf, 1);
+	s.flags = 0;
+	CHECK_EQ(req_copy(world.file, &s, 1), -EINVAL);
+	s.flags = SOURCE | 4;
+	CHECK_EQ(req_copy(world.file, &s, 1), -EINVAL);
+	s = from_grant(0, 0, NULL, 1);
+	CHECK_EQ(req_copy(world.file, &s, 1), -EFAULT);
+	CHECK_EQ(req_copy(world.file, (segment_t *)8, 1), -EFAULT);
+	world_stop();
+}
+
+static void memory_that_may_not_be_written_is_efault(void)
+{
+	unsigned char *buf =
+		mmap(NULL, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	segment_t s;
+
+	world_start();
+	grant(1, false);
+	CHECK_EQ(mprotect(buf + PAGE, PAGE, PROT_READ), 0);
+	s = from_grant(0, 0, buf + PAGE - 8, 16);
+	CHECK_EQ(req_copy(world.file, &s, 1), -EFAULT);
+	CHECK_EQ(buf[PAGE - 8], 0);
+	s = to_grant(0, 0, buf + PAGE - 8, 16);
+	CHECK_EQ(req_copy(world.file, &s, 1), 0);
+	CHECK_EQ(munmap(buf + PAGE, PAGE), 0);
+	CHECK_EQ(req_copy(world.file, &s, 1), -EFAULT);
+	world_stop();
+}
+
+static void statuses_that_cannot_be_told_are_efault(void)
+{
+	segment_t *s = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char byte;
+
+	world_start();
+	grant(1, false);
+	*s = from_grant(0, 0, &byte, 1);
+	CHECK_EQ(mprotect(s, PAGE, PROT_READ), 0);
+	CHECK_EQ(req_copy(world.file, s, 1), -EFAULT);
+	world_stop();
+}
+
+static void a_failed_segment_spares_the_others(void)
+{
+	unsigned char buf[4] = {0};
+	segment_t s[5];
+
+	world_start();
+	grant(3, false);
+	grant(1, true);
+	world.refs[1] = 4000;
+	s[0] = from_grant(0, 0, buf, 1);
+	s[1] = from_grant(1, 0, buf + 1, 1);
+	s[2] = from_grant(2, 0, buf + 2, 1);
+	s[2].source.foreign.domid = 9;
+	s[3] = to_grant(3, 0, buf, 1);
+	s[4] = from_grant(3, 0, buf + 3, 1);
+	CHECK_EQ(req_copy(world.file, s, 5), 0);
+	CHECK_EQ(s[0].status, 0);
+	CHECK_EQ(s[1].status, -3);
+	CHECK_EQ(s[2].status, -2);
+	CHECK_EQ(s[3].status, -1);
+	CHECK_EQ(s[4].status, 0);
+	CHECK_EQ(buf[0], 'A');
+	CHECK_EQ(buf[3], 'D');
+	world.refs[1] = world.refs[0] + 1;
+	world_stop();
+}
+
+static void a_buffer_in_a_mapped_grant_fails_its_segment_only(void)
+{
+	unsigned char byte = 0;
+	segment_t s[2];
+
+	world_start();
+	grant(2, false);
+	CHECK_EQ(map_at(AT(0), 0, 1, RW, NULL), 0);
+	s[0] = from_grant(1, 0, (void *)AT(0), 4);
+	s[1] = from_grant(1, 0, &byte, 1);
+	CHECK_EQ(req_copy(world.file, s, 2), 0);
+	CHECK_EQ(s[0].status, -9);
+	CHECK_EQ(s[1].status, 0);
+	CHECK_EQ(byte, 'B');
+	CHECK_EQ(granted(0)[0], 'A');
+	CHECK_EQ(map_at(AT(1), 0, 1, PROT_READ, NULL), 0);
+	s[0].dest.virt = (void *)AT(1);
+	CHECK_EQ(req_copy(world.file, s, 1), -EFAULT);
+	world_stop();
+}
+
+static void a_page_shared_by_segments_is_pinned_once(void)
+{
+	unsigned char *buf = aligned_alloc(PAGE, PAGE);
+	segment_t s[8];
+	uint64_t sites;
+	int i;
+
+	world_start();
+	grant(1, false);
+	for (i = 0; i < 8; i++)
+		s[i] = to_grant(0, i, buf, 1);
+	CHECK_EQ(req_copy(world.file, s, 1), 0);
+	machine_fail_none();
+	CHECK_EQ(req_copy(world.file, s, 1), 0);
+	sites = machine_sites();
+	machine_fail_none();
+	CHECK_EQ(req_copy(world.file, s, 8), 0);
+	/* Only a status and its telling more for each. */
+	CHECK_EQ(machine_sites(), sites + 7 * 2);
+	free(buf);
+	world_stop();
+}
+
+static void a_paged_out_page_is_tried_again_and_given_up(void)
+{
+	unsigned char byte = 0;
+	segment_t s;
+	int i;
+
+	world_start();
+	grant(1, false);
+	s = from_grant(0, 0, &byte, 1);
+	for (i = 1; i <= 5; i++)
+		CHECK_EQ(machine_fail_op(MACHINE_OP_COPY, i, -12), 0);
+	CHECK_EQ(req_copy(world.file, &s, 1), 0);
+	CHECK_EQ(s.status, 0);
+	CHECK_EQ(byte, 'A');
+	machine_fail_none();
+	CHECK_EQ(machine_fail_spec("copy_status:1+", NULL, 0), 0);
+	CHECK_EQ(req_copy(world.file, &s, 1), 0);
+	CHECK_EQ(s.status, -1);
+	world_stop();
+}
+
+static void thirty_two_bit_callers_are_served(void)
+{
+	struct {
+		uint32_t count, segments;
+	} op = {1, 0};
+	segment_t *s = mmap(NULL, PAGE, RW,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	unsigned char *byte = (unsigned char *)s + 2048;
+
+	world_start();
+	grant(1, false);
+	*s = from_grant(0, 0, byte, 1);
+	/* What lies in the upper half is not the caller's. */
+	s->dest.virt = (void *)((uintptr_t)byte | 0xdead00000000UL);
+	op.segments = (uintptr_t)s;
+	CHECK_EQ(file_ioctl(world.task, world.file, _IOC(0, 'G', 8, 8),
+			    (unsigned long)&op, true),
+		 -EFAULT);
+	memcpy(s + 1, &op, sizeof(op));
+	CHECK_EQ(file_ioctl(world.task, world.file, _IOC(0, 'G', 8, 8),
+			    (unsigned long)(s + 1), true),
+		 0);
+	CHECK_EQ(*byte, 'A');
+	CHECK_EQ(file_ioctl(world.task, world.file, _IOC(0, 'G', 8, 8),
+			    (unsigned long)(s + 1), false),
+		 -ENOTTY);
+	world_stop();
+}
+
+static void a_killed_caller_stops(void)
+{
+	unsigned char buf[200];
+	segment_t s[200];
+	int i;
+
+	world_start();
+	grant(1, false);
+	for (i = 0; i < 200; i++)
+		s[i] = from_grant(0, 0, buf + i, 1);
+	task_kill(world.task);
+	CHECK_EQ(req_copy(world.file, s, 200), -EINTR);
+	world_stop();
+}
+
+static const struct test tests[] = {
+	TEST(data_goes_both_ways),
+	TEST(a_large_batch_is_done_in_order),
+	TEST(nothing_is_always_done),
+	TEST(bad_segments_fail_the_call),
+	TEST(memory_that_may_not_be_written_is_efault),
+	TEST(statuses_that_cannot_be_told_are_efault),
+	TEST(a_failed_segment_spares_the_others),
+	TEST(a_buffer_in_a_mapped_grant_fails_its_segment_only),
+	TEST(a_page_shared_by_segments_is_pinned_once),
+	TEST(a_paged_out_page_is_tried_again_and_given_up),
+	TEST(thirty_two_bit_callers_are_served),
+	TEST(a_killed_caller_stops),
+};
+
+int main(int argc, char **argv)
+{
+	return tap_main(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
+}
