@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# What can be built: `make help` tells.
+
+SHELL := /bin/bash
+
+# The running kernel's headers, or else the newest that are installed.
+KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+	$(shell ls -d /lib/modules/*/build /usr/src/linux-headers-*-amd64 \
+		/usr/src/linux-headers-*-arm64 2>/dev/null | sort -rV))
+
+.PHONY: help module module-install clean tests header-check style \
+	lab-module lab-kernel check-debug
+
+help:
+	@echo "make module [KDIR=...]   driver/xen-gntdev.ko for a kernel"
+	@echo "make module-install      install it beside the distribution's"
+	@echo "make lab-module          the modules for the lab's kernels, amd64 and arm64"
+	@echo "make tests               the test programs, for amd64, arm64 and i386"
+	@echo "make header-check        the public header against the system's"
+	@echo "make style               checkpatch, sparse, shellcheck, formatting"
+	@echo "make lab-kernel          the lab's debugging kernel (15 minutes, cached)"
+	@echo "make check-debug         tests/abi and stress on that kernel"
+	@echo "./test                   everything; ./run shows it at work"
+
+module:
+	@test -n "$(KDIR)" || { echo "gntdev: no kernel headers found: install linux-headers-$$(uname -r) or give KDIR=" >&2; exit 1; }
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/driver W=1 modules
+
+# depmod prefers updates/ to the distribution's own folder.
+module-install: module
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/driver INSTALL_MOD_DIR=updates modules_install
+
+lab-module:
+	lab/module amd64
+	lab/module arm64
+
+tests:
+	for arch in amd64 arm64 i386; do \
+		$(MAKE) -C tests/abi ARCH=$$arch && \
+		$(MAKE) -C tests/stress ARCH=$$arch || exit 1; \
+	done
+	$(MAKE) -C tests/clients
+
+header-check:
+	$(MAKE) -C tests/abi header-check
+
+style:
+	tests/suite/10-style.t
+
+lab-kernel:
+	packaging/need kernel
+	lab/kernel
+
+# Lockdep, sleep checks, kmemleak: a report of any of them is a failure.
+check-debug: lab-kernel
+	tests/debug
+
+clean:
+	rm -rf build
+	rm -f driver/*.o driver/.*.cmd driver/*.mod driver/*.mod.c driver/*.ko \
+		driver/Module.symvers driver/modules.order compat/*.o compat/.*.cmd

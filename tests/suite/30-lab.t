@@ -1,0 +1,8 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# Part: the lab itself
+set -uo pipefail
+. "$(dirname "$0")/tap.sh"
+
+relay < <(tests/lab/run-lab 2>&1)
+finish

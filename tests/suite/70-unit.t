@@ -1,0 +1,8 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# Part: the driver in a process, under AddressSanitizer and UndefinedBehaviorSanitizer
+set -uo pipefail
+. "$(dirname "$0")/tap.sh"
+
+programs tests/unit build/asan/unit SAN=address,undefined
+finish

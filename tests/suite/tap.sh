@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# shellcheck shell=bash
+# What the parts of the suite share: TAP from commands, and from the lab.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+top=$PWD
+export top
+tap_count=0
+tap_failed=0
+last_status=0
+
+# emit LINE: a line of TAP; at once also to $TAP_LIVE, as prove holds it back.
+emit() {
+	printf '%s\n' "$1"
+	[ -z "${TAP_LIVE:-}" ] || printf '%s\n' "$1" >>"$TAP_LIVE"
+}
+
+# point STATUS DESCRIPTION
+point() {
+	tap_count=$((tap_count + 1))
+	if [ "$1" = 0 ]; then
+		emit "ok $tap_count - $2"
+	else
+		tap_failed=$((tap_failed + 1))
+		emit "not ok $tap_count - $2"
+	fi
+}
+
+# check DESCRIPTION COMMAND...: one point; the output is shown if it fails.
+check() {
+	local description=$1 output status=0
+	shift
+	output=$("$@" 2>&1) || status=$?
+	[ "$status" = 0 ] || printf '%s\n' "$output" | tail -n 60 | cut -c 1-200 | sed 's/^/# /'
+	point "$status" "$description"
+}
+
+# silent COMMAND...: succeeds if the command does and prints nothing.
+silent() {
+	local output status=0
+	output=$("$@" 2>&1) || status=$?
+	printf '%s' "$output"
+	[ "$status" = 0 ] && [ -z "$output" ]
+}
+
+# relay: TAP of another program from standard input, numbered anew.
+relay() {
+	local line
+	while IFS= read -r line; do
+		case $line in
+		'ok '* | 'not ok '*)
+			tap_count=$((tap_count + 1))
+			[[ $line = ok* ]] || tap_failed=$((tap_failed + 1))
+			emit "$(sed -E "s/^(not )?ok [0-9]*/\1ok $tap_count/" <<<"$line")"
+			;;
+		1..* | '') ;;
+		'status-was '*) last_status=${line#status-was } ;;
+		'#'*) printf '%s\n' "$line" ;;
+		*) printf '# %s\n' "$line" ;;
+		esac
+	done
+}
+
+# lab DESCRIPTION OPTION... -- COMMAND...: a boot whose output is TAP. The last
+# point is the lab's verdict: the machine lived and its kernel log is clean.
+lab() {
+	local description=$1 before=$tap_count
+	shift
+	relay < <(
+		status=0
+		lab/run "$@" 2>&1 || status=$?
+		printf '\nstatus-was %s\n' "$status"
+	)
+	[ "$tap_count" -gt "$before" ] || last_status='0, but no test ran'
+	[ "$last_status" = 0 ] || printf '# lab/run: status %s\n' "$last_status"
+	[ "$last_status" = 0 ]
+	point $? "$description: all ran, and the kernel log is clean"
+}
+
+# abi ARCH: the contract tests' programs, built.
+abi() {
+	make -s -C tests/abi ARCH="$1" >&2 || {
+		point 1 "tests/abi builds for $1"
+		finish
+	}
+}
+
+# programs FOLDER OUT SETTING...: builds a folder of test programs and runs each.
+programs() {
+	local folder=$1 out=$2 program
+	shift 2
+	make -s -C "$folder" O="$top/$out" "$@" >&2 || {
+		point 1 "$folder builds"
+		return
+	}
+	for program in $(make -s -C "$folder" list); do
+		printf '# %s\n' "$folder/$program"
+		relay < <(
+			status=0
+			"$out/$program" 2>&1 || status=$?
+			printf '\nstatus-was %s\n' "$status"
+		)
+		[ "$last_status" = 0 ]
+		point $? "$folder/$program ends well"
+	done
+}
+
+finish() {
+	printf '1..%d\n' "$tap_count"
+	[ "$tap_failed" = 0 ]
+	exit
+}
