@@ -9,6 +9,7 @@ mark="$(printf '\036')lab"
 
 stty raw -echo
 load_devices
+modprobe -q brd rd_nr=1 rd_size=16384
 if ! load_driver; then
 	echo "$mark unready the driver $LAB_MODULE cannot be loaded"
 else

@@ -383,8 +383,12 @@ TEST(port_of_the_kernel_is_einval)
 {
 	struct mapped range = map_some(dev_open(), 1, READ_WRITE);
 
-	for (unsigned int port = 1; port < 12; port++)
-		EXPECT(dev_notify(range.fd, range.index, SEND, port), -EINVAL);
+	for (unsigned int port = 1; port < 12; port++) {
+		/* This one is the harness's own. */
+		if (port != granter_channel())
+			EXPECT(dev_notify(range.fd, range.index, SEND, port),
+			       -EINVAL);
+	}
 }
 
 struct childs_port {

@@ -12,7 +12,8 @@
 
 int disk_open(int flags)
 {
-	static const char *const disks[] = {"/dev/vda", "/dev/xvda"};
+	/* What the lab gives: to dom0, and to a guest, whose disk is memory. */
+	static const char *const disks[] = {"/dev/vda", "/dev/ram0"};
 
 	for (unsigned int i = 0; i < 2; i++) {
 		int fd = open(disks[i], O_RDWR | O_CLOEXEC | flags);

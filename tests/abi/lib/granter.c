@@ -83,6 +83,11 @@ bool granter_is_self(void)
 	return kind != PEER;
 }
 
+unsigned int granter_channel(void)
+{
+	return kind == PEER ? peer_port() : 0;
+}
+
 void granter_alloc(uint32_t *refs, unsigned int count, bool writable)
 {
 	while (count) {

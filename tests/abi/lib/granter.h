@@ -22,6 +22,8 @@
 unsigned int granter_domid(void);
 /* Is it this domain itself? */
 bool granter_is_self(void);
+/* The port through which a granter in another domain is asked; 0 if none is. */
+unsigned int granter_channel(void);
 
 /* Grant @count new pages, zeroed. */
 void granter_alloc(uint32_t *refs, unsigned int count, bool writable);

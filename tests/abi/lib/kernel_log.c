@@ -17,7 +17,23 @@
 /* The first lines say it; the rest is in the log. */
 #define MAX_SHOWN 4
 
+/* Of an emulated machine whose host is slow, not of the device. */
+static const char *const about_time[] = {
+	"clocksource: ",
+	"hrtimer: interrupt took ",
+	"perf: interrupt took too long ",
+};
+
 static int log_fd = -1;
+
+static bool is_about_time(const char *text)
+{
+	for (size_t i = 0; i < sizeof(about_time) / sizeof(*about_time); i++) {
+		if (!strncmp(text, about_time[i], strlen(about_time[i])))
+			return true;
+	}
+	return false;
+}
 
 void kernel_log_begin(void)
 {
@@ -50,6 +66,8 @@ unsigned int kernel_log_complaints(void)
 		text = strchr(record, ';');
 		text = text ? text + 1 : record;
 		text[strcspn(text, "\n")] = '\0';
+		if (is_about_time(text))
+			continue;
 		if (complaints++ < MAX_SHOWN)
 			tap_note("kernel: %s", text);
 	}

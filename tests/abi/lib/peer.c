@@ -117,6 +117,11 @@ int peer_call(struct wire *wire)
 	return error;
 }
 
+unsigned int peer_port(void)
+{
+	return port;
+}
+
 void peer_init(void)
 {
 	uint32_t ref = grant_page();

@@ -56,5 +56,7 @@ void socket_connect(const char *path);
 /* Ask the server of another domain. */
 int peer_call(struct wire *wire);
 void peer_init(void);
+/* The event channel's port in this domain. */
+unsigned int peer_port(void);
 
 #endif
