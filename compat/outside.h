@@ -75,4 +75,18 @@ mm_get_unmapped_area(struct mm_struct *mm, struct file *file,
 }
 #endif
 
+/*
+ * Whether a task holds mmap_lock for writing; what the kernel offers to that
+ * end needs lockdep. The lowest bit of a read-write semaphore's count is its
+ * writer's (kernel/locking/rwsem.c), on a real-time kernel a bit of its own.
+ */
+static inline bool mmap_is_write_locked(struct mm_struct *mm)
+{
+#ifdef CONFIG_PREEMPT_RT
+	return atomic_read(&mm->mmap_lock.rwbase.readers) == WRITER_BIAS;
+#else
+	return atomic_long_read(&mm->mmap_lock.count) & 1;
+#endif
+}
+
 #endif /* GNTDEV_OUTSIDE_H */

@@ -86,7 +86,8 @@ long instance_max_request(struct instance *inst, void __user *arg)
 		return -EINVAL;
 
 	mutex_lock(&inst->lock);
-	inst->max_grants = op.count;
+	/* count_is_good() reads it without the lock. */
+	WRITE_ONCE(inst->max_grants, op.count);
 	mutex_unlock(&inst->lock);
 
 	return 0;

@@ -239,12 +239,27 @@ static vm_fault_t pv_fault(struct vm_fault *vmf)
 	return err ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
 }
 
+/*
+ * The page behind an entry, for those who read or pin it; they hold mmap_lock
+ * for reading. A writer is after the entry: clear_refs takes the accessed bit
+ * from it by a plain write, of which no notifier is told. The hypervisor refuses
+ * that where the page is another domain's, and the kernel would die of it.
+ */
+static struct page *pv_special_page(struct vm_area_struct *vma,
+				    unsigned long addr)
+{
+	if (mmap_is_write_locked(vma->vm_mm))
+		return NULL;
+
+	return mapping_page(vma, addr);
+}
+
 static const struct vm_operations_struct pv_vm_ops = {
 	.open = mapping_open,
 	.close = mapping_close,
 	.may_split = mapping_may_split,
 	.fault = pv_fault,
-	.find_special_page = mapping_page,
+	.find_special_page = pv_special_page,
 };
 
 const struct mode pv_mode = {

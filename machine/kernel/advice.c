@@ -271,6 +271,26 @@ long task_mremap(struct task *task, unsigned long addr, size_t old_len,
 
 /* ---- page-table walks of the kernel's own ---- */
 
+/*
+ * A plain write to each entry whose page the driver tells: the hypervisor
+ * refuses it for another domain's page, and a real kernel dies.
+ */
+static void clear_accessed(struct vm_area_struct *vma)
+{
+	struct context *c = context();
+	unsigned long i;
+
+	c->atomic++;
+	c->atomic_why = "a page table's lock is held";
+	for (i = 0; i < vma_pages(vma); i++) {
+		if (vma->ptes[i].kind == PTE_GRANT &&
+		    vma->vm_ops->find_special_page(
+			    vma, vma->vm_start + (i << PAGE_SHIFT)))
+			machine_fatal("clear_refs writes to a grant's entry");
+	}
+	c->atomic--;
+}
+
 int task_clear_refs(struct task *task, int what)
 {
 	struct mm_struct *mm = task->mm;
@@ -294,6 +314,8 @@ int task_clear_refs(struct task *task, int what)
 		}
 	}
 	hypervisor_unlock();
+	for (vma = find_vma(mm, 0); vma && what < 4; vma = vma_next(vma))
+		clear_accessed(vma);
 	if (what == 4)
 		notify_end(mm);
 	up_write(&mm->mmap_lock);

@@ -37,6 +37,11 @@ void mmap_read_unlock(struct mm_struct *mm)
 	up_read(&mm->mmap_lock);
 }
 
+bool mmap_is_write_locked(struct mm_struct *mm)
+{
+	return __atomic_load_n(&mm->mmap_lock.writer, __ATOMIC_RELAXED);
+}
+
 struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr)
 {
 	struct rb_node *node = mm->vmas.rb_node;

@@ -84,6 +84,7 @@ void vm_flags_set(struct vm_area_struct *vma, unsigned long flags);
 void vm_flags_clear(struct vm_area_struct *vma, unsigned long flags);
 void mmap_read_lock(struct mm_struct *mm);
 void mmap_read_unlock(struct mm_struct *mm);
+bool mmap_is_write_locked(struct mm_struct *mm);
 struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr);
 /* Stub: the address was chosen before, by the program's real kernel. */
 unsigned long mm_get_unmapped_area(struct mm_struct *mm, struct file *file,
