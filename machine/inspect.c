@@ -79,8 +79,8 @@ static void list_instance(struct file *file, void *arg)
 	call_end(&c);
 }
 
-/* The VMAs of a task, of @domain's or, with NULL, of any; returns how many. */
-static unsigned int list_vmas(struct task *task, FILE *out)
+/* The VMAs of a task, a line each with @before it; returns how many. */
+static unsigned int list_vmas(struct task *task, const char *before, FILE *out)
 {
 	struct vm_area_struct *vma;
 	unsigned int count = 0;
@@ -92,9 +92,8 @@ static unsigned int list_vmas(struct task *task, FILE *out)
 	for (vma = find_vma(task->mm, 0); vma; vma = vma_next(vma)) {
 		m = vma->vm_private_data;
 		count++;
-		fprintf(out, "  process %d: %s at %#lx, %lu pages",
-			(int)task->pid, file_name(vma->vm_file), vma->vm_start,
-			vma_pages(vma));
+		fprintf(out, "%s%s at %#lx, %lu pages", before,
+			file_name(vma->vm_file), vma->vm_start, vma_pages(vma));
 		if (!strcmp(file_name(vma->vm_file), "gntdev") && m)
 			fprintf(out,
 				", range at %#llx, first grant %u of domain %u",
@@ -108,12 +107,21 @@ static unsigned int list_vmas(struct task *task, FILE *out)
 	return count;
 }
 
+static unsigned int list_process(struct task *task, FILE *out)
+{
+	char before[32];
+
+	snprintf(before, sizeof(before), "  process %d: ", (int)task->pid);
+
+	return list_vmas(task, before, out);
+}
+
 static void list_task(struct task *task, void *arg)
 {
 	struct listing *l = arg;
 
 	if (task->domain == l->domain)
-		list_vmas(task, l->out);
+		list_process(task, l->out);
 }
 
 static void list_domain(struct domain *d, void *arg)
@@ -146,14 +154,22 @@ struct report {
 
 unsigned int task_report(struct task *task, FILE *out)
 {
-	return list_vmas(task, out);
+	return list_vmas(task, "", out);
+}
+
+unsigned int file_report(struct file *file, FILE *out)
+{
+	if (strcmp(file_name(file), gntalloc_device.name))
+		return 0;
+
+	return gntalloc_report(file, out);
 }
 
 static void report_task(struct task *task, void *arg)
 {
 	struct report *r = arg;
 
-	r->count += list_vmas(task, r->out);
+	r->count += list_process(task, r->out);
 }
 
 static void report_track(const struct track *t, void *arg)

@@ -173,3 +173,18 @@ void machine_counters(struct machine_counters *counters)
 	counters->deferred = device_attribute("deferred");
 	counters->leaked = device_attribute("leaked");
 }
+
+unsigned int machine_driver_limit(void)
+{
+	return READ_ONCE(limit);
+}
+
+void machine_set_driver_limit(unsigned int value)
+{
+	WRITE_ONCE(limit, value);
+}
+
+unsigned int machine_gntalloc_limit(void)
+{
+	return gntalloc_limit();
+}

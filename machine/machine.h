@@ -85,8 +85,10 @@ unsigned int machine_stop(FILE *out);
  * Grants still mapped, by domain, process and range, on @out; their number.
  */
 unsigned int machine_report(FILE *out);
-/* The same for one task, which is about to exit. */
+/* What one task has mapped, which is about to exit: a line each. */
 unsigned int task_report(struct task *task, FILE *out);
+/* What is granted through a file, if it is gntalloc's: a line each. */
+unsigned int file_report(struct file *file, FILE *out);
 
 /* The live state: domains, instances, ranges, notifications, mappings. */
 void machine_list(FILE *out);
@@ -99,6 +101,10 @@ struct machine_counters {
 	long mapped, deferred, leaked;
 };
 void machine_counters(struct machine_counters *counters);
+/* The parameters of the driver and of gntalloc; the driver's may be changed. */
+unsigned int machine_driver_limit(void);
+void machine_set_driver_limit(unsigned int limit);
+unsigned int machine_gntalloc_limit(void);
 
 /* What the hypervisor has of mappings of grants, by whom and to what. */
 struct machine_mappings {
@@ -146,7 +152,7 @@ int machine_fail_op(enum machine_op op, uint64_t nth, int16_t status);
  * The same by text: parts separated by commas. OP:N=STATUS (map, kmap, umap,
  * unmap, copy), SITE:N (the Nth call of that site fails, as "kvmalloc:2"),
  * SITE:N+ (and all that follow), SITE%P (with a probability of P percent, may
- * have a fraction); "any" is all sites. On a bad one -EINVAL, and the reason
+ * have a fraction), seed=N (of probabilities); "any" is all sites. On a bad one -EINVAL, and the reason
  * is written into @why.
  */
 int machine_fail_spec(const char *spec, char *why, size_t size);
@@ -221,6 +227,12 @@ long domain_port_bind(struct domain *d, unsigned int remote, uint32_t port);
 int domain_port_close(struct domain *d, uint32_t port);
 int domain_port_send(struct domain *d, uint32_t port);
 unsigned long domain_port_events(const struct domain *d, uint32_t port);
+/*
+ * @on_event is called for each event, on whatever thread sends it and with
+ * locks of the machine's held: it must not call the machine. NULL ends that.
+ */
+void domain_port_on_event(struct domain *d, uint32_t port,
+			  void (*on_event)(void *arg), void *arg);
 
 /* ---- tasks ---- */
 
@@ -239,10 +251,12 @@ void task_exec(struct task *task);
 void task_exit(struct task *task);
 struct domain *task_domain(const struct task *task);
 pid_t task_pid(const struct task *task);
+/* Of a child whose number was not known when it was forked: before any call. */
+void task_set_pid(struct task *task, pid_t pid);
 
 /* ---- files ---- */
 
-/* @name: "gntdev", "gntalloc", "evtchn". The file has one descriptor. */
+/* @name: "gntdev", "gntalloc", "evtchn", "privcmd". The file has one descriptor. */
 int file_open(struct task *task, const char *name, int oflags,
 	      struct file **file);
 /* One more descriptor of it, in any process. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * The devices beside the driver's: models of /dev/xen/gntalloc, with which a
- * program grants pages, and of /dev/xen/evtchn.
+ * program grants pages, of /dev/xen/evtchn, and of one call of /dev/xen/privcmd.
  */
 #ifndef MACHINE_DEVICES_H
 #define MACHINE_DEVICES_H
@@ -16,12 +16,15 @@ struct device_kind {
 	short (*poll)(struct file *file);
 };
 
-extern const struct device_kind gntalloc_device, evtchn_device;
+extern const struct device_kind gntalloc_device, evtchn_device, privcmd_device;
 
 void gntalloc_start(unsigned int limit);
 /* Gives pages back whose peers have let go since; prints those that did not. */
 unsigned int gntalloc_stop(FILE *out);
 void gntalloc_list(struct domain *d, FILE *out);
+/* Pages that are granted through an open file: a line each run of them. */
+unsigned int gntalloc_report(struct file *file, FILE *out);
+unsigned int gntalloc_limit(void);
 
 /* A port that @file bound has an event; may call the file's readable(). */
 struct evtchn_user;

@@ -456,3 +456,50 @@ void gntalloc_list(struct domain *d, FILE *out)
 	}
 	pthread_mutex_unlock(&gntalloc.lock);
 }
+
+unsigned int gntalloc_limit(void)
+{
+	return gntalloc.limit;
+}
+
+static struct gref *next_in_file(const struct gref *g)
+{
+	return list_entry(g->in_file.next, struct gref, in_file);
+}
+
+/* The last of a run of pages with neighbouring references for one domain. */
+static struct gref *end_of_run(const struct opener *o, struct gref *last)
+{
+	const struct grant_entry *table = last->domain->table;
+	struct gref *g = next_in_file(last);
+
+	while (&g->in_file != &o->grefs && g->ref == last->ref + 1 &&
+	       table[g->ref].domid == table[last->ref].domid) {
+		last = g;
+		g = next_in_file(g);
+	}
+
+	return last;
+}
+
+unsigned int gntalloc_report(struct file *file, FILE *out)
+{
+	const struct opener *o = file->private_data;
+	struct gref *first, *last;
+	unsigned int count = 0;
+
+	pthread_mutex_lock(&gntalloc.lock);
+	first = list_entry(o->grefs.next, struct gref, in_file);
+	for (; &first->in_file != &o->grefs; first = next_in_file(last)) {
+		last = end_of_run(o, first);
+		count++;
+		fprintf(out,
+			"gntalloc: %u pages granted to domain %u, references %u to %u\n",
+			last->ref - first->ref + 1,
+			first->domain->table[first->ref].domid, first->ref,
+			last->ref);
+	}
+	pthread_mutex_unlock(&gntalloc.lock);
+
+	return count;
+}

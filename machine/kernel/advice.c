@@ -284,8 +284,9 @@ static void clear_accessed(struct vm_area_struct *vma)
 	c->atomic_why = "a page table's lock is held";
 	for (i = 0; i < vma_pages(vma); i++) {
 		if (vma->ptes[i].kind == PTE_GRANT &&
-		    vma->vm_ops->find_special_page(
-			    vma, vma->vm_start + (i << PAGE_SHIFT)))
+		    vma->vm_ops->find_special_page(vma,
+						   vma->vm_start +
+							   (i << PAGE_SHIFT)))
 			machine_fatal("clear_refs writes to a grant's entry");
 	}
 	c->atomic--;

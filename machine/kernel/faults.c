@@ -387,6 +387,18 @@ static bool add_rule(int site, char kind, const char *text)
 	return true;
 }
 
+static bool seed_part(const char *text)
+{
+	char *end;
+	uint64_t seed = strtoull(text, &end, 0);
+
+	if (end == text || *end)
+		return false;
+	faults_seed(seed);
+
+	return true;
+}
+
 static bool add_part(char *part)
 {
 	size_t len = strcspn(part, ":%");
@@ -394,6 +406,8 @@ static bool add_part(char *part)
 	int op = op_by_name(part, len);
 	int site = site_by_name(part, len);
 
+	if (!strncmp(part, "seed=", 5))
+		return seed_part(part + 5);
 	if (!kind)
 		return false;
 	if (op >= 0 && kind == ':')
@@ -420,7 +434,7 @@ int machine_fail_spec(const char *spec, char *why, size_t size)
 		if (len < sizeof(part) && add_part(part))
 			continue;
 		snprintf(why, size,
-			 "'%s' is no failure: expected OP:N=STATUS (OP is map, kmap, umap, unmap or copy), SITE:N, SITE:N+ or SITE%%PERCENT (SITE as kvmalloc, alloc or any)",
+			 "'%s' is no failure: expected OP:N=STATUS (OP is map, kmap, umap, unmap or copy), SITE:N, SITE:N+, SITE%%PERCENT (SITE as kvmalloc, alloc or any) or seed=N",
 			 part);
 		return -EINVAL;
 	}

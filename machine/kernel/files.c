@@ -181,6 +181,9 @@ static const struct device_kind *device_kind(const char *name)
 	if (!strcmp(name, evtchn_device.name))
 		return &evtchn_device;
 
+	if (!strcmp(name, privcmd_device.name))
+		return &privcmd_device;
+
 	return NULL;
 }
 

@@ -146,6 +146,11 @@ pid_t task_pid(const struct task *task)
 	return task->pid;
 }
 
+void task_set_pid(struct task *task, pid_t pid)
+{
+	task->pid = pid;
+}
+
 void tasks_each(void (*fn)(struct task *task, void *arg), void *arg)
 {
 	struct task *task;

@@ -157,31 +157,35 @@ void domains_stop(void)
 	}
 }
 
-struct domain *domain_find(unsigned int domid)
+/* With the lock of the lists. */
+static struct domain *find(unsigned int domid)
 {
-	struct domain *d, *found = NULL;
+	struct domain *d;
 
-	pthread_mutex_lock(&domains.lock);
 	list_for_each_entry(d, &domains.all, node) {
 		if (d->id == domid)
-			found = d;
+			return d;
 	}
-	pthread_mutex_unlock(&domains.lock);
 
-	return found;
+	return NULL;
 }
 
-struct domain *domain_get(unsigned int domid)
+struct domain *domain_find(unsigned int domid)
 {
-	struct domain *d = domain_find(domid);
-
-	if (d)
-		return d;
-	if (domid >= DOMID_FIRST_RESERVED)
-		machine_fatal("domain id %u: expected less than %u", domid,
-			      DOMID_FIRST_RESERVED);
+	struct domain *d;
 
 	pthread_mutex_lock(&domains.lock);
+	d = find(domid);
+	pthread_mutex_unlock(&domains.lock);
+
+	return d;
+}
+
+/* The lock is held; there is none of that number. */
+static struct domain *add(unsigned int domid)
+{
+	struct domain *d;
+
 	if (list_empty(&domains.spare)) {
 		d = domain_make();
 	} else {
@@ -190,6 +194,20 @@ struct domain *domain_get(unsigned int domid)
 	}
 	domain_reset(d, domid);
 	list_add_tail(&d->node, &domains.all);
+
+	return d;
+}
+
+struct domain *domain_get(unsigned int domid)
+{
+	struct domain *d;
+
+	if (domid >= DOMID_FIRST_RESERVED)
+		machine_fatal("domain id %u: expected less than %u", domid,
+			      DOMID_FIRST_RESERVED);
+
+	pthread_mutex_lock(&domains.lock);
+	d = find(domid) ?: add(domid);
 	pthread_mutex_unlock(&domains.lock);
 
 	return d;
@@ -197,10 +215,17 @@ struct domain *domain_get(unsigned int domid)
 
 void domains_each(void (*fn)(struct domain *d, void *arg), void *arg)
 {
-	struct domain *d;
+	struct list_head *node = &domains.all;
 
-	list_for_each_entry(d, &domains.all, node)
-		fn(d, arg);
+	/* Others may be added meanwhile, none goes. */
+	for (;;) {
+		pthread_mutex_lock(&domains.lock);
+		node = node->next;
+		pthread_mutex_unlock(&domains.lock);
+		if (node == &domains.all)
+			return;
+		fn(list_entry(node, struct domain, node), arg);
+	}
 }
 
 unsigned int domain_id(const struct domain *d)

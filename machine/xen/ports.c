@@ -23,6 +23,8 @@ struct port {
 	struct evtchn_user *user; /* who bound it through /dev/xen/evtchn */
 	int refs; /* 0: a kernel's own port, which has none */
 	unsigned long events; /* delivered to a kernel's own port */
+	void (*on_event)(void *arg); /* of such a port; or NULL */
+	void *on_event_arg;
 };
 
 /* Under the hypervisor's lock. Port 0 is none. */
@@ -92,6 +94,8 @@ static void deliver(u32 port)
 
 	if (!user) {
 		p->events++;
+		if (p->on_event)
+			p->on_event(p->on_event_arg);
 		return;
 	}
 	evtchn_user_get(user);
@@ -349,4 +353,19 @@ unsigned long domain_port_events(const struct domain *d, uint32_t port)
 	hypervisor_unlock();
 
 	return events;
+}
+
+void domain_port_on_event(struct domain *d, uint32_t port,
+			  void (*on_event)(void *arg), void *arg)
+{
+	struct port *p;
+
+	hypervisor_lock();
+	p = port_of(d, port);
+	if (!p || p->refs)
+		machine_fatal("port %u is no kernel's of domain %u", port,
+			      d->id);
+	p->on_event = on_event;
+	p->on_event_arg = arg;
+	hypervisor_unlock();
 }

@@ -77,6 +77,9 @@ s16 grant_acquire(struct domain *user, struct domain *granter, u32 ref,
 		  bool readonly, unsigned long *pfn);
 void grant_release(struct domain *granter, u32 ref, bool readonly);
 
+/* Exchanges what two references stand for, if neither is in use. */
+s16 grant_swap(struct domain *d, u32 one, u32 other);
+
 s16 grant_map(struct domain *caller, struct gnttab_map_grant_ref *op);
 /* @refuse: with this status, and nothing is done; or 0. */
 s16 grant_unmap(struct gnttab_unmap_grant_ref *op, s16 refuse);

@@ -5,10 +5,8 @@
 lost() {
 	share 2 1 || return
 	kill -9 "$(server)"
-	# An event that will never come; the descriptor has ended.
+	# An event that will never come: the descriptor has ended, and the wait.
 	printf 'wait\n' >&"${in[granter]}"
-	hear granter
-	printf 'quit\n' >&"${in[granter]}"
 	local status=0
 	wait "${pids[granter]}" || status=$?
 	unset "pids[granter]"
@@ -52,12 +50,17 @@ second() {
 }
 check 'a second server on a directory' second
 
-# Many at once: one of them starts it, the others join.
+# Many at once: one of them starts it, the others join. Each stays until all
+# are there.
 race() {
 	local i all=()
+	rm -rf "$work/there"
+	mkdir "$work/there"
 	for i in 1 2 3 4 5 6 7 8; do
-		run --machine "$machine" --domain "$i" -- \
-			sh -c 'sleep 0.3; cat "$GNTDEV_MACHINE/lock"' >"$work/race.$i" 2>&1 &
+		run --machine "$machine" --domain "$i" -- sh -c '
+			touch "$1/$2"
+			until [ -e "$1/8" ] && [ "$(ls "$1" | wc -l)" = 8 ]; do sleep 0.02; done
+			cat "$GNTDEV_MACHINE/lock"' sh "$work/there" "$i" >"$work/race.$i" 2>&1 &
 		all+=($!)
 	done
 	for i in "${all[@]}"; do
@@ -69,7 +72,7 @@ race() {
 check 'many runs that start one machine' race
 
 other_mode() {
-	share 2 1 || return
+	mode=pv share 2 1 || return
 	said 125 'is in mode pv, not xlat' run --machine "$machine" --mode xlat -- true &&
 		leave granter 0
 }

@@ -15,11 +15,10 @@ shares() {
 
 events() {
 	share 2 1 && act mapper --domain 2 --report -- bind 1 "$port" || return
-	# A new channel tells its first end.
-	ask granter wait 'event mine' || true
-	ask mapper send sent && ask granter wait 'event mine' &&
-		ask mapper wait 'event mine'
-	ask granter send sent && ask mapper wait 'event mine' &&
+	# A new channel tells the end that was bound to the other.
+	ask mapper wait 'event mine' &&
+		ask mapper send sent && ask granter wait 'event mine' &&
+		ask granter send sent && ask mapper wait 'event mine' &&
 		leave mapper 0 && leave granter 0
 }
 
@@ -32,7 +31,6 @@ copies() {
 notified() {
 	local end=$1
 	share 2 1 && act mapper --domain 2 -- notify 1 "$refs" "$port" || return
-	drain_granter
 	ask granter 'byte 0' 1 || return
 	if [ "$end" = kill ]; then
 		kill -9 "$(process mapper)" && leave mapper 137
@@ -41,12 +39,6 @@ notified() {
 	fi
 	ask granter wait 'event mine' && ask granter 'byte 0' 0 &&
 		leave granter 0
-}
-
-# An event that came with the binding.
-drain_granter() {
-	printf 'wait\n' >&"${in[granter]}"
-	hear granter
 }
 
 for_others() {

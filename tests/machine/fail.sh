@@ -21,8 +21,8 @@ check 'an allocation fails by count, once or from then on' allocation
 
 random() {
 	local one two three
-	one=$(attempts --fail 'seed=5,any%10') && two=$(attempts --fail 'seed=5,any%10') &&
-		three=$(attempts --fail 'seed=6,any%10') || return
+	one=$(attempts --fail 'seed=5,kvmalloc%30') && two=$(attempts --fail 'seed=5,kvmalloc%30') &&
+		three=$(attempts --fail 'seed=6,kvmalloc%30') || return
 	echo "$one $two $three"
 	[[ $one = *n* ]] && is "$two" "$one" && [ "$three" != "$one" ]
 }

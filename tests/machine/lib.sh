@@ -120,7 +120,7 @@ share() {
 # hear NAME: the actor's next line, in $line.
 hear() {
 	line=
-	read -r -t 10 -u "${out[$1]}" line || {
+	read -r -t 30 -u "${out[$1]}" line || {
 		echo "$1 says nothing"
 		cat "$work/$1.err"
 		return 1
@@ -164,18 +164,19 @@ server() {
 	cat "$machine/lock"
 }
 
-# soon COMMAND...: it succeeds within two seconds.
+# soon COMMAND...: it succeeds within twenty seconds; others may be busy.
 soon() {
-	for _ in {1..200}; do
+	for _ in {1..2000}; do
 		"$@" && return
 		sleep 0.01
 	done
-	echo "not within two seconds: $*"
+	echo "not within twenty seconds: $*"
 	return 1
 }
 
+# gone PID: it has ended, be it that nobody has asked for its status yet.
 gone() {
-	! kill -0 "$1" 2>/dev/null
+	! grep -qs '^State:[[:space:]]*[^[:space:]ZX]' "/proc/$1/status"
 }
 
 # The machine's directory is nobody's any more.

@@ -405,7 +405,7 @@ static void an_unknown_device_is_not_there(void)
 	struct file *file;
 
 	start();
-	CHECK_EQ(file_open(peer, "privcmd", O_RDWR, &file), -ENOENT);
+	CHECK_EQ(file_open(peer, "hypercall", O_RDWR, &file), -ENOENT);
 	stop();
 }
 

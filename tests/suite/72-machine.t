@@ -1,0 +1,19 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# Part: gntdev run: domains, programs, reports, failures, real clients, bad input
+# shellcheck disable=SC2317 # functions are called by check
+set -uo pipefail
+. "$(dirname "$0")/tap.sh"
+
+built() {
+	make -s -f machine/build.mk && make -s -C tests/machine
+}
+check 'the command, the server, the library and the tests are built' built
+relay < <(
+	status=0
+	tests/machine/run-machine 2>&1 || status=$?
+	printf '\nstatus-was %s\n' "$status"
+)
+[ "$last_status" = 0 ]
+point $? 'tests/machine/run-machine ends well'
+finish
