@@ -4,8 +4,5 @@
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
 
-abi amd64
-lab "contract tests, PVH guest" --guest pvh --cpus 1 --timeout 400 \
-	--file build/amd64/tests/abi --beside "./abi/granter --peer \$GUEST_DOMID" -- \
-	env GNTDEV_GRANTER=peer ./abi/run-abi requests map mmap readonly unmap event
+abi_in_guest pvh
 finish

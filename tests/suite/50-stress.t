@@ -1,13 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-# Part: the stress program, on PV and auto-translated dom0
+# Part: the stress program, on PV and auto-translated dom0, and in a PV guest
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
 
+abi amd64
 for arch in amd64 arm64; do
 	make -s -C tests/stress ARCH=$arch >&2
 	lab "stress, $arch dom0" --arch $arch --timeout 200 \
 		--file build/$arch/tests/stress/stress -- \
 		./stress --seconds 20 --disk /dev/vda
 done
+# Here the pages are another domain's.
+lab "stress, PV guest" --guest pv --timeout 200 \
+	--file build/amd64/tests/stress/stress --file build/amd64/tests/abi/granter \
+	--beside "./granter --peer \$GUEST_DOMID" -- \
+	env GNTDEV_GRANTER=peer ./stress --seconds 20 --disk /dev/ram0
 finish

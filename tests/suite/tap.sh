@@ -8,6 +8,8 @@ export top
 tap_count=0
 tap_failed=0
 last_status=0
+# What a relayed program said is kept there, if anywhere: see record().
+record=
 
 # emit LINE: a line of TAP; at once also to $TAP_LIVE, as prove holds it back.
 emit() {
@@ -43,10 +45,21 @@ silent() {
 	[ "$status" = 0 ] && [ -z "$output" ]
 }
 
+# record DESCRIPTION: what is relayed from now on is kept in build/worlds, for
+# tests/abi/worlds, by the description's words; without one, nothing is.
+record() {
+	record=
+	[ -n "${1:-}" ] || return 0
+	mkdir -p build/worlds
+	record=build/worlds/${1//[^A-Za-z0-9]/-}
+	: >"$record"
+}
+
 # relay: TAP of another program from standard input, numbered anew.
 relay() {
 	local line
 	while IFS= read -r line; do
+		[ -z "$record" ] || printf '%s\n' "$line" >>"$record"
 		case $line in
 		'ok '* | 'not ok '*)
 			tap_count=$((tap_count + 1))
@@ -66,15 +79,28 @@ relay() {
 lab() {
 	local description=$1 before=$tap_count
 	shift
+	record "$description"
 	relay < <(
 		status=0
 		lab/run "$@" 2>&1 || status=$?
 		printf '\nstatus-was %s\n' "$status"
 	)
+	record
 	[ "$tap_count" -gt "$before" ] || last_status='0, but no test ran'
 	[ "$last_status" = 0 ] || printf '# lab/run: status %s\n' "$last_status"
 	[ "$last_status" = 0 ]
 	point $? "$description: all ran, and the kernel log is clean"
+}
+
+# goes_down DESCRIPTION OPTION... -- COMMAND...: a boot that the machine must not
+# survive. It may hang, so --timeout is among the options; --file is, too.
+goes_down() {
+	local description=$1 output status=0
+	shift
+	output=$(lab/run "$@" 2>&1) || status=$?
+	[ "$status" = 200 ] || printf '%s\n' "$output" | tail -n 20 | cut -c 1-200 | sed 's/^/# /'
+	[ "$status" = 200 ]
+	point $? "$description"
 }
 
 # abi ARCH: the contract tests' programs, built.
@@ -83,6 +109,14 @@ abi() {
 		point 1 "tests/abi builds for $1"
 		finish
 	}
+}
+
+# abi_in_guest TYPE: the contract tests in a guest; a granter in dom0 serves them.
+abi_in_guest() {
+	abi amd64
+	lab "contract tests, $1 guest" --guest "$1" --timeout 500 \
+		--file build/amd64/tests/abi --beside "./abi/granter --peer \$GUEST_DOMID" -- \
+		env GNTDEV_GRANTER=peer ./abi/run-abi
 }
 
 # programs FOLDER OUT SETTING...: builds a folder of test programs and runs each.

@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# Part: contract tests and stress on the machine, PV and auto-translated, under sanitizers
+# shellcheck disable=SC2317 # functions are called by check
+set -uo pipefail
+. "$(dirname "$0")/tap.sh"
+
+mkdir -p build
+work=$(mktemp -d "${TMPDIR:-/tmp}/gntdev-abi.XXXXXX")
+disk=$top/build/machine-disk
+trap 'rm -rf "$work" "$disk"' EXIT
+abi=$top/build/machine/abi
+stress=$top/build/machine/stress
+
+# server SANITIZERS FOLDER: a machine built so.
+server() {
+	make -s -f machine/build.mk O="$top/$2" SAN="$1"
+}
+
+# The libraries are loaded, so that ours is.
+programs_are_built() {
+	make -s -C tests/abi LINK= O="$abi" && make -s -C tests/stress LINK= O="$stress"
+}
+
+# The server ends when nobody is there; then what its sanitizer said is there.
+is_clean() {
+	local pid
+	pid=$(cat "$1/lock")
+	for _ in {1..3000}; do
+		grep -qs '^State:[[:space:]]*[^[:space:]ZX]' "/proc/$pid/status" || break
+		sleep 0.01
+	done
+	cat "$1/log"
+	! grep -qE 'Sanitizer|runtime error:|hard failure' "$1/log"
+}
+
+# machine DESCRIPTION FOLDER MODE COMMAND...: its TAP, and the machine's end.
+machine() {
+	local description=$1 folder=$2 mode=$3
+	shift 3
+	rm -rf "$work/m"
+	record "$description"
+	relay < <(
+		status=0
+		timeout -k 5 300 "$folder/gntdev" run --mode "$mode" --machine "$work/m" -- \
+			"$@" 2>&1 || status=$?
+		printf '\nstatus-was %s\n' "$status"
+	)
+	record
+	[ "$last_status" = 0 ]
+	point $? "$description: all ran"
+	check "$description: the machine has nothing to complain of" is_clean "$work/m"
+}
+
+check 'the contract tests and stress are built for the machine' programs_are_built
+check 'a machine is built with AddressSanitizer and UndefinedBehaviorSanitizer' \
+	server address,undefined build/asan/server
+check 'a machine is built with ThreadSanitizer' server thread build/tsan/server
+
+# A file stands for a disk: direct I/O into and out of a mapping.
+head -c 16777216 /dev/zero >"$disk"
+export GNTDEV_DISK=$disk
+for mode in pv xlat; do
+	machine "contract tests, machine $mode" build/asan/server "$mode" "$abi/run-abi"
+done
+for mode in pv xlat; do
+	machine "stress, machine $mode, AddressSanitizer" build/asan/server "$mode" \
+		"$stress/stress" --seconds 8 --disk "$disk"
+	machine "stress, machine $mode, ThreadSanitizer" build/tsan/server "$mode" \
+		"$stress/stress" --seconds 8 --disk "$disk"
+done
+finish
