@@ -114,6 +114,7 @@ enum served_file {
 	FILE_MAPPED,
 	FILE_DEFERRED,
 	FILE_LEAKED,
+	FILE_KMSG,
 	SERVED_FILES,
 };
 

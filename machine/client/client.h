@@ -87,6 +87,8 @@ struct range {
 	bool look; /* a child asks what it has inherited */
 };
 
+/* Before the program has addresses that it may take for free ones later. */
+void ranges_begin(void);
 /* The first range that ends above @from, or NULL; call with the lock. */
 struct range *ranges_from(uintptr_t from);
 /* Whether there may be one; without the lock. */

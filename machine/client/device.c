@@ -49,6 +49,7 @@ static const struct {
 	{"/sys/class/misc/xen!gntdev/mapped", FILE_MAPPED},
 	{"/sys/class/misc/xen!gntdev/deferred", FILE_DEFERRED},
 	{"/sys/class/misc/xen!gntdev/leaked", FILE_LEAKED},
+	{"/dev/kmsg", FILE_KMSG},
 };
 
 enum served_file device_of(const char *path)

@@ -47,8 +47,10 @@ static void in_child(void)
 static __attribute__((constructor)) void begin(void)
 {
 	channel_begin();
-	if (channel_on())
-		pthread_atfork(before_fork, in_parent, in_child);
+	if (!channel_on())
+		return;
+	ranges_begin();
+	pthread_atfork(before_fork, in_parent, in_child);
 }
 
 /*

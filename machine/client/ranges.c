@@ -57,7 +57,7 @@ static void set_bounds(void)
 
 static bool make_room(void)
 {
-	size_t more = room ? room * 2 : PAGE / sizeof(*ranges);
+	size_t more = room ? room * 2 : 16 * PAGE / sizeof(*ranges);
 	void *memory;
 
 	if (count < room)
@@ -75,6 +75,11 @@ static bool make_room(void)
 	room = more;
 
 	return true;
+}
+
+void ranges_begin(void)
+{
+	make_room();
 }
 
 /* The place of the first range that ends above an address. */

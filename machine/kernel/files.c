@@ -187,6 +187,7 @@ static const struct device_kind *device_kind(const char *name)
 	return NULL;
 }
 
+/* With the lock of files. */
 static void hold(struct task *task, struct file *file)
 {
 	struct holder *h = calloc(1, sizeof(*h));
@@ -195,10 +196,8 @@ static void hold(struct task *task, struct file *file)
 		machine_fatal("no memory for an open file");
 	h->task = task;
 	h->file = file;
-	pthread_mutex_lock(&files.lock);
 	list_add_tail(&h->in_file, &file->holders);
 	list_add_tail(&h->in_task, &task->files);
-	pthread_mutex_unlock(&files.lock);
 }
 
 static void unhold(struct holder *h)
@@ -240,8 +239,8 @@ int file_open(struct task *task, const char *name, int oflags,
 
 	pthread_mutex_lock(&files.lock);
 	list_add_tail(&file->node, &files.all);
-	pthread_mutex_unlock(&files.lock);
 	hold(task, file);
+	pthread_mutex_unlock(&files.lock);
 	*out = file;
 
 	return 0;
@@ -296,8 +295,10 @@ void holders_fork(struct task *parent, struct task *child)
 	struct holder *h;
 
 	/* Entries are added at the end of another list than the one walked. */
+	pthread_mutex_lock(&files.lock);
 	list_for_each_entry(h, &parent->files, in_task)
 		hold(child, h->file);
+	pthread_mutex_unlock(&files.lock);
 }
 
 void holders_exit(struct task *task)

@@ -273,7 +273,7 @@ static void start_machine(const char *mode)
 	error = machine_start(&config);
 	if (error)
 		server_fail("cannot start a machine: %s", strerror(-error));
-	machine_log_to(stderr);
+	kmsg_start();
 }
 
 static void raise_limits(void)
@@ -284,6 +284,17 @@ static void raise_limits(void)
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
+}
+
+/*
+ * What ThreadSanitizer is to pass over: memory of domains and programs is
+ * theirs, and so are its races.
+ */
+const char *__tsan_default_suppressions(void);
+
+const char *__tsan_default_suppressions(void)
+{
+	return "race:memory_copy\nrace:user_copyv\n";
 }
 
 static unsigned int threads_left(bool helpers)

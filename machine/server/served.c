@@ -73,6 +73,8 @@ int served_open(struct process *process, enum served_file kind)
 
 	if (kind == FILE_XSD_KVA)
 		return xenstore_page();
+	if (kind == FILE_KMSG)
+		return kmsg_open();
 
 	length = text_of(process, kind, text, sizeof(text));
 	if (length < 0)

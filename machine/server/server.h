@@ -137,6 +137,12 @@ void device_write(struct device *device, const void *bytes, size_t size);
 /* The program sees the end. */
 void device_hang_up(struct device *device);
 
+/* ---- kmsg.c: the kernel's log ---- */
+
+void kmsg_start(void);
+/* For a program that reads what the kernel complains of. */
+int kmsg_open(void);
+
 /* ---- xenstore.c: xenstored, and who wants it ---- */
 
 void xenstore_start(void);

@@ -187,7 +187,7 @@ static void copy_one(struct domain *caller, struct gnttab_copy *op,
 			   op->len, &dest);
 	} else {
 		gather_flush(g);
-		memmove(dest.memory, source.memory, op->len);
+		memory_copy(dest.memory, source.memory, op->len);
 		side_release(&source);
 		side_release(&dest);
 	}

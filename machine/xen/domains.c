@@ -245,6 +245,11 @@ unsigned char *domain_memory(const struct domain *d)
 
 /* ---- memory ---- */
 
+void memory_copy(void *to, const void *from, size_t size)
+{
+	memmove(to, from, size);
+}
+
 long domain_page_alloc(struct domain *d)
 {
 	long pfn = -ENOMEM;

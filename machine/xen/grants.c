@@ -382,8 +382,8 @@ void grant_store(struct page *page, unsigned long offset, const void *value,
 	if (page->readonly)
 		machine_fatal(
 			"the kernel stores to a page mapped read-only: it would go down");
-	memcpy(page->owner->memory + (page->pfn << PAGE_SHIFT) + offset, value,
-	       size);
+	memory_copy(page->owner->memory + (page->pfn << PAGE_SHIFT) + offset,
+		    value, size);
 	event.domain = page->owner->id;
 	event.ref = page->ref;
 	hypervisor_unlock();

@@ -56,6 +56,8 @@ void domains_start(const struct machine_config *config);
 void domains_stop(void);
 /* NULL if there is none; the lock need not be held. */
 struct domain *domain_find(unsigned int domid);
+/* From or to domains' memory, which programs may be reading and writing. */
+void memory_copy(void *to, const void *from, size_t size);
 void domains_each(void (*fn)(struct domain *d, void *arg), void *arg);
 
 /* ---- grants ---- */

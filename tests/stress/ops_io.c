@@ -151,8 +151,8 @@ static bool aio_finish(struct ctx *c, u32 pages)
 bool op_direct_in_flight(struct ctx *c)
 {
 	bool write = chance(c, 50);
+	u32 pages, i, epoch = family_epoch();
 	struct range *r;
-	u32 pages, i;
 
 	if (c->disk < 0)
 		return false;
@@ -174,6 +174,8 @@ bool op_direct_in_flight(struct ctx *c)
 		return false;
 	if (!aio_finish(c, pages))
 		return false;
+	/* A child that inherited the mapping may be the last to let go. */
+	family_quiet(epoch);
 	if (write)
 		return disk_holds(c, r, pages);
 	for (i = 0; i < pages; i++)
@@ -205,7 +207,7 @@ static bool read_full(int fd, u8 *to, size_t bytes)
 bool op_vmsplice_in_flight(struct ctx *c)
 {
 	struct range *r = range_want_own(c, WANT_MAPPED);
-	u32 pages, i, n;
+	u32 pages, i, n, epoch = family_epoch();
 	struct iovec iov;
 	int pipe_fd[2];
 	ssize_t held;
@@ -243,6 +245,7 @@ bool op_vmsplice_in_flight(struct ctx *c)
 	}
 	close(pipe_fd[0]);
 	close(pipe_fd[1]);
+	family_quiet(epoch);
 	return !c->trouble;
 }
 

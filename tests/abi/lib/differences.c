@@ -2,7 +2,8 @@
 /*
  * Where the distribution's driver is known to differ, and the rule that stands
  * behind the tests: a sentence of the public header or of the contract, or a
- * row of the list of defects; COVERAGE.md has all three.
+ * row of the list of defects; COVERAGE.md has all three. And where the machine,
+ * on which the driver is ours, cannot be what a kernel is, and why.
  */
 #include <stddef.h>
 #include <string.h>
@@ -19,6 +20,34 @@ struct group {
 };
 
 static const struct group groups[] = {
+	/* The machine. */
+	{
+		ON_MACHINE,
+		"machine: which pages the real kernel holds is not known, so "
+		"they are given back at munmap (tests/unit holds pages)",
+		{
+			"munmap_returns_at_once_and_the_grant_follows_later",
+			"removal_succeeds_at_once_while_pages_are_held",
+			"close_returns_at_once_while_pages_are_held",
+			"pages_that_nobody_holds_are_given_back_before",
+			"every_held_page_comes_back_in_any_order",
+			"page_held_twice_waits_for_the_last",
+			"held_page_outlives_the_exit_of_its_process",
+			"held_page_outlives_the_kill_of_its_process",
+		},
+	},
+	{
+		ON_MACHINE,
+		"machine: its kernel is a process that no module is taken out "
+		"of (tests/unit and tests/fault load and unload)",
+		{
+			"module_with_an_open_device_stays",
+			"module_with_a_mapping_stays",
+			"module_is_taken_out_and_put_in_again",
+			"unload_waits_for_pages_that_are_held",
+		},
+	},
+
 	/* Grave ones: not run there unless by name. */
 	{
 		DIFFERS | TAKES_DOWN,
@@ -366,8 +395,12 @@ static const struct group groups[] = {
 
 bool difference_of(const char *test, struct difference *found)
 {
-	unsigned int here = world.auto_translated ? DIFFERS_AUTO : DIFFERS_PV;
+	unsigned int here = 0;
 
+	if (world.distribution)
+		here = world.auto_translated ? DIFFERS_AUTO : DIFFERS_PV;
+	else if (world.machine)
+		here = ON_MACHINE;
 	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
 		const struct group *group = &groups[i];
 

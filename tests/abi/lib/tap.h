@@ -66,8 +66,8 @@ void tap_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 extern const char *program_name;
 
 /*
- * What is known of a test on the distribution's driver, in this kind of domain;
- * see differences.c.
+ * What is known of a test on the distribution's driver, in this kind of domain,
+ * or on the machine; see differences.c.
  */
 struct difference {
 	unsigned int where;
@@ -75,7 +75,7 @@ struct difference {
 	const char *rule;
 };
 
-/* It fails in these kinds of domains. */
+/* It fails in these kinds of domains, on the distribution's driver. */
 #define DIFFERS_PV 1u
 #define DIFFERS_AUTO 2u
 #define DIFFERS (DIFFERS_PV | DIFFERS_AUTO)
@@ -83,6 +83,8 @@ struct difference {
 #define TAKES_DOWN 4u
 /* May pass or fail, by luck. */
 #define SOMETIMES 8u
+/* It fails, or cannot be done, on the machine. */
+#define ON_MACHINE 16u
 
 bool difference_of(const char *test, struct difference *found);
 

@@ -65,5 +65,6 @@ void world_init(void)
 
 	world.domid = domid ? strtoul(domid, NULL, 10) : 0;
 	world.distribution = driver && !strcmp(driver, "distribution");
+	world.machine = getenv("GNTDEV_MACHINE");
 	world.auto_translated = is_auto_translated();
 }
