@@ -9,15 +9,20 @@ KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 		/usr/src/linux-headers-*-arm64 2>/dev/null | sort -rV))
 
 .PHONY: help module module-install clean tests header-check style \
-	lab-module lab-kernel check-debug
+	lab-module lab-kernel check-debug machine coverage fuzz bench-machine worlds
 
 help:
 	@echo "make module [KDIR=...]   driver/xen-gntdev.ko for a kernel"
 	@echo "make module-install      install it beside the distribution's"
 	@echo "make lab-module          the modules for the lab's kernels, amd64 and arm64"
+	@echo "make machine             build/machine/gntdev, for gntdev run"
 	@echo "make tests               the test programs, for amd64, arm64 and i386"
 	@echo "make header-check        the public header against the system's"
 	@echo "make style               checkpatch, sparse, shellcheck, formatting"
+	@echo "make coverage            lines and branches of driver/ that tests reach"
+	@echo "make fuzz [SECONDS=3600] sequences of everything, on the machine"
+	@echo "make bench-machine       what the machine costs"
+	@echo "make worlds              each contract test in each world that ./test ran"
 	@echo "make lab-kernel          the lab's debugging kernel (15 minutes, cached)"
 	@echo "make check-debug         tests/abi and stress on that kernel"
 	@echo "./test                   everything; ./run shows it at work"
@@ -33,6 +38,26 @@ module-install: module
 lab-module:
 	lab/module amd64
 	lab/module arm64
+
+machine:
+	$(MAKE) -f machine/build.mk
+
+# From the unit, fault and contract tests together.
+coverage:
+	packaging/need test
+	tests/fault/coverage
+
+fuzz:
+	packaging/need test
+	$(MAKE) -C tests/fuzz run SECONDS=$(or $(SECONDS),3600)
+
+bench-machine:
+	packaging/need test
+	bench/machine/run pv
+	bench/machine/run xlat
+
+worlds:
+	tests/abi/worlds
 
 tests:
 	for arch in amd64 arm64 i386; do \

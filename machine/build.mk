@@ -2,10 +2,12 @@
 #
 # gntdev run and what it needs: the command, the server, the library that
 # programs are given. make -f machine/build.mk [O=folder] [SAN=address,...]
-# SAN is for the server: what it runs is the driver and the machine.
+# SAN is for the server: what it runs is the driver and the machine. So is
+# COVERAGE, for a LIBMACHINE that was built with it.
 TOP := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))/..)
 O ?= $(TOP)/build/machine
 SAN ?=
+COVERAGE ?=
 LIBMACHINE ?= $(O)/libmachine.a
 
 ifeq ($(origin CC),default)
@@ -27,7 +29,7 @@ $(O)/gntdev: $(TOOL) $(PROGRAM)
 	@$(CC) $(CFLAGS) -o $@ $^
 
 $(O)/gntdev-server: $(SERVER) $(LIBMACHINE)
-	@$(CC) $(CFLAGS) $(SANITIZERS) -pthread -o $@ $^
+	@$(CC) $(CFLAGS) $(SANITIZERS) $(if $(COVERAGE),--coverage) -pthread -o $@ $^
 
 # Linked against nothing but the C library, and no name of it shows.
 $(O)/libgntdev-preload.so: $(CLIENT) $(PROGRAM)

@@ -13,7 +13,7 @@
  *				letter each, y or n, and ends
  *
  * Lines: check (the content is as made), changed (as changed by the other),
- * change, byte N, wait (for an event), send,
+ * change, restore (as made), byte N, wait (for an event), send,
  * quit, leave (without unmapping anything). Each is answered by a line.
  */
 #include <errno.h>
@@ -230,6 +230,8 @@ static void obey(const char *line)
 		puts(is_filled(true) ? "good" : "bad");
 	else if (!strcmp(line, "change"))
 		fill(true), puts("done");
+	else if (!strcmp(line, "restore"))
+		fill(false), puts("done");
 	else if (!strncmp(line, "byte ", 5))
 		printf("%u\n", ((volatile uint8_t *)at)[atoi(line + 5)]);
 	else if (!strcmp(line, "wait"))

@@ -16,4 +16,5 @@ relay < <(
 )
 [ "$last_status" = 0 ]
 point $? 'tests/machine/run-machine ends well'
+check './run shows it all in two domains' ./run
 finish

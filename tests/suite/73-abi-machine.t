@@ -24,12 +24,7 @@ programs_are_built() {
 
 # The server ends when nobody is there; then what its sanitizer said is there.
 is_clean() {
-	local pid
-	pid=$(cat "$1/lock")
-	for _ in {1..3000}; do
-		grep -qs '^State:[[:space:]]*[^[:space:]ZX]' "/proc/$pid/status" || break
-		sleep 0.01
-	done
+	flock --timeout 60 "$1/lock" true || return
 	cat "$1/log"
 	! grep -qE 'Sanitizer|runtime error:|hard failure' "$1/log"
 }
