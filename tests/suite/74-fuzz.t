@@ -13,7 +13,7 @@ minute() {
 	make -s -C tests/fuzz run SECONDS="${SECONDS_OF_FUZZING:-60}" >build/fuzz.log 2>&1
 	local status=$?
 	tail -n 40 build/fuzz.log
-	return $status
+	return "$status"
 }
 check 'the fuzzer is built' built
 check 'a minute of it finds nothing' minute

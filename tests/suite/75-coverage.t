@@ -9,7 +9,7 @@ summary() {
 	tests/fault/coverage >build/coverage.summary 2>&1
 	local status=$?
 	cat build/coverage.summary
-	return $status
+	return "$status"
 }
 mkdir -p build
 check 'every line of the driver is reached, or has its reason in unreached.txt' summary

@@ -1,0 +1,18 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# Part: each contract test in each world: no difference without its reason
+# shellcheck disable=SC2317 # functions are called by check
+set -uo pipefail
+. "$(dirname "$0")/tap.sh"
+
+mkdir -p build
+table() {
+	tests/abi/worlds >build/worlds.table 2>build/worlds.err
+	local status=$?
+	cat build/worlds.err
+	grep -E 'FAIL|^worlds: ' build/worlds.table
+	return "$status"
+}
+check 'every contract test has passed in every world, or says why not (build/worlds.table)' table
+sed -n '/^$/,$p' build/worlds.table | sed 's/^/# /'
+finish
