@@ -9,6 +9,7 @@
 
 #include "context.h"
 #include "faults.h"
+#include "maps.h"
 #include "user.h"
 #include "vm.h"
 #include "../xen/xen.h"
@@ -202,86 +203,6 @@ int machine_put_user(void __user *to, const void *value, size_t size)
 	return 0;
 }
 
-/* One stretch of /proc/PID/maps. */
-struct stretch {
-	unsigned long start, end;
-	bool read, write;
-};
-
-struct user_maps {
-	size_t count, size;
-	struct stretch *stretches; /* in ascending order */
-};
-
-void user_maps_free(struct user_maps *maps)
-{
-	if (!maps)
-		return;
-	free(maps->stretches);
-	free(maps);
-}
-
-static void maps_add(struct user_maps *maps, const char *line)
-{
-	struct stretch s, *more;
-	char perms[5];
-
-	if (sscanf(line, "%lx-%lx %4s", &s.start, &s.end, perms) != 3)
-		return;
-	s.read = perms[0] == 'r';
-	s.write = perms[1] == 'w';
-	if (maps->count == maps->size) {
-		maps->size = maps->size ? 2 * maps->size : 64;
-		more = realloc(maps->stretches, maps->size * sizeof(*more));
-		if (!more)
-			machine_fatal("no memory for a program's maps");
-		maps->stretches = more;
-	}
-	maps->stretches[maps->count++] = s;
-}
-
-/* By what the kernel says of the process's address space; once a call. */
-static const struct user_maps *maps_of(struct task *task)
-{
-	struct context *c = context();
-	char path[64], line[512];
-	FILE *file;
-
-	if (c->maps)
-		return c->maps;
-	c->maps = calloc(1, sizeof(*c->maps));
-	if (!c->maps)
-		machine_fatal("no memory for a program's maps");
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)task->pid);
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file))
-		maps_add(c->maps, line);
-	if (file)
-		fclose(file);
-
-	return c->maps;
-}
-
-static int pages_by_maps(struct task *task, unsigned long addr, int pages,
-			 bool write)
-{
-	unsigned long end = addr + pages * PAGE_SIZE, at = addr;
-	const struct user_maps *maps = maps_of(task);
-	const struct stretch *s;
-
-	for (s = maps->stretches; s < maps->stretches + maps->count; s++) {
-		if (s->end <= at || s->start > at)
-			continue;
-		if (!(write ? s->write : s->read))
-			break;
-		at = min(s->end, end);
-		if (at == end)
-			break;
-	}
-
-	return (at - addr) / PAGE_SIZE;
-}
-
 /* Pages that may be read by their protection, but have nothing behind them. */
 static int pages_by_touch(struct task *task, unsigned long addr, int pages)
 {
@@ -307,6 +228,31 @@ static int pages_by_touch(struct task *task, unsigned long addr, int pages)
 	return done;
 }
 
+/* Stretch by stretch, as far as the protection lets one go. */
+static int pages_by_maps(struct task *task, unsigned long addr, int pages,
+			 bool write)
+{
+	unsigned long end = addr + pages * PAGE_SIZE, at = addr, next;
+	const struct stretch *s;
+	int some;
+
+	while (at < end) {
+		s = maps_find(task, at);
+		if (!s || !(write ? s->write : s->read))
+			break;
+		next = min(s->end, end);
+		if (!s->plain) {
+			some = pages_by_touch(task, at,
+					      (next - at) / PAGE_SIZE);
+			if (some * PAGE_SIZE < next - at)
+				return (at - addr) / PAGE_SIZE + some;
+		}
+		at = next;
+	}
+
+	return (at - addr) / PAGE_SIZE;
+}
+
 int user_pages(struct task *task, unsigned long addr, int pages, bool write)
 {
 	int advice = write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
@@ -327,6 +273,5 @@ int user_pages(struct task *task, unsigned long addr, int pages, bool write)
 		}
 	}
 
-	done = pages_by_maps(task, addr, pages, write);
-	return pages_by_touch(task, addr, done);
+	return pages_by_maps(task, addr, pages, write);
 }

@@ -41,13 +41,17 @@ static void side_release(const struct side *side)
 
 static void gather_flush(struct gather *g)
 {
-	unsigned int i;
+	const struct side *side;
 
 	if (!g->count)
 		return;
 	user_copyv(g->task, g->local, g->user, g->count, g->write);
-	for (i = 0; i < g->count; i++)
-		side_release(&g->sides[i]);
+	hypervisor_lock();
+	for (side = g->sides; side < g->sides + g->count; side++) {
+		if (side->granter)
+			grant_release(side->granter, side->ref, side->readonly);
+	}
+	hypervisor_unlock();
 	g->count = 0;
 }
 
