@@ -38,7 +38,12 @@ $(O)/libgntdev-preload.so: $(CLIENT) $(PROGRAM)
 $(SERVER): EXTRA := $(SANITIZERS)
 $(CLIENT) $(PROGRAM): EXTRA := -fPIC -fvisibility=hidden
 
-$(O)/obj/%.o: $(TOP)/%.c
+# Other flags, other objects; and whether valgrind is to be told things.
+FLAGS := $(CC) $(CFLAGS) $(SANITIZERS) $(wildcard /usr/include/valgrind/memcheck.h)
+$(shell mkdir -p $(O)/obj && { echo '$(FLAGS)' | cmp -s - $(O)/obj/flags || \
+	echo '$(FLAGS)' > $(O)/obj/flags; })
+
+$(O)/obj/%.o: $(TOP)/%.c $(O)/obj/flags
 	@mkdir -p $(@D)
 	@echo '  CC $(<:$(TOP)/%=%)'
 	@$(CC) $(WARNINGS) $(CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
