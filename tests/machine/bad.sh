@@ -149,6 +149,8 @@ full_disk() {
 mkdir -p "$work/disk"
 if unshare --user --map-root-user --mount true 2>/dev/null; then
 	check 'a full disk' said 125 'No space left on device' timeout 60 bash -c "$(declare -f full_disk); work='$work' gntdev='$gntdev' full_disk"
+else
+	echo '# no file system can be mounted here: a full disk is not tried'
 fi
 
 no_memory() {
