@@ -192,63 +192,6 @@ static int say_hello(struct machine *machine, const struct options *options)
 	return 0;
 }
 
-static bool try_join(struct machine *machine, const struct options *options)
-{
-	machine->fd = try_connect(machine);
-	if (machine->fd < 0)
-		return false;
-	if (!say_hello(machine, options))
-		return true;
-	close(machine->fd);
-	machine->fd = -1;
-
-	return false;
-}
-
-void server_join(struct machine *machine, const struct options *options)
-{
-	int pid = 0;
-
-	for (int ms = 0; ms < PATIENCE_MS; ms += 10) {
-		if (try_join(machine, options))
-			return;
-		/* One that is ending has to be gone first. */
-		if (!is_locked(machine, &pid) &&
-		    start(machine, options->mode) && try_join(machine, options))
-			return;
-		usleep(10000);
-	}
-
-	die(STATUS_FAILED,
-	    "%s: a server (process %d) has it, but does not answer",
-	    machine->folder, pid);
-}
-
-void server_list(struct machine *machine)
-{
-	struct hello hello = {
-		.magic = PROTOCOL_MAGIC,
-		.version = PROTOCOL_VERSION,
-		.kind = CONNECTION_LIST,
-	};
-	char text[ANSWER_BYTES + 1];
-	struct answer answer;
-
-	machine->fd = try_connect(machine);
-	if (machine->fd < 0)
-		die(STATUS_FAILED, "%s: no machine is there", machine->folder);
-	if (send(machine->fd, &hello, sizeof(hello), MSG_NOSIGNAL) < 0)
-		die(STATUS_FAILED, "%s: %s", machine->folder, strerror(errno));
-	do {
-		if (!server_receive(machine->fd, &answer, text, sizeof(text)))
-			die(STATUS_FAILED, "%s: its server has ended",
-			    machine->folder);
-		if (answer.value < 0)
-			die(STATUS_FAILED, "%s: %s", machine->folder, text);
-		fputs(text, stdout);
-	} while (answer.flags & ANSWER_MORE);
-}
-
 /* The last line of the log, which says most. */
 static void read_log(const struct machine *machine, char *line, size_t size)
 {
@@ -280,15 +223,91 @@ static bool has_ended(const struct machine *machine, int *status)
 	return false;
 }
 
-void server_explain(const struct machine *machine)
+static void explain(const struct machine *machine, int status)
 {
 	char line[1024], how[64] = "ended";
-	int status;
 
-	if (has_ended(machine, &status) && WIFSIGNALED(status))
+	if (WIFSIGNALED(status))
 		snprintf(how, sizeof(how), "was ended by signal %d",
 			 WTERMSIG(status));
 	read_log(machine, line, sizeof(line));
 	complain("%s: the machine is lost: its server %s%s%s", machine->folder,
 		 how, *line ? "; its log ends: " : "", line);
+}
+
+void server_explain(const struct machine *machine)
+{
+	int status = 0;
+
+	has_ended(machine, &status);
+	explain(machine, status);
+}
+
+static void give_up(const struct machine *machine, int status)
+{
+	explain(machine, status);
+	folder_remove(machine);
+	exit(STATUS_FAILED);
+}
+
+static bool try_join(struct machine *machine, const struct options *options)
+{
+	machine->fd = try_connect(machine);
+	if (machine->fd < 0)
+		return false;
+	if (!say_hello(machine, options))
+		return true;
+	close(machine->fd);
+	machine->fd = -1;
+
+	return false;
+}
+
+void server_join(struct machine *machine, const struct options *options)
+{
+	int pid = 0, status = 0;
+
+	for (int ms = 0; ms < PATIENCE_MS; ms += 10) {
+		if (try_join(machine, options))
+			return;
+		/* One that is ending has to be gone first. */
+		if (!is_locked(machine, &pid) &&
+		    start(machine, options->mode)) {
+			if (try_join(machine, options))
+				return;
+			/* Others may have come and gone meanwhile, and it. */
+			if (has_ended(machine, &status) && status)
+				give_up(machine, status);
+		}
+		usleep(10000);
+	}
+
+	die(STATUS_FAILED,
+	    "%s: a server (process %d) has it, but does not answer",
+	    machine->folder, pid);
+}
+
+void server_list(struct machine *machine)
+{
+	struct hello hello = {
+		.magic = PROTOCOL_MAGIC,
+		.version = PROTOCOL_VERSION,
+		.kind = CONNECTION_LIST,
+	};
+	char text[ANSWER_BYTES + 1];
+	struct answer answer;
+
+	machine->fd = try_connect(machine);
+	if (machine->fd < 0)
+		die(STATUS_FAILED, "%s: no machine is there", machine->folder);
+	if (send(machine->fd, &hello, sizeof(hello), MSG_NOSIGNAL) < 0)
+		die(STATUS_FAILED, "%s: %s", machine->folder, strerror(errno));
+	do {
+		if (!server_receive(machine->fd, &answer, text, sizeof(text)))
+			die(STATUS_FAILED, "%s: its server has ended",
+			    machine->folder);
+		if (answer.value < 0)
+			die(STATUS_FAILED, "%s: %s", machine->folder, text);
+		fputs(text, stdout);
+	} while (answer.flags & ANSWER_MORE);
 }

@@ -170,17 +170,35 @@ static void *thread(void *arg)
 	return NULL;
 }
 
+/* Whoever it is has sent its hello already, or sends it in a moment. */
+static void turn_away(int fd, int error)
+{
+	struct timeval patience = {.tv_usec = 200000};
+	struct hello hello;
+	char why[128];
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	(void)!recv(fd, &hello, sizeof(hello), 0);
+	snprintf(why, sizeof(why),
+		 "the machine's server cannot start another thread: %s",
+		 strerror(-error));
+	refuse(fd, error, why);
+	close(fd);
+}
+
 void hello_take(int fd)
 {
 	struct connection *connection = must_alloc(sizeof(*connection));
 	struct ucred ucred;
 	socklen_t size = sizeof(ucred);
+	int error;
 
 	connection->fd = fd;
 	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ucred, &size))
 		connection->pid = ucred.pid;
-	if (server_thread(thread, connection)) {
-		close(fd);
+	error = server_thread(thread, connection);
+	if (error) {
+		turn_away(fd, error);
 		free(connection);
 	}
 }

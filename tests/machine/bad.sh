@@ -158,3 +158,5 @@ no_memory() {
 		timeout 60 sh -c "ulimit -v \$1; exec $gntdev run -- true" sh "$1"
 }
 check 'no memory to start with' no_memory 60000
+# The server is up then, and has none left for a domain.
+check 'no memory for a domain' no_memory 4300000
