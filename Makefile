@@ -9,13 +9,14 @@ KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 		/usr/src/linux-headers-*-arm64 2>/dev/null | sort -rV))
 
 .PHONY: help module module-install clean tests header-check style \
-	lab-module lab-kernel check-debug machine coverage fuzz bench-machine worlds
+	lab-module lab-kernel check-debug machine machine-install coverage fuzz bench-machine worlds
 
 help:
 	@echo "make module [KDIR=...]   driver/xen-gntdev.ko for a kernel"
 	@echo "make module-install      install it beside the distribution's"
 	@echo "make lab-module          the modules for the lab's kernels, amd64 and arm64"
 	@echo "make machine             build/machine/gntdev, for gntdev run"
+	@echo "make machine-install [PREFIX=/usr/local] [DESTDIR=]"
 	@echo "make tests               the test programs, for amd64, arm64 and i386"
 	@echo "make header-check        the public header against the system's"
 	@echo "make style               checkpatch, sparse, shellcheck, formatting"
@@ -41,6 +42,14 @@ lab-module:
 
 machine:
 	$(MAKE) -f machine/build.mk
+
+# The command finds the other two beside its folder, in lib/gntdev.
+PREFIX ?= /usr/local
+machine-install: machine
+	install -D build/machine/gntdev $(DESTDIR)$(PREFIX)/bin/gntdev
+	install -D build/machine/gntdev-server $(DESTDIR)$(PREFIX)/lib/gntdev/gntdev-server
+	install -D -m 644 build/machine/libgntdev-preload.so $(DESTDIR)$(PREFIX)/lib/gntdev/libgntdev-preload.so
+	install -D -m 644 man/gntdev.1 $(DESTDIR)$(PREFIX)/share/man/man1/gntdev.1
 
 # From the unit, fault and contract tests together.
 coverage:

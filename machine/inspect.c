@@ -99,6 +99,8 @@ static unsigned int list_vmas(struct task *task, const char *before, FILE *out)
 				", range at %#llx, first grant %u of domain %u",
 				m->range->index, m->range->grants[0].ref,
 				m->range->grants[0].domid);
+		if (!strcmp(file_name(vma->vm_file), gntalloc_device.name))
+			gntalloc_describe(vma, out);
 		fputc('\n', out);
 	}
 	up_read(&task->mm->mmap_lock);

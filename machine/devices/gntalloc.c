@@ -503,3 +503,17 @@ unsigned int gntalloc_report(struct file *file, FILE *out)
 
 	return count;
 }
+
+void gntalloc_describe(const struct vm_area_struct *vma, FILE *out)
+{
+	const struct shown *s = vma->vm_private_data;
+	const struct gref *first;
+
+	if (!s || !s->count)
+		return;
+	pthread_mutex_lock(&gntalloc.lock);
+	first = s->grefs[0];
+	fprintf(out, ", granted to domain %u from reference %u on",
+		first->domain->table[first->ref].domid, first->ref);
+	pthread_mutex_unlock(&gntalloc.lock);
+}

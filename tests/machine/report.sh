@@ -39,7 +39,7 @@ check 'what was not unmapped is listed, and the status is 123' forgotten
 
 granted() {
 	share 2 3 && walk_away granter 123 &&
-		left granter 'domain 1, process [0-9]+ \(actor\): .*3 pages'
+		left granter 'domain 1, process [0-9]+ \(actor\): .*3 pages, granted to domain 2 from reference 8 on'
 }
 check 'what is still granted is listed too' granted
 

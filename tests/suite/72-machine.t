@@ -16,5 +16,11 @@ relay < <(
 )
 [ "$last_status" = 0 ]
 point $? 'tests/machine/run-machine ends well'
+installs() {
+	rm -rf build/installed
+	make -s machine-install PREFIX="$top/build/installed" &&
+		build/installed/bin/gntdev run -- build/machine/tests/actor attempts
+}
+check 'it runs where it is installed' installs
 check './run shows it all in two domains' ./run
 finish
