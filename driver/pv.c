@@ -142,7 +142,7 @@ static const struct mmu_interval_notifier_ops pv_notifier_ops = {
 	.invalidate = pv_invalidate,
 };
 
-/* mmap holds mmap_lock for writing: no fault, no notifier but our own acts. */
+/* mmap holds mmap_lock for writing: nobody else looks at this VMA's entries. */
 static int populate(struct mapping *m, struct vm_area_struct *vma)
 {
 	u32 first, n;
@@ -151,6 +151,13 @@ static int populate(struct mapping *m, struct vm_area_struct *vma)
 	err = find_ptes(vma, vma->vm_start, m->count, m->ptes);
 	if (err)
 		return err;
+
+	/*
+	 * While the kernel changes entries anywhere in this address space, as
+	 * compaction does without mmap_lock, a new notifier is not told of
+	 * anything: not even of a munmap. Wait for the end of that.
+	 */
+	mmu_interval_read_begin(&m->notifier);
 
 	for (first = 0; first < m->count && !err; first += n) {
 		n = min(m->count - first, GNTDEV_BATCH);

@@ -339,6 +339,9 @@ int task_reap(struct task *task);
  * that go are made again at the next access.
  */
 void task_invalidate(struct task *task, unsigned long addr, size_t len);
+/* The same; @meanwhile is called between its beginning and its end. */
+void task_invalidate_during(struct task *task, unsigned long addr, size_t len,
+			    void (*meanwhile)(void *arg), void *arg);
 /* The VMA that @addr lies in, or the next above; -ENOENT if there is none. */
 int task_view(struct task *task, unsigned long addr, struct view *view);
 

@@ -347,14 +347,22 @@ int task_reap(struct task *task)
 	return all ? 0 : -EAGAIN;
 }
 
-void task_invalidate(struct task *task, unsigned long addr, size_t len)
+void task_invalidate_during(struct task *task, unsigned long addr, size_t len,
+			    void (*meanwhile)(void *arg), void *arg)
 {
 	struct context c;
 
 	call_begin(&c, task, NULL);
 	notify_begin(task->mm, addr, addr + len, MMU_NOTIFY_CLEAR, true);
+	if (meanwhile)
+		meanwhile(arg);
 	notify_end(task->mm);
 	call_end(&c);
+}
+
+void task_invalidate(struct task *task, unsigned long addr, size_t len)
+{
+	task_invalidate_during(task, addr, len, NULL, NULL);
 }
 
 /* ---- fork ---- */

@@ -39,8 +39,10 @@ int mmu_interval_notifier_insert_locked(
 	sub->mm = mm;
 	sub->start = start;
 	sub->end = start + length;
-	/* Odd and old: no change that is under way concerns it. */
-	sub->seq = (mm->seq | 1) - 2;
+	/* Until the end of all changes it is not looked at by any. */
+	sub->deferred = mm->seq & 1;
+	/* Else odd and old: no change that is under way concerns it. */
+	sub->seq = sub->deferred ? mm->seq : (mm->seq | 1) - 2;
 	list_add_tail(&sub->node, &mm->notifiers);
 	pthread_mutex_unlock(&lock);
 
@@ -140,7 +142,8 @@ static struct mmu_interval_notifier *next_to_tell(struct mm_struct *mm,
 	struct mmu_interval_notifier *sub;
 
 	list_for_each_entry(sub, &mm->notifiers, node) {
-		if (overlaps(sub, start, end) && sub->told != serial) {
+		if (!sub->deferred && overlaps(sub, start, end) &&
+		    sub->told != serial) {
 			sub->told = serial;
 			return sub;
 		}
@@ -184,9 +187,14 @@ bool notify_begin(struct mm_struct *mm, unsigned long start, unsigned long end,
 
 void notify_end(struct mm_struct *mm)
 {
+	struct mmu_interval_notifier *sub;
+
 	pthread_mutex_lock(&lock);
-	if (!--mm->invalidations && mm->seq & 1)
+	if (!--mm->invalidations && mm->seq & 1) {
 		mm->seq++;
+		list_for_each_entry(sub, &mm->notifiers, node)
+			sub->deferred = false;
+	}
 	pthread_cond_broadcast(&ended);
 	pthread_mutex_unlock(&lock);
 }

@@ -133,6 +133,7 @@ struct mmu_interval_notifier {
 	unsigned long start, end;
 	unsigned long seq;
 	unsigned long told; /* the last change it was told of */
+	bool deferred; /* inserted during a change: told of none until its end */
 	struct list_head node;
 };
 

@@ -317,6 +317,40 @@ static void threads_fork(void)
 	stop();
 }
 
+static void *map_and_go(void *arg)
+{
+	uint64_t index;
+
+	CHECK_EQ(map_at(AT(1), 4, 4, RW, &index), 0);
+	CHECK_EQ(peek(AT(1)), 'E');
+	CHECK_EQ(task_munmap(world.task, AT(1), 4 * PAGE), 0);
+	CHECK_EQ(req_unmap(world.file, index, 4), 0);
+
+	return arg;
+}
+
+static void start_mapping(void *thread)
+{
+	struct timespec moment = {0, 50000000};
+
+	CHECK_EQ(pthread_create(thread, NULL, map_and_go, NULL), 0);
+	nanosleep(&moment, NULL);
+}
+
+/* A notifier that is new then would not be told of the munmap. */
+static void a_range_is_mapped_while_compaction_changes_entries(void)
+{
+	pthread_t thread;
+	uint64_t index;
+
+	start();
+	grant(8, false);
+	CHECK_EQ(map_at(AT(0), 0, 4, RW, &index), 0);
+	task_invalidate_during(world.task, AT(0), PAGE, start_mapping, &thread);
+	pthread_join(thread, NULL);
+	stop();
+}
+
 /* A sleeper with a page that never comes back is woken by a fatal signal. */
 static void *killer(void *arg)
 {
@@ -361,6 +395,7 @@ static const struct test tests[] = {
 	TEST(threads_notify),
 	TEST(threads_fault_in_what_others_clear),
 	TEST(threads_fork),
+	TEST(a_range_is_mapped_while_compaction_changes_entries),
 	TEST(a_copy_that_waits_is_killed),
 };
 
