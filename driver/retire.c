@@ -99,21 +99,15 @@ void retire_init(void)
 	init_waitqueue_head(&retirement.empty);
 }
 
-static bool retire_done(void)
-{
-	bool done;
-
-	mutex_lock(&retirement.lock);
-	done = list_empty(&retirement.mappings);
-	mutex_unlock(&retirement.lock);
-
-	return done && !atomic_long_read(&counters.deferred);
-}
-
-/* The module goes: waits for pages that are still in use. */
+/*
+ * The module goes: waits for pages that are still in use. No more can come, and
+ * the work that gave the last one back has ended when it is cancelled.
+ */
 void retire_exit(void)
 {
-	while (!wait_event_timeout(retirement.empty, retire_done(), 10 * HZ))
+	while (!wait_event_timeout(retirement.empty,
+				   !atomic_long_read(&counters.deferred),
+				   10 * HZ))
 		pr_info("unloading waits for %ld pages that I/O still uses\n",
 			atomic_long_read(&counters.deferred));
 	cancel_delayed_work_sync(&retirement.work);

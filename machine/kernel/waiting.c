@@ -360,8 +360,16 @@ unsigned long machine_wait_begin(const wait_queue_head_t *head)
 	pthread_mutex_lock(&waiting.lock);
 	woken = head->woken;
 	pthread_mutex_unlock(&waiting.lock);
+	/* The task's state is set already: a sleep would undo it. */
+	context()->atomic++;
+	context()->atomic_why = "a condition is looked at that is waited for";
 
 	return woken;
+}
+
+void machine_wait_checked(void)
+{
+	context()->atomic--;
 }
 
 long machine_wait(wait_queue_head_t *head, unsigned long woken, long timeout)

@@ -67,13 +67,16 @@ void wake_up_all(wait_queue_head_t *head);
 		for (;;) {                                                  \
 			unsigned long woken_ = machine_wait_begin(&(head)); \
 			done_ = (cond);                                     \
+			machine_wait_checked();                             \
 			if (done_ || !left_)                                \
 				break;                                      \
 			left_ = machine_wait(&(head), woken_, left_);       \
 		}                                                           \
 		done_ ? max(left_, 1L) : 0L;                                \
 	})
+/* From here to machine_wait_checked() nothing may sleep. */
 unsigned long machine_wait_begin(const wait_queue_head_t *head);
+void machine_wait_checked(void);
 /* Until it is woken or the time is over; the time left. */
 long machine_wait(wait_queue_head_t *head, unsigned long woken, long timeout);
 
