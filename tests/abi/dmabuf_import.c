@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * DMABUF_IMP_TO_REFS and DMABUF_IMP_RELEASE. The buffers are vgem's, the domain
- * that is granted to is this one: so the test is the other side as well.
+ * DMABUF_IMP_TO_REFS and DMABUF_IMP_RELEASE. The buffers are vgem's; the other
+ * side is the granter of the other tests, be it this domain or another one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,47 +44,51 @@ static struct foreign import_some(unsigned int pages)
 {
 	struct foreign foreign = foreign_some(pages);
 
-	EXPECT(dmabuf_import(foreign.device, foreign.fd, world.domid,
+	EXPECT(dmabuf_import(foreign.device, foreign.fd, granter_domid(),
 			     foreign.refs, pages),
 	       0);
 	return foreign;
 }
 
-/* As the other side: map what was granted to this domain. */
-static uint8_t *map_as_peer(const uint32_t *refs, unsigned int count)
-{
-	struct ioctl_gntdev_grant_ref grants[SOME];
-	int fd = dev_open();
-	uint64_t index;
-
-	for (unsigned int i = 0; i < count; i++)
-		grants[i] =
-			(struct ioctl_gntdev_grant_ref){world.domid, refs[i]};
-	EXPECT(dev_insert_refs(fd, grants, count, &index), 0);
-	return dev_mmap(fd, index, count, READ_WRITE);
-}
-
 static bool is_granted(uint32_t ref)
 {
-	uint8_t *at = map_as_peer(&ref, 1);
+	int peer = granter_map(&ref, 1);
 
-	if (at)
-		must_munmap(at, 1);
-	return at;
+	if (peer >= 0)
+		granter_unmap(peer);
+	return peer >= 0;
+}
+
+static int must_map(const uint32_t *refs, unsigned int count)
+{
+	int peer = granter_map(refs, count);
+
+	CHECK(peer >= 0, "the other side cannot map: %s", error_name(peer));
+	return peer;
+}
+
+static void check_as_peer(int peer, unsigned int place, unsigned int number)
+{
+	uint8_t page[PAGE];
+
+	granter_map_read(peer, place * PAGE, page, PAGE);
+	check_page(page, number);
 }
 
 TEST(imported_pages_are_granted)
 {
 	struct foreign foreign = import_some(7);
-	uint8_t *peer = map_as_peer(foreign.refs, 7);
+	int peer = must_map(foreign.refs, 7);
+	uint8_t page[PAGE];
 
-	CHECK(peer, "the grants cannot be mapped: %s", error_name(errno));
 	for (unsigned int i = 0; i < 7; i++)
-		check_page(peer + i * PAGE, i);
-	fill_page(peer + 6 * PAGE, 50);
+		check_as_peer(peer, i, i);
+	fill_page(page, 50);
+	granter_map_write(peer, 6 * PAGE, page, PAGE);
 	check_page(foreign.at + 6 * PAGE, 50);
 	fill_page(foreign.at, 51);
-	check_page(peer, 51);
+	check_as_peer(peer, 0, 51);
+	granter_unmap(peer);
 }
 
 TEST(every_page_of_an_import_has_a_reference_of_its_own)
@@ -148,8 +152,8 @@ TEST(buffer_may_be_imported_again_after_release)
 
 	for (int i = 0; i < 10; i++) {
 		EXPECT(dmabuf_release(foreign.device, foreign.fd), 0);
-		EXPECT(dmabuf_import(foreign.device, foreign.fd, world.domid,
-				     foreign.refs, 3),
+		EXPECT(dmabuf_import(foreign.device, foreign.fd,
+				     granter_domid(), foreign.refs, 3),
 		       0);
 	}
 	CHECK(is_granted(foreign.refs[2]), "it is not granted");
@@ -161,7 +165,8 @@ TEST(each_import_of_a_buffer_is_one_of_its_own)
 	int copy = dup(foreign.fd);
 	uint32_t refs[2];
 
-	EXPECT(dmabuf_import(foreign.device, copy, world.domid, refs, 2), 0);
+	EXPECT(dmabuf_import(foreign.device, copy, granter_domid(), refs, 2),
+	       0);
 	EXPECT(dmabuf_release(foreign.device, foreign.fd), 0);
 	CHECK(!is_granted(foreign.refs[0]), "what was released is granted");
 	CHECK(is_granted(refs[0]), "the other one is not granted");
@@ -184,8 +189,8 @@ TEST(release_of_a_number_used_again_is_of_the_buffer_that_has_it)
 	struct foreign first = import_some(2), second = foreign_some(2);
 
 	EQUAL(dup2(second.fd, first.fd), first.fd);
-	EXPECT(dmabuf_import(first.device, first.fd, world.domid, second.refs,
-			     2),
+	EXPECT(dmabuf_import(first.device, first.fd, granter_domid(),
+			     second.refs, 2),
 	       0);
 	EXPECT(dmabuf_release(first.device, first.fd), 0);
 	CHECK(!is_granted(second.refs[0]), "the second one still is granted");
@@ -201,7 +206,7 @@ TEST(release_of_what_was_not_imported_is_enoent)
 	EXPECT(dmabuf_release(foreign.device, foreign.fd), -ENOENT);
 	EXPECT(dmabuf_release(foreign.device, -1), -ENOENT);
 	EXPECT(dmabuf_release(foreign.device, 0), -ENOENT);
-	EXPECT(dmabuf_import(foreign.device, foreign.fd, world.domid,
+	EXPECT(dmabuf_import(foreign.device, foreign.fd, granter_domid(),
 			     foreign.refs, 1),
 	       0);
 	EXPECT(dmabuf_release(dev_open(), foreign.fd), -ENOENT);
@@ -212,9 +217,9 @@ TEST(import_of_no_dma_buf_is_enoent)
 	int fd = dev_open();
 	uint32_t ref;
 
-	EXPECT(dmabuf_import(fd, fd, world.domid, &ref, 1), -ENOENT);
-	EXPECT(dmabuf_import(fd, -1, world.domid, &ref, 1), -ENOENT);
-	EXPECT(dmabuf_import(fd, 1000, world.domid, &ref, 1), -ENOENT);
+	EXPECT(dmabuf_import(fd, fd, granter_domid(), &ref, 1), -ENOENT);
+	EXPECT(dmabuf_import(fd, -1, granter_domid(), &ref, 1), -ENOENT);
+	EXPECT(dmabuf_import(fd, 1000, granter_domid(), &ref, 1), -ENOENT);
 }
 
 TEST(import_with_another_count_is_einval)
@@ -223,12 +228,12 @@ TEST(import_with_another_count_is_einval)
 	struct foreign foreign = foreign_some(3);
 	struct ioctl_gntdev_dmabuf_imp_to_refs op = {
 		.fd = foreign.fd,
-		.domid = world.domid,
+		.domid = granter_domid(),
 	};
 
 	for (unsigned int i = 0; i < sizeof(counts) / sizeof(*counts); i++)
-		EXPECT(dmabuf_import(foreign.device, foreign.fd, world.domid,
-				     foreign.refs, counts[i]),
+		EXPECT(dmabuf_import(foreign.device, foreign.fd,
+				     granter_domid(), foreign.refs, counts[i]),
 		       -EINVAL);
 	for (unsigned int i = 0; i < 3; i++) {
 		op.count = (const unsigned int[]){0, 0xffffffff, 0x100003}[i];
@@ -247,7 +252,7 @@ TEST(reserved_fields_of_imports_must_be_zero)
 	struct ioctl_gntdev_dmabuf_imp_to_refs op = {
 		.fd = foreign.fd,
 		.count = 1,
-		.domid = world.domid,
+		.domid = granter_domid(),
 		.reserved = 1,
 	};
 	struct ioctl_gntdev_dmabuf_imp_release release = {
@@ -275,8 +280,8 @@ TEST(import_for_a_domid_above_16_bits_is_einval)
 {
 	struct foreign foreign = foreign_some(1);
 
-	EXPECT(dmabuf_import(foreign.device, foreign.fd, world.domid + 0x10000,
-			     foreign.refs, 1),
+	EXPECT(dmabuf_import(foreign.device, foreign.fd,
+			     granter_domid() + 0x10000, foreign.refs, 1),
 	       -EINVAL);
 	EXPECT(dmabuf_import(foreign.device, foreign.fd, 0x8000, foreign.refs,
 			     1),
@@ -293,7 +298,7 @@ TEST(failed_copy_out_of_an_import_leaves_nothing)
 	memset(op, 0, offsetof(typeof(*op), refs));
 	op->fd = foreign.fd;
 	op->count = 4;
-	op->domid = world.domid;
+	op->domid = granter_domid();
 	for (int i = 0; i < 5; i++)
 		EXPECT(ioctl(foreign.device, IOCTL_GNTDEV_DMABUF_IMP_TO_REFS,
 			     op)
@@ -332,8 +337,8 @@ TEST(import_races_with_its_release, .timeout = 120)
 	CHECK(!pthread_create(&thread, NULL, release_all, &race),
 	      "pthread_create");
 	for (i = 0; i < 300; i++)
-		EXPECT(dmabuf_import(foreign.device, foreign.fd, world.domid,
-				     foreign.refs, 4),
+		EXPECT(dmabuf_import(foreign.device, foreign.fd,
+				     granter_domid(), foreign.refs, 4),
 		       0);
 	race.stop = true;
 	pthread_join(thread, NULL);
@@ -346,15 +351,14 @@ TEST(import_races_with_its_release, .timeout = 120)
 TEST(release_does_not_wait_for_the_other_side)
 {
 	struct foreign foreign = import_some(3);
-	uint8_t *peer = map_as_peer(foreign.refs, 3);
+	int peer = must_map(foreign.refs, 3);
 	long long before = milliseconds();
 
-	CHECK(peer, "the grants cannot be mapped");
 	EXPECT(dmabuf_release(foreign.device, foreign.fd), 0);
 	CHECK(milliseconds() - before < 1000, "it took %lld ms",
 	      milliseconds() - before);
 	EXPECT(dmabuf_release(foreign.device, foreign.fd), -ENOENT);
-	must_munmap(peer, 3);
+	granter_unmap(peer);
 	sleep_ms(600);
 	CHECK(!is_granted(foreign.refs[0]), "it still is granted");
 }
@@ -363,10 +367,10 @@ TEST(release_does_not_wait_for_the_other_side)
 TEST(pages_stay_while_the_other_side_has_them_mapped)
 {
 	struct foreign foreign = import_some(3);
-	uint8_t *peer = map_as_peer(foreign.refs, 3), *memory;
+	int peer = must_map(foreign.refs, 3);
 	size_t size = 16 << 20;
+	uint8_t *memory;
 
-	CHECK(peer, "the grants cannot be mapped");
 	EXPECT(dmabuf_release(foreign.device, foreign.fd), 0);
 	must_munmap(foreign.at, 3);
 	close(foreign.fd);
@@ -374,8 +378,8 @@ TEST(pages_stay_while_the_other_side_has_them_mapped)
 	memory = malloc(size);
 	memset(memory, 0xa5, size);
 	for (unsigned int i = 0; i < 3; i++)
-		check_page(peer + i * PAGE, i);
-	must_munmap(peer, 3);
+		check_as_peer(peer, i, i);
+	granter_unmap(peer);
 	sleep_ms(600);
 	CHECK(!is_granted(foreign.refs[0]), "it still is granted");
 }
@@ -394,7 +398,7 @@ TEST(largest_buffer_is_granted_until_there_are_no_references, .timeout = 240)
 	if (fd < 0)
 		SKIP("there is no memory for so large a buffer");
 	for (;;) {
-		error = dmabuf_import(device, fd, world.domid, refs, pages);
+		error = dmabuf_import(device, fd, granter_domid(), refs, pages);
 		if (!imports && error == -ENOMEM)
 			SKIP("there is no memory for so large a buffer");
 		if (error)
@@ -421,46 +425,42 @@ TEST(largest_buffer_is_granted_until_there_are_no_references, .timeout = 240)
  */
 TEST(each_page_of_a_merged_scatter_list_is_granted)
 {
-	const unsigned int pages = 600;
-	int fd = drm_export(drm_open(), pages), device = dev_open(), reader;
-	uint8_t *at = buffer_mmap(fd, pages, READ_WRITE), *peer;
-	struct ioctl_gntdev_grant_ref grants[600];
-	uint32_t refs[600];
-	uint64_t index;
+	const unsigned int pages = 500;
+	int fd = drm_export(drm_open(), pages), device = dev_open(), peer;
+	uint8_t *at = buffer_mmap(fd, pages, READ_WRITE);
+	uint32_t refs[500];
 
 	for (unsigned int i = 0; i < pages; i++)
 		fill_page(at + i * PAGE, i);
-	EXPECT(dmabuf_import(device, fd, world.domid, refs, pages), 0);
+	EXPECT(dmabuf_import(device, fd, granter_domid(), refs, pages), 0);
+	peer = must_map(refs, pages);
 	for (unsigned int i = 0; i < pages; i++)
-		grants[i] =
-			(struct ioctl_gntdev_grant_ref){world.domid, refs[i]};
-	reader = dev_open();
-	EXPECT(dev_insert_refs(reader, grants, pages, &index), 0);
-	peer = must_mmap(reader, index, pages, READ_WRITE);
-	for (unsigned int i = 0; i < pages; i++)
-		check_page(peer + i * PAGE, i);
+		check_as_peer(peer, i, i);
+	granter_unmap(peer);
 }
 
-/* Another dma-buf of this driver's, of this domain's own pages. */
+/* Another dma-buf of this driver's. */
 TEST(buffer_of_this_device_is_imported)
 {
 	struct buffer buffer = export_some(3, 0);
 	uint32_t refs[3];
-	uint8_t *peer;
+	int peer;
 
-	EXPECT(dmabuf_import(buffer.device, buffer.fd, world.domid, refs, 3),
+	EXPECT(dmabuf_import(buffer.device, buffer.fd, granter_domid(), refs,
+			     3),
 	       0);
 	close(buffer.fd);
-	peer = map_as_peer(refs, 3);
+	peer = granter_map(refs, 3);
 	/*
 	 * Whether a page may be granted on is the hypervisor's to say: not
 	 * another domain's, nor where it keeps account of who mapped what.
 	 */
-	if (peer) {
-		check_buffer(&buffer, peer);
-		must_munmap(peer, 3);
+	tap_note("granting on: %s", peer < 0 ? "no" : "yes");
+	if (peer >= 0) {
+		for (unsigned int i = 0; i < 3; i++)
+			check_as_peer(peer, i, i);
+		granter_unmap(peer);
 	}
-	tap_note("granting on: %s", peer ? "yes" : "no");
 	EQUAL(granter_wait_idle(buffer.refs, 3, 0), 3);
 	EXPECT(dmabuf_release(buffer.device, buffer.fd), 0);
 	check_given_back(&buffer);
