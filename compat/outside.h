@@ -12,7 +12,14 @@
 
 #include <linux/atomic.h>
 #include <linux/compat.h>
+#include <linux/completion.h>
+#include <linux/device.h>
+#include <linux/dma-map-ops.h>
+#include <linux/dma-mapping.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/miscdevice.h>
@@ -23,6 +30,8 @@
 #include <linux/mutex.h>
 #include <linux/overflow.h>
 #include <linux/rbtree.h>
+#include <linux/refcount.h>
+#include <linux/scatterlist.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -31,6 +40,7 @@
 #include <linux/sysfs.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
+#include <linux/vmalloc.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -39,10 +49,15 @@
 #include <xen/grant_table.h>
 #include <xen/interface/grant_table.h>
 #include <xen/interface/xen.h>
+#include <xen/mem-reservation.h>
 #include <xen/page.h>
 #include <xen/xen.h>
 
 #include <asm/xen/hypercall.h>
+
+#ifdef CONFIG_DMA_SHARED_BUFFER
+#include <linux/dma-buf.h>
+#endif
 
 #include "../include/xen/gntdev.h"
 #include "port.h"
@@ -72,6 +87,52 @@ mm_get_unmapped_area(struct mm_struct *mm, struct file *file,
 		     unsigned long flags)
 {
 	return mm->get_unmapped_area(file, addr, len, pgoff, flags);
+}
+#endif
+
+/* The dma-buf calls are exported in a namespace, which got to be a string. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define GNTDEV_IMPORT_DMA_BUF MODULE_IMPORT_NS(DMA_BUF)
+#else
+#define GNTDEV_IMPORT_DMA_BUF MODULE_IMPORT_NS("DMA_BUF")
+#endif
+
+/*
+ * Until 6.2 exporters expected of simple importers that they take no lock. Some
+ * 6.1 kernels have the calls that take it, but no exporter there knows of them.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define dma_buf_map_attachment_unlocked dma_buf_map_attachment
+#define dma_buf_unmap_attachment_unlocked dma_buf_unmap_attachment
+#endif
+
+/*
+ * What a PV domain, which there is on x86 alone, asks of its page tables: the
+ * kernel's entry for an address, and that no processor remembers an old one.
+ */
+#ifdef CONFIG_XEN_PV
+static inline pte_t *kernel_pte(unsigned long addr)
+{
+	unsigned int level;
+
+	return lookup_address(addr, &level);
+}
+
+static inline void flush_domain_tlb(void)
+{
+	struct mmuext_op op = {.cmd = MMUEXT_TLB_FLUSH_ALL};
+
+	if (!xen_feature(XENFEAT_auto_translated_physmap))
+		HYPERVISOR_mmuext_op(&op, 1, NULL, DOMID_SELF);
+}
+#else
+static inline pte_t *kernel_pte(unsigned long addr)
+{
+	return NULL;
+}
+
+static inline void flush_domain_tlb(void)
+{
 }
 #endif
 

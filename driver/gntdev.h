@@ -4,16 +4,17 @@
  *
  * An instance (an open file) has a table of ranges. A range is a set of grant
  * references that one request inserted. mmap gives a range a mapping: pages
- * with the granter's frames behind them, seen by the kernel and by a program.
- * munmap retires the mapping, which goes when the last user of its pages goes,
- * and leaves the range as it was.
+ * with the granter's frames behind them, seen by the kernel, and by a program
+ * through a window. munmap retires the mapping, which goes when the last user of
+ * its pages goes, and leaves the range as it was. A dma-buf has grants and a
+ * mapping of its own, and any number of windows: see dmabuf.h.
  *
  * Lock hierarchy, outermost first:
  *
  *   mmap_lock		the kernel's; held by mmap, munmap and faults
  *     instance->lock	the table, the ranges' states and notifications;
  *			a few instructions long, no hypercall inside
- *     mapping->lock	a program's page-table entries in a PV domain; taken
+ *     window->lock	a program's page-table entries in a PV domain; taken
  *			by the MMU notifier too, so nothing is allocated
  *			under it
  *     retirement lock	the list of mappings whose pages are still in use;
@@ -35,6 +36,7 @@
 #define GNTDEV_BATCH 128U
 
 struct copy_batch;
+struct dma_memory;
 struct mapping;
 
 /*
@@ -48,10 +50,14 @@ struct table {
 	u32 ranges;
 };
 
-/* Instance: an open file. Freed by its release. */
+/* Instance: an open file, and the dma-bufs made with it, which outlive that. */
 struct instance {
+	struct kref refs; /* the file's, and one of each exported dma-buf */
 	struct mutex lock; /* see the hierarchy above */
 	struct table table; /* guarded by lock */
+	struct list_head exports; /* live dma-bufs; guarded by lock */
+	struct list_head imports; /* guarded by lock */
+	u64 exported_grants; /* grants of its dma-bufs; guarded by lock */
 	u32 max_grants; /* guarded by lock */
 	atomic_t vmas; /* references that VMAs hold on the file */
 	struct copy_batch *spare; /* taken and put back with xchg() */
@@ -78,6 +84,15 @@ enum range_state {
 	RANGE_GONE,
 };
 
+/* Room for the operations of one hypercall. */
+union ops {
+	struct gnttab_map_grant_ref *map;
+	struct gnttab_unmap_grant_ref *unmap;
+};
+
+/* Of a grant that the hypervisor did not unmap when it was told to. */
+#define LOST_HANDLE ((grant_handle_t)-2)
+
 /* Notification of one page; action 0 means none. */
 struct notify {
 	u32 port; /* a reference is held if action has SEND_EVENT */
@@ -98,12 +113,34 @@ struct grant_range {
 };
 
 /*
- * Mapping: made by mmap, given to the retirement by the last munmap, freed
- * when the last page is given back. Its arrays are one allocation with it.
+ * Window: pages of a mapping as a VMA shows them. The mapping of a range has one
+ * window, which is part of it. In a PV domain, it is a set of grant mappings: the
+ * entries of the program's page table.
+ */
+struct window {
+	struct mapping *mapping;
+	unsigned long start; /* user address */
+	u32 first, count; /* which pages of the mapping */
+	bool writable;
+	bool kernel; /* seen by the kernel, not by a program */
+	refcount_t vmas; /* of a dma-buf; a range counts its own */
+
+	struct mutex lock;
+	struct mmu_interval_notifier notifier;
+	grant_handle_t *handles; /* guarded by lock */
+	u64 *ptes; /* machine addresses; guarded by lock */
+	union ops ops; /* guarded by lock */
+};
+
+/*
+ * Mapping: made by mmap or for a dma-buf, given to the retirement when nobody
+ * sees it, freed when the last page is given back. Its arrays, and those of its
+ * window, are one allocation with it.
  */
 struct mapping {
-	struct grant_range *range; /* valid until retired */
-	unsigned long start; /* user address */
+	const struct ioctl_gntdev_grant_ref *grants; /* valid until retired */
+	struct grant_range *range; /* the same; NULL for a dma-buf */
+	struct dma_memory *memory; /* what the pages are, if not the kernel's */
 	u32 count;
 	u32 held; /* pages mapped in the hypervisor */
 	bool writable;
@@ -111,18 +148,8 @@ struct mapping {
 	grant_handle_t *handles; /* of the kernel's mapping of each page */
 	struct notify *notify; /* the range's, from munmap on */
 	struct list_head retired; /* guarded by the retirement lock */
-
-	/* The program's own entries, in a PV domain. */
-	struct mutex lock;
-	struct mmu_interval_notifier notifier;
-	grant_handle_t *user_handles; /* guarded by lock */
-	u64 *ptes; /* machine addresses; guarded by lock */
-
-	/* Room for hypercalls; who may change the mapping may use it. */
-	union {
-		struct gnttab_map_grant_ref *map;
-		struct gnttab_unmap_grant_ref *unmap;
-	} ops;
+	struct window window; /* of a range */
+	union ops ops; /* who may change the mapping may use it */
 };
 
 /*
@@ -133,11 +160,12 @@ struct mode {
 	const char *name;
 	bool user_grants; /* a program's entries are grant mappings too */
 	unsigned long vm_flags;
-	const struct vm_operations_struct *vm_ops;
+	const struct vm_operations_struct *vm_ops; /* of a range */
+	const struct vm_operations_struct *buffer_vm_ops; /* of a dma-buf */
 	/* Called by mmap. Returns 0 or a negative errno, then has no effect. */
-	int (*attach)(struct mapping *m, struct vm_area_struct *vma);
-	/* No program sees the pages after it. */
-	void (*detach)(struct mapping *m);
+	int (*attach)(struct window *w, struct vm_area_struct *vma);
+	/* No program sees the pages through this window after it. */
+	void (*detach)(struct window *w);
 };
 
 extern const struct mode pv_mode, xlat_mode;
@@ -152,6 +180,10 @@ struct counters {
 
 extern struct counters counters;
 extern unsigned int limit;
+
+/* pv.c */
+int pv_map_entries(struct window *w);
+bool pv_unmap_entries(struct window *w);
 
 /* table.c: callers hold the instance's lock */
 int table_insert(struct table *table, struct grant_range *range);
@@ -168,6 +200,8 @@ long range_map_request(struct instance *inst, void __user *arg);
 long range_unmap_request(struct instance *inst, void __user *arg);
 
 /* mapping.c */
+void window_open(struct vm_area_struct *vma);
+void window_close(struct vm_area_struct *vma);
 int mapping_mmap(struct file *file, struct vm_area_struct *vma);
 unsigned long mapping_area(struct file *file, unsigned long addr,
 			   unsigned long len, unsigned long pgoff,
@@ -176,7 +210,12 @@ void mapping_open(struct vm_area_struct *vma);
 void mapping_close(struct vm_area_struct *vma);
 int mapping_may_split(struct vm_area_struct *vma, unsigned long addr);
 struct page *mapping_page(struct vm_area_struct *vma, unsigned long addr);
+struct mapping *mapping_create(const struct ioctl_gntdev_grant_ref *grants,
+			       u32 count, bool writable, u32 dma_flags);
 void mapping_free(struct mapping *m);
+struct window *window_create(struct mapping *m, u32 first, u32 count);
+void window_free(struct window *w);
+int window_show(struct window *w, struct vm_area_struct *vma);
 long mapping_offset_request(struct file *file, void __user *arg);
 
 /* grants.c */
@@ -184,7 +223,11 @@ int grants_status_errno(s16 status);
 int grants_map(struct mapping *m);
 u32 grants_unmap(struct mapping *m);
 void grants_warn(const struct gnttab_unmap_grant_ref *op);
-void grants_leak(struct mapping *m, u32 i);
+
+/* dma_memory.c; dmabuf_none.c for kernels without dma-bufs */
+int dma_memory_alloc(struct mapping *m, u32 flags);
+void dma_memory_put_pages(struct mapping *m, u32 first, u32 n);
+void dma_memory_free(struct dma_memory *memory);
 
 /* retire.c */
 void retire_mapping(struct mapping *m);
@@ -206,7 +249,19 @@ void copy_free_spare(struct instance *inst);
 int instance_open(struct inode *inode, struct file *file);
 int instance_flush(struct file *file, fl_owner_t id);
 int instance_release(struct inode *inode, struct file *file);
+void instance_put(struct instance *inst);
+bool instance_takes(struct instance *inst, u32 count);
+bool instance_has_room(const struct instance *inst, u32 count);
 void instance_show(struct seq_file *seq, struct file *file);
 long instance_max_request(struct instance *inst, void __user *arg);
+
+/* dmabuf_export.c, dmabuf_import.c; dmabuf_none.c for kernels without */
+long dmabuf_export_request(struct instance *inst, void __user *arg);
+long dmabuf_wait_request(struct instance *inst, void __user *arg);
+long dmabuf_import_request(struct instance *inst, void __user *arg);
+long dmabuf_release_request(struct instance *inst, void __user *arg);
+void dmabuf_release_imports(struct instance *inst);
+int __init dmabuf_init(void);
+void dmabuf_exit(void);
 
 #endif /* GNTDEV_H */

@@ -31,7 +31,7 @@ static phys_addr_t page_addr(struct page *page)
 
 static int map_batch(struct mapping *m, u32 first, u32 n)
 {
-	const struct ioctl_gntdev_grant_ref *grants = m->range->grants + first;
+	const struct ioctl_gntdev_grant_ref *grants = m->grants + first;
 	struct gnttab_map_grant_ref *ops = m->ops.map;
 	u32 flags = GNTMAP_host_map | (m->writable ? 0 : GNTMAP_readonly);
 	int err = 0;
@@ -64,7 +64,7 @@ static int map_batch(struct mapping *m, u32 first, u32 n)
 }
 
 /**
- * grants_map() - map all grants of a mapping's range into the kernel
+ * grants_map() - map all grants of a mapping into the kernel
  * @m: a new mapping, with pages
  *
  * Return: 0, -EINVAL, -ENOMEM, -EIO or, if a fatal signal is pending, -EINTR.
@@ -88,15 +88,11 @@ int grants_map(struct mapping *m)
 	return 0;
 }
 
-/**
- * grants_leak() - keep a page out of use for ever
- * @m: its mapping
- * @i: its place
- *
+/*
  * A page that the hypervisor did not unmap is still the granter's, so it must
  * never be anybody else's. It is dropped and counted.
  */
-void grants_leak(struct mapping *m, u32 i)
+static void leak(struct mapping *m, u32 i)
 {
 	m->pages[i] = NULL;
 	m->handles[i] = INVALID_GRANT_HANDLE;
@@ -116,6 +112,16 @@ void grants_warn(const struct gnttab_unmap_grant_ref *op)
 		op->handle, op->status);
 }
 
+/* Back to where they came from. */
+static void free_pages_of(struct mapping *m, u32 first, u32 n)
+{
+	if (m->memory)
+		dma_memory_put_pages(m, first, n);
+	else
+		gnttab_free_pages(n, m->pages + first);
+	memset(m->pages + first, 0, n * sizeof(m->pages[0]));
+}
+
 /* Gives pages back to the kernel; of leaked ones among them, nothing is left. */
 static void give_back(struct mapping *m, u32 first, u32 n)
 {
@@ -126,8 +132,7 @@ static void give_back(struct mapping *m, u32 first, u32 n)
 			m->handles[i + k] = INVALID_GRANT_HANDLE;
 		if (!k)
 			continue;
-		gnttab_free_pages(k, m->pages + i);
-		memset(m->pages + i, 0, k * sizeof(m->pages[0]));
+		free_pages_of(m, i, k);
 		m->held -= k;
 		atomic_long_sub(k, &counters.mapped);
 	}
@@ -156,7 +161,7 @@ static void unmap_batch(struct mapping *m, u32 first, u32 n)
 		if ((!err || err == -EINVAL) && ops[i].status == GNTST_okay)
 			continue;
 		grants_warn(&ops[i]);
-		grants_leak(m, first + i);
+		leak(m, first + i);
 	}
 	give_back(m, first, n);
 
@@ -168,7 +173,7 @@ static void unmap_batch(struct mapping *m, u32 first, u32 n)
 static bool page_is_idle(const struct mapping *m, u32 i)
 {
 	return m->pages[i] && m->handles[i] != INVALID_GRANT_HANDLE &&
-	       page_count(m->pages[i]) == 1;
+	       m->handles[i] != LOST_HANDLE && page_count(m->pages[i]) == 1;
 }
 
 /**
@@ -193,10 +198,11 @@ u32 grants_unmap(struct mapping *m)
 				n++;
 			unmap_batch(m, i, n);
 			cond_resched();
+		} else if (m->pages[i] && m->handles[i] == LOST_HANDLE) {
+			leak(m, i);
 		} else if (m->pages[i] &&
 			   m->handles[i] == INVALID_GRANT_HANDLE) {
-			gnttab_free_pages(1, &m->pages[i]);
-			m->pages[i] = NULL;
+			free_pages_of(m, i, 1);
 		}
 	}
 

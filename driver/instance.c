@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* Instances: an open file each. */
+/* Instances: an open file each, and what was made with it. */
 #include "gntdev.h"
 
 int instance_open(struct inode *inode, struct file *file)
@@ -10,13 +10,53 @@ int instance_open(struct inode *inode, struct file *file)
 	if (!inst)
 		return -ENOMEM;
 
+	kref_init(&inst->refs);
 	mutex_init(&inst->lock);
+	INIT_LIST_HEAD(&inst->exports);
+	INIT_LIST_HEAD(&inst->imports);
 	inst->table.root = RB_ROOT;
 	/* Until a program says otherwise, only the parameter limit governs. */
 	inst->max_grants = U32_MAX;
 	file->private_data = inst;
 
 	return 0;
+}
+
+static void instance_free(struct kref *refs)
+{
+	struct instance *inst = container_of(refs, struct instance, refs);
+
+	mutex_destroy(&inst->lock);
+	kfree(inst);
+}
+
+/* Of the file, or of a dma-buf, which may go last and from anywhere. */
+void instance_put(struct instance *inst)
+{
+	kref_put(&inst->refs, instance_free);
+}
+
+/**
+ * instance_takes() - may one request insert or export so many grants?
+ * @inst: the instance
+ * @count: how many
+ *
+ * Return: false for 0, and for more than limit or the instance's maximum allow.
+ */
+bool instance_takes(struct instance *inst, u32 count)
+{
+	u32 most = min_t(u32, READ_ONCE(limit), GNTDEV_MAX_RANGE);
+
+	return count && count <= most && count <= READ_ONCE(inst->max_grants);
+}
+
+/* Whether the maximum allows so many more; the instance's lock is held. */
+bool instance_has_room(const struct instance *inst, u32 count)
+{
+	lockdep_assert_held(&inst->lock);
+
+	return inst->table.grants + inst->exported_grants + count <=
+	       inst->max_grants;
 }
 
 /*
@@ -41,10 +81,10 @@ int instance_release(struct inode *inode, struct file *file)
 	struct instance *inst = file->private_data;
 
 	range_remove_unmapped(inst);
+	dmabuf_release_imports(inst);
 	WARN_ON_ONCE(!RB_EMPTY_ROOT(&inst->table.root));
 	copy_free_spare(inst);
-	mutex_destroy(&inst->lock);
-	kfree(inst);
+	instance_put(inst);
 
 	return 0;
 }
@@ -54,14 +94,17 @@ void instance_show(struct seq_file *seq, struct file *file)
 {
 	struct instance *inst = file->private_data;
 	struct table table;
+	u64 exported;
 	u32 max;
 
 	mutex_lock(&inst->lock);
 	table = inst->table;
+	exported = inst->exported_grants;
 	max = inst->max_grants;
 	mutex_unlock(&inst->lock);
 
 	seq_printf(seq, "grants:\t%llu\n", table.grants);
+	seq_printf(seq, "exported-grants:\t%llu\n", exported);
 	seq_printf(seq, "max-grants:\t%u\n", max);
 	seq_printf(seq, "ranges:\t%u\n", table.ranges);
 	seq_printf(seq, "next-index:\t%llu\n", table.next);
@@ -86,7 +129,7 @@ long instance_max_request(struct instance *inst, void __user *arg)
 		return -EINVAL;
 
 	mutex_lock(&inst->lock);
-	/* count_is_good() reads it without the lock. */
+	/* instance_takes() reads it without the lock. */
 	WRITE_ONCE(inst->max_grants, op.count);
 	mutex_unlock(&inst->lock);
 

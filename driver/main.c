@@ -13,10 +13,6 @@ MODULE_PARM_DESC(limit, "Most grants in one request (at most 1048576)");
 struct counters counters;
 const struct mode *mode;
 
-/*
- * The dma-buf requests (9 to 12) are not served yet: they belong here, with
- * their own files, and answer ENOTTY until then.
- */
 static long gntdev_request(struct file *file, unsigned int cmd,
 			   void __user *arg)
 {
@@ -33,6 +29,14 @@ static long gntdev_request(struct file *file, unsigned int cmd,
 		return instance_max_request(inst, arg);
 	case IOCTL_GNTDEV_SET_UNMAP_NOTIFY:
 		return notify_request(inst, arg);
+	case IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS:
+		return dmabuf_export_request(inst, arg);
+	case IOCTL_GNTDEV_DMABUF_EXP_WAIT_RELEASED:
+		return dmabuf_wait_request(inst, arg);
+	case IOCTL_GNTDEV_DMABUF_IMP_TO_REFS:
+		return dmabuf_import_request(inst, arg);
+	case IOCTL_GNTDEV_DMABUF_IMP_RELEASE:
+		return dmabuf_release_request(inst, arg);
 	default:
 		return -ENOTTY;
 	}
@@ -126,9 +130,17 @@ static int __init gntdev_init(void)
 
 	retire_init();
 
+	err = dmabuf_init();
+	if (err) {
+		pr_err("cannot make the device for dma-bufs: %d\n", err);
+		return err;
+	}
+
 	err = misc_register(&gntdev_device);
-	if (err)
+	if (err) {
 		pr_err("cannot register /dev/xen/gntdev: %d\n", err);
+		dmabuf_exit();
+	}
 
 	return err;
 }
@@ -137,6 +149,7 @@ static void __exit gntdev_exit(void)
 {
 	misc_deregister(&gntdev_device);
 	retire_exit();
+	dmabuf_exit();
 }
 
 module_init(gntdev_init);

@@ -1,53 +1,91 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* Mappings: what mmap makes of a range, and what munmap leaves of it. */
+/* Mappings and their windows: what mmap makes of a range, and what munmap leaves. */
 #include "gntdev.h"
 #include "trace.h"
+
+static size_t ops_size(u32 count)
+{
+	return min(count, GNTDEV_BATCH) * sizeof(struct gnttab_map_grant_ref);
+}
+
+/* What a window's arrays take. */
+static size_t window_size(u32 count)
+{
+	if (!mode->user_grants)
+		return 0;
+
+	return count * (sizeof(u64) + sizeof(grant_handle_t));
+}
+
+static void window_init(struct window *w, struct mapping *m, u32 first,
+			u32 count, void *arrays)
+{
+	w->mapping = m;
+	w->first = first;
+	w->count = count;
+	refcount_set(&w->vmas, 1);
+	mutex_init(&w->lock);
+
+	if (!mode->user_grants)
+		return;
+	w->ptes = arrays;
+	w->handles = (void *)(w->ptes + count);
+	/* 0 is a valid handle: none is INVALID_GRANT_HANDLE, all ones. */
+	memset(w->handles, 0xff, count * sizeof(grant_handle_t));
+}
 
 /* One allocation: the mapping, room for a hypercall, its arrays. */
 static struct mapping *mapping_alloc(u32 count)
 {
+	size_t page = sizeof(struct page *) + sizeof(grant_handle_t);
 	struct mapping *m;
-	size_t ops = min(count, GNTDEV_BATCH) * sizeof(*m->ops.map);
-	size_t page = sizeof(*m->pages) + sizeof(*m->handles);
-
-	if (mode->user_grants)
-		page += sizeof(*m->ptes) + sizeof(*m->user_handles);
 
 	/* The largest members first, so that each array is aligned. */
-	m = kvmalloc(sizeof(*m) + ops + count * page, GFP_KERNEL_ACCOUNT);
+	m = kvmalloc(sizeof(*m) + ops_size(count) + count * page +
+			     window_size(count),
+		     GFP_KERNEL_ACCOUNT);
 	if (!m)
 		return NULL;
 
 	memset(m, 0, sizeof(*m));
 	m->ops.map = (void *)(m + 1);
-	m->pages = (void *)m->ops.map + ops;
-	m->handles = (void *)(m->pages + count);
-	if (mode->user_grants) {
-		m->ptes = (void *)(m->pages + count);
-		m->user_handles = (void *)(m->ptes + count);
-		m->handles = m->user_handles + count;
-		memset(m->user_handles, 0xff, count * sizeof(grant_handle_t));
-	}
-	/* 0 is a valid handle: none is INVALID_GRANT_HANDLE, all ones. */
+	m->pages = (void *)m->ops.map + ops_size(count);
+	window_init(&m->window, m, 0, count, m->pages + count);
+	m->window.ops = m->ops;
+	m->handles = (void *)(m->pages + count) + window_size(count);
 	memset(m->handles, 0xff, count * sizeof(grant_handle_t));
 
 	return m;
 }
 
-static struct mapping *mapping_create(struct grant_range *range, bool writable)
+/**
+ * mapping_create() - a mapping with pages, of which none is mapped yet
+ * @grants: what is to be mapped; they outlive the mapping until it is retired
+ * @count: of @grants
+ * @writable: how
+ * @dma_flags: GNTDEV_DMA_FLAG_* for what memory the pages are to be
+ *
+ * Return: the mapping, or NULL if there is no memory.
+ */
+struct mapping *mapping_create(const struct ioctl_gntdev_grant_ref *grants,
+			       u32 count, bool writable, u32 dma_flags)
 {
-	struct mapping *m = mapping_alloc(range->count);
+	struct mapping *m = mapping_alloc(count);
+	int err;
 
 	if (!m)
 		return NULL;
-	m->range = range;
-	m->count = range->count;
+	m->grants = grants;
+	m->count = count;
 	m->writable = writable;
-	mutex_init(&m->lock);
+	m->window.writable = writable;
 
-	if (gnttab_alloc_pages(m->count, m->pages)) {
-		mutex_destroy(&m->lock);
-		kvfree(m);
+	if (dma_flags)
+		err = dma_memory_alloc(m, dma_flags);
+	else
+		err = gnttab_alloc_pages(count, m->pages);
+	if (err) {
+		mapping_free(m);
 		return NULL;
 	}
 
@@ -58,9 +96,93 @@ static struct mapping *mapping_create(struct grant_range *range, bool writable)
 void mapping_free(struct mapping *m)
 {
 	WARN_ON_ONCE(m->held);
-	mutex_destroy(&m->lock);
+	mutex_destroy(&m->window.lock);
+	if (m->memory)
+		dma_memory_free(m->memory);
 	kvfree(m->notify);
 	kvfree(m);
+}
+
+/**
+ * window_create() - a window beside the one that a mapping has
+ * @m: the mapping
+ * @first: its first page to be seen
+ * @count: how many
+ *
+ * Return: the window, or NULL if there is no memory.
+ */
+struct window *window_create(struct mapping *m, u32 first, u32 count)
+{
+	size_t ops = mode->user_grants ? ops_size(count) : 0;
+	struct window *w;
+
+	w = kvmalloc(sizeof(*w) + ops + window_size(count), GFP_KERNEL_ACCOUNT);
+	if (!w)
+		return NULL;
+
+	memset(w, 0, sizeof(*w));
+	w->ops.map = (void *)(w + 1);
+	window_init(w, m, first, count, (void *)w->ops.map + ops);
+
+	return w;
+}
+
+void window_free(struct window *w)
+{
+	mutex_destroy(&w->lock);
+	kvfree(w);
+}
+
+/**
+ * window_show() - show a mapping's pages in a VMA
+ * @w: a window of a mapping that is mapped
+ * @vma: as mmap was called with
+ *
+ * Return: 0 or a negative errno, and then nothing is shown.
+ */
+int window_show(struct window *w, struct vm_area_struct *vma)
+{
+	int err;
+
+	w->start = vma->vm_start;
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | mode->vm_flags);
+	if (!w->writable)
+		vm_flags_clear(vma, VM_MAYWRITE);
+
+	err = mode->attach(w, vma);
+	if (!err)
+		vma->vm_private_data = w;
+
+	return err;
+}
+
+/**
+ * window_open() - a VMA of a dma-buf has been copied, by fork or by mremap
+ * @vma: the new one
+ *
+ * The kernel holds the dma-buf for it.
+ */
+void window_open(struct vm_area_struct *vma)
+{
+	struct window *w = vma->vm_private_data;
+
+	/* The hypervisor knows the first one's entries only. */
+	if (mode->user_grants)
+		vma->vm_private_data = NULL;
+	else
+		refcount_inc(&w->vmas);
+}
+
+/* A VMA of a dma-buf goes: munmap or exit. */
+void window_close(struct vm_area_struct *vma)
+{
+	struct window *w = vma->vm_private_data;
+
+	if (!w || !refcount_dec_and_test(&w->vmas))
+		return;
+
+	mode->detach(w);
+	window_free(w);
 }
 
 /* The range to map, in state MAPPING; or an ERR_PTR. */
@@ -101,32 +223,22 @@ static void range_settle(struct instance *inst, struct grant_range *range,
 /* Maps the range's grants and shows them in the VMA; all of them or none. */
 static int mapping_make(struct grant_range *range, struct vm_area_struct *vma)
 {
-	struct mapping *m = mapping_create(range, range->writable);
+	struct mapping *m;
 	int err;
 
+	m = mapping_create(range->grants, range->count, range->writable, 0);
 	if (!m)
 		return -ENOMEM;
+	m->range = range;
 
 	err = grants_map(m);
+	if (!err)
+		err = window_show(&m->window, vma);
 	if (err)
-		goto retire;
+		retire_mapping(m);
+	else
+		vma->vm_ops = mode->vm_ops;
 
-	m->start = vma->vm_start;
-	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | mode->vm_flags);
-	if (!m->writable)
-		vm_flags_clear(vma, VM_MAYWRITE);
-
-	err = mode->attach(m, vma);
-	if (err)
-		goto retire;
-
-	vma->vm_private_data = m;
-	vma->vm_ops = mode->vm_ops;
-
-	return 0;
-
-retire:
-	retire_mapping(m);
 	return err;
 }
 
@@ -204,10 +316,10 @@ unsigned long mapping_area(struct file *file, unsigned long addr,
 void mapping_open(struct vm_area_struct *vma)
 {
 	struct instance *inst = vma->vm_file->private_data;
-	struct mapping *m = vma->vm_private_data;
+	struct window *w = vma->vm_private_data;
 
 	atomic_inc(&inst->vmas);
-	if (!m)
+	if (!w)
 		return;
 
 	/* The hypervisor knows the parent's entries only. */
@@ -217,7 +329,7 @@ void mapping_open(struct vm_area_struct *vma)
 	}
 
 	mutex_lock(&inst->lock);
-	m->range->vmas++;
+	w->mapping->range->vmas++;
 	mutex_unlock(&inst->lock);
 }
 
@@ -243,7 +355,8 @@ static bool range_drop_vma(struct instance *inst, struct mapping *m)
 void mapping_close(struct vm_area_struct *vma)
 {
 	struct instance *inst = vma->vm_file->private_data;
-	struct mapping *m = vma->vm_private_data;
+	struct window *w = vma->vm_private_data;
+	struct mapping *m = w ? w->mapping : NULL;
 	struct grant_range *range;
 
 	atomic_dec(&inst->vmas);
@@ -254,7 +367,7 @@ void mapping_close(struct vm_area_struct *vma)
 	trace_gntdev_munmap(range->index, range->count);
 	if (m->notify)
 		notify_clear_bytes(m);
-	mode->detach(m);
+	mode->detach(w);
 	retire_mapping(m);
 	range_settle(inst, range, RANGE_INSERTED);
 }
@@ -268,26 +381,30 @@ int mapping_may_split(struct vm_area_struct *vma, unsigned long addr)
 /* The page behind a user address; NULL where the VMA shows none. */
 struct page *mapping_page(struct vm_area_struct *vma, unsigned long addr)
 {
-	struct mapping *m = vma->vm_private_data;
+	struct window *w = vma->vm_private_data;
 
-	return m ? m->pages[(addr - vma->vm_start) >> PAGE_SHIFT] : NULL;
+	if (!w)
+		return NULL;
+
+	return w->mapping
+		->pages[w->first + ((addr - vma->vm_start) >> PAGE_SHIFT)];
 }
 
 static int mapping_lookup(struct file *file, u64 vaddr,
 			  struct ioctl_gntdev_get_offset_for_vaddr *op)
 {
 	struct vm_area_struct *vma;
-	struct mapping *m;
+	struct grant_range *range;
 	int err = -EINVAL;
 
 	mmap_read_lock(current->mm);
 	vma = find_vma(current->mm, vaddr);
-	/* Only where vm_ops are ours is private data a mapping. */
+	/* Only where vm_ops are ours is private data a range's window. */
 	if (vma && vma->vm_start == vaddr && vma->vm_ops == mode->vm_ops &&
 	    vma->vm_file == file && vma->vm_private_data) {
-		m = vma->vm_private_data;
-		op->offset = m->range->index;
-		op->count = m->range->count;
+		range = ((struct window *)vma->vm_private_data)->mapping->range;
+		op->offset = range->index;
+		op->count = range->count;
 		err = 0;
 	}
 	mmap_read_unlock(current->mm);

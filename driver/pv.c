@@ -10,12 +10,13 @@
 #include "gntdev.h"
 
 /* A page-table entry that the kernel takes for special is not touched by it. */
-#define PTE_FLAGS                                                         \
-	(GNTMAP_host_map | GNTMAP_application_map | GNTMAP_contains_pte | \
-	 (1U << _GNTMAP_guest_avail0))
+#define USER_FLAGS (GNTMAP_application_map | (1U << _GNTMAP_guest_avail0))
 
-/* Of an entry that the hypervisor did not end when it was told to. */
-#define LOST_HANDLE ((grant_handle_t)-2)
+static u32 entry_flags(const struct window *w)
+{
+	return GNTMAP_host_map | GNTMAP_contains_pte |
+	       (w->kernel ? 0 : USER_FLAGS);
+}
 
 static bool handle_is_good(grant_handle_t handle)
 {
@@ -40,18 +41,19 @@ static int find_ptes(struct vm_area_struct *vma, unsigned long addr, u32 n,
 }
 
 /* Makes the entries first to first + n - 1, of which none is there. */
-static int map_ptes(struct mapping *m, u32 first, u32 n, bool writable)
+static int map_ptes(struct window *w, u32 first, u32 n, bool writable)
 {
-	const struct ioctl_gntdev_grant_ref *grants = m->range->grants + first;
-	u32 flags = PTE_FLAGS | (writable ? 0 : GNTMAP_readonly);
-	struct gnttab_map_grant_ref *ops = m->ops.map;
+	const struct ioctl_gntdev_grant_ref *grants =
+		w->mapping->grants + w->first + first;
+	u32 flags = entry_flags(w) | (writable ? 0 : GNTMAP_readonly);
+	struct gnttab_map_grant_ref *ops = w->ops.map;
 	int err = 0;
 	u32 i;
 
-	lockdep_assert_held(&m->lock);
+	lockdep_assert_held(&w->lock);
 
 	for (i = 0; i < n; i++)
-		gnttab_set_map_op(&ops[i], m->ptes[first + i], flags,
+		gnttab_set_map_op(&ops[i], w->ptes[first + i], flags,
 				  grants[i].ref, grants[i].domid);
 
 	/* As for the kernel's mappings: only the statuses count. */
@@ -59,7 +61,7 @@ static int map_ptes(struct mapping *m, u32 first, u32 n, bool writable)
 
 	for (i = 0; i < n; i++) {
 		if (ops[i].status == GNTST_okay)
-			m->user_handles[first + i] = ops[i].handle;
+			w->handles[first + i] = ops[i].handle;
 		else if (!err)
 			err = grants_status_errno(ops[i].status);
 	}
@@ -67,42 +69,42 @@ static int map_ptes(struct mapping *m, u32 first, u32 n, bool writable)
 	return err;
 }
 
-static void unmap_pte_batch(struct mapping *m, u32 first, u32 n)
+static void unmap_pte_batch(struct window *w, u32 first, u32 n)
 {
-	struct gnttab_unmap_grant_ref *ops = m->ops.unmap;
+	struct gnttab_unmap_grant_ref *ops = w->ops.unmap;
 	u32 i;
 
 	for (i = 0; i < n; i++) {
-		gnttab_set_unmap_op(&ops[i], m->ptes[first + i], PTE_FLAGS,
-				    m->user_handles[first + i]);
+		gnttab_set_unmap_op(&ops[i], w->ptes[first + i], entry_flags(w),
+				    w->handles[first + i]);
 		ops[i].status = 1;
 	}
 
 	(void)HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, ops, n);
 
 	for (i = 0; i < n; i++) {
-		m->user_handles[first + i] = INVALID_GRANT_HANDLE;
+		w->handles[first + i] = INVALID_GRANT_HANDLE;
 		if (ops[i].status == GNTST_okay)
 			continue;
 		grants_warn(&ops[i]);
-		m->user_handles[first + i] = LOST_HANDLE;
+		w->handles[first + i] = LOST_HANDLE;
 	}
 }
 
 /* Ends those of the entries first to last - 1 that are there. */
-static void unmap_ptes(struct mapping *m, u32 first, u32 last, bool may_sleep)
+static void unmap_ptes(struct window *w, u32 first, u32 last, bool may_sleep)
 {
 	u32 i, n;
 
-	lockdep_assert_held(&m->lock);
+	lockdep_assert_held(&w->lock);
 
 	for (i = first; i < last; i += n) {
 		n = 0;
 		while (i + n < last && n < GNTDEV_BATCH &&
-		       handle_is_good(m->user_handles[i + n]))
+		       handle_is_good(w->handles[i + n]))
 			n++;
 		if (n)
-			unmap_pte_batch(m, i, n);
+			unmap_pte_batch(w, i, n);
 		else
 			n = 1;
 		if (may_sleep)
@@ -118,22 +120,22 @@ static bool pv_invalidate(struct mmu_interval_notifier *notifier,
 			  const struct mmu_notifier_range *range,
 			  unsigned long seq)
 {
-	struct mapping *m = container_of(notifier, struct mapping, notifier);
-	unsigned long end = m->start + ((unsigned long)m->count << PAGE_SHIFT);
-	unsigned long from = max(range->start, m->start);
+	struct window *w = container_of(notifier, struct window, notifier);
+	unsigned long end = w->start + ((unsigned long)w->count << PAGE_SHIFT);
+	unsigned long from = max(range->start, w->start);
 	unsigned long to = min(range->end, end);
 	bool may_sleep = mmu_notifier_range_blockable(range);
 
 	/* The out-of-memory reaper may not sleep, and comes again. */
 	if (may_sleep)
-		mutex_lock(&m->lock);
-	else if (!mutex_trylock(&m->lock))
+		mutex_lock(&w->lock);
+	else if (!mutex_trylock(&w->lock))
 		return false;
 
 	mmu_interval_set_seq(notifier, seq);
-	unmap_ptes(m, (from - m->start) >> PAGE_SHIFT,
-		   DIV_ROUND_UP(to - m->start, PAGE_SIZE), may_sleep);
-	mutex_unlock(&m->lock);
+	unmap_ptes(w, (from - w->start) >> PAGE_SHIFT,
+		   DIV_ROUND_UP(to - w->start, PAGE_SIZE), may_sleep);
+	mutex_unlock(&w->lock);
 
 	return true;
 }
@@ -142,13 +144,67 @@ static const struct mmu_interval_notifier_ops pv_notifier_ops = {
 	.invalidate = pv_invalidate,
 };
 
-/* mmap holds mmap_lock for writing: nobody else looks at this VMA's entries. */
-static int populate(struct mapping *m, struct vm_area_struct *vma)
+/**
+ * pv_map_entries() - make all entries of a window
+ * @w: a window with the addresses of its entries, of which none is there
+ *
+ * Return: 0 or a negative errno; what was made until a failure is found in @w.
+ */
+int pv_map_entries(struct window *w)
 {
 	u32 first, n;
+	int err = 0;
+
+	for (first = 0; first < w->count && !err; first += n) {
+		n = min(w->count - first, GNTDEV_BATCH);
+		mutex_lock(&w->lock);
+		err = map_ptes(w, first, n, w->writable);
+		mutex_unlock(&w->lock);
+		cond_resched();
+	}
+
+	return err;
+}
+
+/**
+ * pv_unmap_entries() - end all entries of a window that are there
+ * @w: the window
+ *
+ * Return: whether all are ended. A page with an entry that is not is marked, so
+ * that the kernel's mapping never ends either.
+ */
+bool pv_unmap_entries(struct window *w)
+{
+	bool all = true;
+	u32 i;
+
+	mutex_lock(&w->lock);
+	unmap_ptes(w, 0, w->count, true);
+	mutex_unlock(&w->lock);
+
+	for (i = 0; i < w->count; i++) {
+		if (w->handles[i] != LOST_HANDLE)
+			continue;
+		w->mapping->handles[w->first + i] = LOST_HANDLE;
+		all = false;
+	}
+
+	return all;
+}
+
+static void pv_detach(struct window *w)
+{
+	mmu_interval_notifier_remove(&w->notifier);
+	/* The notifier had them all, unless mmap itself failed half-way. */
+	pv_unmap_entries(w);
+}
+
+/* mmap holds mmap_lock for writing: nobody else looks at this VMA's entries. */
+static int populate(struct window *w, struct vm_area_struct *vma)
+{
 	int err;
 
-	err = find_ptes(vma, vma->vm_start, m->count, m->ptes);
+	err = find_ptes(vma, vma->vm_start, w->count, w->ptes);
 	if (err)
 		return err;
 
@@ -157,41 +213,16 @@ static int populate(struct mapping *m, struct vm_area_struct *vma)
 	 * compaction does without mmap_lock, a new notifier is not told of
 	 * anything: not even of a munmap. Wait for the end of that.
 	 */
-	mmu_interval_read_begin(&m->notifier);
+	mmu_interval_read_begin(&w->notifier);
 
-	for (first = 0; first < m->count && !err; first += n) {
-		n = min(m->count - first, GNTDEV_BATCH);
-		mutex_lock(&m->lock);
-		err = map_ptes(m, first, n, m->writable);
-		mutex_unlock(&m->lock);
-		cond_resched();
-	}
-
-	return err;
+	return pv_map_entries(w);
 }
 
-static void pv_detach(struct mapping *m)
-{
-	u32 i;
-
-	mmu_interval_notifier_remove(&m->notifier);
-
-	/* The notifier had them all, unless mmap itself failed half-way. */
-	mutex_lock(&m->lock);
-	unmap_ptes(m, 0, m->count, true);
-	mutex_unlock(&m->lock);
-
-	for (i = 0; i < m->count; i++) {
-		if (m->user_handles[i] == LOST_HANDLE)
-			grants_leak(m, i);
-	}
-}
-
-static int pv_attach(struct mapping *m, struct vm_area_struct *vma)
+static int pv_attach(struct window *w, struct vm_area_struct *vma)
 {
 	int err;
 
-	err = mmu_interval_notifier_insert_locked(&m->notifier, vma->vm_mm,
+	err = mmu_interval_notifier_insert_locked(&w->notifier, vma->vm_mm,
 						  vma->vm_start,
 						  vma->vm_end - vma->vm_start,
 						  &pv_notifier_ops);
@@ -203,9 +234,9 @@ static int pv_attach(struct mapping *m, struct vm_area_struct *vma)
 
 	/* Without any access (PROT_NONE), no entry may be there. */
 	if (vma->vm_flags & (VM_READ | VM_WRITE | VM_EXEC))
-		err = populate(m, vma);
+		err = populate(w, vma);
 	if (err)
-		pv_detach(m);
+		pv_detach(w);
 
 	return err;
 }
@@ -214,7 +245,7 @@ static int pv_attach(struct mapping *m, struct vm_area_struct *vma)
 static vm_fault_t pv_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	struct mapping *m = vma->vm_private_data;
+	struct window *w = vma->vm_private_data;
 	unsigned long addr = vmf->address & PAGE_MASK;
 	unsigned long seq;
 	u32 i = (addr - vma->vm_start) >> PAGE_SHIFT;
@@ -222,7 +253,7 @@ static vm_fault_t pv_fault(struct vm_fault *vmf)
 	int err;
 	u64 pte;
 
-	if (!m)
+	if (!w)
 		return VM_FAULT_SIGBUS;
 
 	err = find_ptes(vma, addr, 1, &pte);
@@ -231,16 +262,16 @@ static vm_fault_t pv_fault(struct vm_fault *vmf)
 
 	do {
 		/* Waits while the kernel changes entries of this VMA. */
-		seq = mmu_interval_read_begin(&m->notifier);
-		mutex_lock(&m->lock);
-		again = mmu_interval_read_retry(&m->notifier, seq);
-		if (!again && m->user_handles[i] == INVALID_GRANT_HANDLE) {
-			m->ptes[i] = pte;
-			err = map_ptes(m, i, 1, vma->vm_flags & VM_WRITE);
-		} else if (!again && m->user_handles[i] == LOST_HANDLE) {
+		seq = mmu_interval_read_begin(&w->notifier);
+		mutex_lock(&w->lock);
+		again = mmu_interval_read_retry(&w->notifier, seq);
+		if (!again && w->handles[i] == INVALID_GRANT_HANDLE) {
+			w->ptes[i] = pte;
+			err = map_ptes(w, i, 1, vma->vm_flags & VM_WRITE);
+		} else if (!again && w->handles[i] == LOST_HANDLE) {
 			err = -EIO;
 		}
-		mutex_unlock(&m->lock);
+		mutex_unlock(&w->lock);
 	} while (again);
 
 	return err ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
@@ -269,11 +300,31 @@ static const struct vm_operations_struct pv_vm_ops = {
 	.find_special_page = pv_special_page,
 };
 
+/*
+ * The hypervisor's entries do not move. They are gone by now, as the notifier
+ * was called, and come back by faults where they were. (Of a range, mremap is
+ * refused earlier, by mapping_area().)
+ */
+static int pv_mremap(struct vm_area_struct *vma)
+{
+	return -EINVAL;
+}
+
+static const struct vm_operations_struct pv_buffer_vm_ops = {
+	.open = window_open,
+	.close = window_close,
+	.may_split = mapping_may_split,
+	.mremap = pv_mremap,
+	.fault = pv_fault,
+	.find_special_page = pv_special_page,
+};
+
 const struct mode pv_mode = {
 	.name = "pv",
 	.user_grants = true,
 	.vm_flags = VM_DONTCOPY,
 	.vm_ops = &pv_vm_ops,
+	.buffer_vm_ops = &pv_buffer_vm_ops,
 	.attach = pv_attach,
 	.detach = pv_detach,
 };

@@ -126,7 +126,7 @@ static int range_insert(struct instance *inst, struct grant_range *range)
 	int err = -ENOMEM;
 
 	mutex_lock(&inst->lock);
-	if (inst->table.grants + range->count <= inst->max_grants)
+	if (instance_has_room(inst, range->count))
 		err = table_insert(&inst->table, range);
 	mutex_unlock(&inst->lock);
 
@@ -143,13 +143,6 @@ static void range_publish(struct instance *inst, struct grant_range *range,
 
 	if (!told)
 		range_free(range);
-}
-
-static bool count_is_good(struct instance *inst, u32 count)
-{
-	u32 most = min_t(u32, READ_ONCE(limit), GNTDEV_MAX_RANGE);
-
-	return count && count <= most && count <= READ_ONCE(inst->max_grants);
 }
 
 /**
@@ -174,7 +167,7 @@ long range_map_request(struct instance *inst, void __user *arg)
 
 	if (copy_from_user(&op, user, offsetof(typeof(op), refs)))
 		return -EFAULT;
-	if (!count_is_good(inst, op.count))
+	if (!instance_takes(inst, op.count))
 		return -EINVAL;
 
 	range = range_create(op.count, user->refs);

@@ -81,8 +81,9 @@ void retire_mapping(struct mapping *m)
 
 	trace_gntdev_defer(m->count, held);
 	atomic_long_add(held, &counters.deferred);
-	/* Its range may go before it. */
+	/* Its range or its dma-buf may go before it. */
 	m->range = NULL;
+	m->grants = NULL;
 
 	mutex_lock(&retirement.lock);
 	list_add_tail(&m->retired, &retirement.mappings);

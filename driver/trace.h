@@ -86,6 +86,40 @@ TRACE_EVENT(gntdev_defer,
 	TP_printk("count=%u held=%u", __entry->count, __entry->held)
 );
 
+DECLARE_EVENT_CLASS(gntdev_dmabuf,
+	TP_PROTO(u32 fd, u32 count),
+	TP_ARGS(fd, count),
+	TP_STRUCT__entry(
+		__field(u32, fd)
+		__field(u32, count)
+	),
+	TP_fast_assign(
+		__entry->fd = fd;
+		__entry->count = count;
+	),
+	TP_printk("fd=%u count=%u", __entry->fd, __entry->count)
+);
+
+DEFINE_EVENT(gntdev_dmabuf, gntdev_export,
+	TP_PROTO(u32 fd, u32 count),
+	TP_ARGS(fd, count)
+);
+
+DEFINE_EVENT(gntdev_dmabuf, gntdev_released,
+	TP_PROTO(u32 fd, u32 count),
+	TP_ARGS(fd, count)
+);
+
+DEFINE_EVENT(gntdev_dmabuf, gntdev_import,
+	TP_PROTO(u32 fd, u32 count),
+	TP_ARGS(fd, count)
+);
+
+DEFINE_EVENT(gntdev_dmabuf, gntdev_import_end,
+	TP_PROTO(u32 fd, u32 count),
+	TP_ARGS(fd, count)
+);
+
 TRACE_EVENT(gntdev_copy,
 	TP_PROTO(u32 segments, u32 done, int err),
 	TP_ARGS(segments, done, err),

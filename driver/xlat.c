@@ -9,15 +9,16 @@
  * Entries that were made when this fails are cleared by the kernel after mmap
  * has returned; until then they count as users of their pages.
  */
-static int xlat_attach(struct mapping *m, struct vm_area_struct *vma)
+static int xlat_attach(struct window *w, struct vm_area_struct *vma)
 {
-	unsigned long left = m->count;
+	unsigned long left = w->count;
 
-	return vm_insert_pages(vma, vma->vm_start, m->pages, &left);
+	return vm_insert_pages(vma, vma->vm_start, w->mapping->pages + w->first,
+			       &left);
 }
 
 /* The kernel has cleared all entries by the time the last VMA is closed. */
-static void xlat_detach(struct mapping *m)
+static void xlat_detach(struct window *w)
 {
 }
 
@@ -41,10 +42,18 @@ static const struct vm_operations_struct xlat_vm_ops = {
 	.fault = xlat_fault,
 };
 
+static const struct vm_operations_struct xlat_buffer_vm_ops = {
+	.open = window_open,
+	.close = window_close,
+	.may_split = mapping_may_split,
+	.fault = xlat_fault,
+};
+
 const struct mode xlat_mode = {
 	.name = "auto-translated",
 	.vm_flags = VM_MIXEDMAP,
 	.vm_ops = &xlat_vm_ops,
+	.buffer_vm_ops = &xlat_buffer_vm_ops,
 	.attach = xlat_attach,
 	.detach = xlat_detach,
 };

@@ -84,21 +84,24 @@ static unsigned int list_vmas(struct task *task, const char *before, FILE *out)
 {
 	struct vm_area_struct *vma;
 	unsigned int count = 0;
-	struct mapping *m;
+	struct grant_range *range;
+	struct window *w;
 	struct context c;
 
 	context_enter(&c, NULL, task->domain);
 	down_read(&task->mm->mmap_lock);
 	for (vma = find_vma(task->mm, 0); vma; vma = vma_next(vma)) {
-		m = vma->vm_private_data;
+		w = vma->vm_private_data;
 		count++;
 		fprintf(out, "%s%s at %#lx, %lu pages", before,
 			file_name(vma->vm_file), vma->vm_start, vma_pages(vma));
-		if (!strcmp(file_name(vma->vm_file), "gntdev") && m)
+		if (!strcmp(file_name(vma->vm_file), "gntdev") && w) {
+			range = w->mapping->range;
 			fprintf(out,
 				", range at %#llx, first grant %u of domain %u",
-				m->range->index, m->range->grants[0].ref,
-				m->range->grants[0].domid);
+				range->index, range->grants[0].ref,
+				range->grants[0].domid);
+		}
 		if (!strcmp(file_name(vma->vm_file), gntalloc_device.name))
 			gntalloc_describe(vma, out);
 		fputc('\n', out);

@@ -8,6 +8,7 @@
 # emulated line is slow. init turns the rest on.
 DOM0_OPTIONS="console=hvc0 loglevel=5 oops=panic panic=-1"
 
+# With 256 frames for its grant table, dom0 can grant the largest buffer twice.
 # qemu_command ARCH: sets the array qemu.
 qemu_command() {
 	local arch=$1 kernel_image initrd=$RUN/initrd
@@ -21,7 +22,7 @@ qemu_command() {
 		# data then differ and who crash at random.
 		qemu=(qemu-system-x86_64 -machine q35 -cpu max,-smap,-rdtscp,-xsave
 			-kernel "$LAB_CACHE/amd64/xen/xen"
-			-append "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M guest_loglvl=all"
+			-append "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M gnttab_max_frames=256 guest_loglvl=all"
 			-initrd "$kernel_image $DOM0_OPTIONS,$initrd"
 			-device virtio-serial-pci)
 		;;
@@ -30,7 +31,7 @@ qemu_command() {
 		qemu=(qemu-system-aarch64
 			-machine virt,virtualization=on,gic-version=2 -cpu cortex-a57
 			-kernel "$LAB_CACHE/arm64/xen/xen"
-			-append "dom0_mem=768M console=dtuart"
+			-append "dom0_mem=768M gnttab_max_frames=256 console=dtuart"
 			-device "guest-loader,addr=0x49000000,kernel=$kernel_image,bootargs=$DOM0_OPTIONS"
 			-device "guest-loader,addr=0x4d000000,initrd=$initrd"
 			-device virtio-serial-device)

@@ -15,6 +15,7 @@
 #include "lists.h"
 #include "locks.h"
 #include "pages.h"
+#include "refs.h"
 #include "user.h"
 #include "vm.h"
 #include "waiting.h"

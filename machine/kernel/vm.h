@@ -44,6 +44,7 @@ struct vm_operations_struct {
 	void (*open)(struct vm_area_struct *area);
 	void (*close)(struct vm_area_struct *area);
 	int (*may_split)(struct vm_area_struct *area, unsigned long addr);
+	int (*mremap)(struct vm_area_struct *area); /* never called */
 	vm_fault_t (*fault)(struct vm_fault *vmf);
 	struct page *(*find_special_page)(struct vm_area_struct *vma,
 					  unsigned long addr);

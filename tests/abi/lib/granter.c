@@ -204,6 +204,63 @@ bool granter_swap(uint32_t one, uint32_t other)
 	return !wire.error;
 }
 
+int granter_map(const uint32_t *refs, unsigned int count)
+{
+	struct wire wire = {
+		.op = WIRE_MAP,
+		.args = {world.domid},
+		.length = count * sizeof(*refs),
+	};
+
+	CHECK(count <= WIRE_REFS, "%u pages are too many", count);
+	memcpy(wire.refs, refs, wire.length);
+	call(&wire, NULL);
+	return wire.error ? wire.error : (int)wire.value;
+}
+
+void granter_map_read(int map, unsigned int offset, void *to, size_t length)
+{
+	while (length) {
+		size_t part = length < WIRE_DATA ? length : WIRE_DATA;
+		struct wire wire = {
+			.op = WIRE_MAP_READ,
+			.args = {map, offset, part},
+		};
+
+		must(&wire, "read what it has mapped");
+		memcpy(to, wire.data, part);
+		to = (uint8_t *)to + part;
+		offset += part;
+		length -= part;
+	}
+}
+
+void granter_map_write(int map, unsigned int offset, const void *from,
+		       size_t length)
+{
+	while (length) {
+		size_t part = length < WIRE_DATA ? length : WIRE_DATA;
+		struct wire wire = {
+			.op = WIRE_MAP_WRITE,
+			.args = {map, offset},
+			.length = part,
+		};
+
+		memcpy(wire.data, from, part);
+		must(&wire, "write to what it has mapped");
+		from = (const uint8_t *)from + part;
+		offset += part;
+		length -= part;
+	}
+}
+
+void granter_unmap(int map)
+{
+	struct wire wire = {.op = WIRE_UNMAP, .args = {map}};
+
+	must(&wire, "unmap");
+}
+
 unsigned int granter_port(void)
 {
 	struct wire wire = {.op = WIRE_PORT};

@@ -50,6 +50,16 @@ unsigned int granter_wait_idle(const uint32_t *refs, unsigned int count,
  */
 bool granter_swap(uint32_t one, uint32_t other);
 
+/*
+ * The granter maps pages that this domain has granted to it: the number of the
+ * mapping, or -errno. Up to 512 pages at once.
+ */
+int granter_map(const uint32_t *refs, unsigned int count);
+void granter_map_read(int map, unsigned int offset, void *to, size_t length);
+void granter_map_write(int map, unsigned int offset, const void *from,
+		       size_t length);
+void granter_unmap(int map);
+
 /* A port of the granter's, unbound, for this domain to bind to. */
 unsigned int granter_port(void);
 

@@ -394,7 +394,14 @@ void local_serve(struct wire *wire)
 	case WIRE_WAIT_EVENT:
 		serve_wait_event(wire);
 		break;
+	case WIRE_MAP:
+	case WIRE_MAP_READ:
+	case WIRE_MAP_WRITE:
+	case WIRE_UNMAP:
+		mapper_serve(wire);
+		break;
 	case WIRE_FINISH:
+		mapper_finish();
 		serve_finish(wire);
 		break;
 	default:

@@ -22,6 +22,10 @@ enum wire_op {
 	/* came; data: struct wire_seen */
 	WIRE_BIND, /* args: port; value: local port; passes its file */
 	WIRE_FINISH, /* args: ms; value: how many are in use */
+	WIRE_MAP, /* args: granting domain; data: references; value: number */
+	WIRE_MAP_READ, /* args: number, offset, length; data: bytes */
+	WIRE_MAP_WRITE, /* args: number, offset; data: bytes */
+	WIRE_UNMAP, /* args: number */
 };
 
 struct wire_seen {
@@ -48,6 +52,10 @@ struct wire {
 void local_serve(struct wire *wire);
 /* Grants are for that domain from here on. */
 void local_init(unsigned int mapper_domid);
+
+/* Of that, what is about pages of the other domain's. */
+void mapper_serve(struct wire *wire);
+void mapper_finish(void);
 
 /* Ask a server through a socket. @fd gets the file passed, or -1. */
 int socket_call(struct wire *wire, int *fd);

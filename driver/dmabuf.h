@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Dma-bufs: what their files know of each other, where the kernel has them.
+ *
+ * An export is a set of grants with a mapping of its own, behind a dma-buf. It
+ * is in no table, and nothing but the dma-buf reaches it. An import is somebody
+ * else's dma-buf whose pages are granted to another domain.
+ *
+ * Two more locks, both below the instance's:
+ *
+ *   dma_resv		the dma-buf's, held by some of its callers
+ *     export->lock	the attachments that are mapped; DMA is synchronized
+ *			under it
+ *   departed.lock	the imports whose other side still has pages mapped;
+ *			taken alone
+ */
+#ifndef GNTDEV_DMABUF_H
+#define GNTDEV_DMABUF_H
+
+struct exported {
+	struct kref refs; /* the dma-buf's, and one of each waiter */
+	struct instance *inst; /* a reference */
+	struct list_head node; /* guarded by the instance's lock */
+	struct mapping *mapping; /* until the dma-buf is released */
+	struct window *kernel_window; /* while vmapped, in a PV domain */
+	struct completion released;
+	u32 fd; /* the number that the dma-buf was given */
+	u32 count;
+	struct mutex lock;
+	struct list_head attachments; /* that are mapped; guarded by lock */
+	struct ioctl_gntdev_grant_ref grants[];
+};
+
+/* dmabuf_export.c */
+void export_release(struct exported *exp);
+
+/* dmabuf_ops.c */
+extern const struct dma_buf_ops export_ops;
+
+/* dmabuf_vmap.c */
+void *export_vmap(struct exported *exp);
+void export_vunmap(struct exported *exp, void *at);
+
+/* dma_memory.c */
+pgprot_t dma_memory_prot(const struct mapping *m, pgprot_t prot);
+int __init dma_memory_init(void);
+void dma_memory_exit(void);
+
+/* dmabuf_import.c */
+int __init import_init(void);
+void import_exit(void);
+
+#endif /* GNTDEV_DMABUF_H */

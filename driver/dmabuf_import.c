@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Imports: the pages of anybody's dma-buf, granted to another domain.
+ *
+ * Of a dma-buf one may know DMA addresses only, and those of one device. So
+ * there is a device for it, whose addresses are the kernel's own physical ones:
+ * each stands for a page that can be granted, nothing has to be copied to where
+ * the device could reach it, and neighbouring pages may be one entry, though
+ * their frames are no neighbours.
+ */
+#include "gntdev.h"
+#include "dmabuf.h"
+#include "trace.h"
+
+#define SOONEST msecs_to_jiffies(4)
+#define LATEST msecs_to_jiffies(256)
+
+/* Grants between two looks at the clock and at signals. */
+#define STRIDE 1024U
+
+/* An import: in its instance until it is released, then it may be departed. */
+struct imported {
+	struct list_head node; /* guarded by the instance's or departed's lock */
+	u32 fd; /* the caller's number for the dma-buf */
+	u32 count;
+	u32 granted; /* references that are not given back */
+	struct dma_buf *dmabuf;
+	struct dma_buf_attachment *attachment;
+	struct sg_table *sgt;
+	grant_ref_t refs[]; /* the first @granted are not given back */
+};
+
+static struct device *device;
+
+/* Imports that are released, but whose pages the other side still has mapped. */
+static struct {
+	struct mutex lock; /* taken alone */
+	struct list_head imports; /* guarded by lock */
+	u32 count; /* also those that are just looked at; guarded by lock */
+	unsigned long interval; /* jiffies; guarded by lock */
+	struct delayed_work work;
+	wait_queue_head_t empty;
+} departed;
+
+/* The device's DMA addresses are physical ones. */
+
+static int identity_map_sg(struct device *dev, struct scatterlist *sgl,
+			   int nents, enum dma_data_direction dir,
+			   unsigned long attrs)
+{
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sg(sgl, sg, nents, i) {
+		sg->dma_address = sg_phys(sg);
+		sg_dma_len(sg) = sg->length;
+	}
+
+	return nents;
+}
+
+static void identity_unmap_sg(struct device *dev, struct scatterlist *sgl,
+			      int nents, enum dma_data_direction dir,
+			      unsigned long attrs)
+{
+}
+
+static dma_addr_t identity_map_page(struct device *dev, struct page *page,
+				    unsigned long offset, size_t size,
+				    enum dma_data_direction dir,
+				    unsigned long attrs)
+{
+	return page_to_phys(page) + offset;
+}
+
+static void identity_unmap_page(struct device *dev, dma_addr_t addr,
+				size_t size, enum dma_data_direction dir,
+				unsigned long attrs)
+{
+}
+
+static const struct dma_map_ops identity_ops = {
+	.map_sg = identity_map_sg,
+	.unmap_sg = identity_unmap_sg,
+	.map_page = identity_map_page,
+	.unmap_page = identity_unmap_page,
+};
+
+/*
+ * Grants the pages of one entry. Fails if there are more than the import has
+ * room for, if one does not start at offset 0, or is no memory of this domain.
+ */
+static int grant_entry(struct imported *imp, dma_addr_t addr, size_t len,
+		       domid_t domid)
+{
+	unsigned long pfn = PHYS_PFN(addr);
+	unsigned long pages = len >> PAGE_SHIFT;
+	unsigned long gfn;
+	int ref;
+
+	if (!PAGE_ALIGNED(addr) || !PAGE_ALIGNED(len) ||
+	    pages > imp->count - imp->granted)
+		return -EINVAL;
+
+	for (; pages; pages--, pfn++) {
+		gfn = pfn_to_gfn(pfn);
+		if (gfn == INVALID_P2M_ENTRY)
+			return -EINVAL;
+		ref = gnttab_grant_foreign_access(domid, gfn, 0);
+		if (ref < 0)
+			return ref;
+		imp->refs[imp->granted++] = ref;
+		if (imp->granted % STRIDE)
+			continue;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+
+	return 0;
+}
+
+static int grant_pages(struct imported *imp, domid_t domid)
+{
+	struct scatterlist *sg;
+	int err, i;
+
+	/* How many entries a device sees is another number than there are. */
+	for_each_sgtable_dma_sg(imp->sgt, sg, i) {
+		err = grant_entry(imp, sg_dma_address(sg), sg_dma_len(sg),
+				  domid);
+		if (err)
+			return err;
+	}
+
+	return imp->granted == imp->count ? 0 : -EINVAL;
+}
+
+/* Gives back what the other side does not have mapped. True: that was all. */
+static bool end_access(struct imported *imp)
+{
+	u32 i, kept = 0;
+
+	for (i = 0; i < imp->granted; i++) {
+		if (!gnttab_try_end_foreign_access(imp->refs[i]))
+			imp->refs[kept++] = imp->refs[i];
+		if (i % STRIDE == STRIDE - 1)
+			cond_resched();
+	}
+	imp->granted = kept;
+
+	return !kept;
+}
+
+static void import_free(struct imported *imp)
+{
+	if (!IS_ERR_OR_NULL(imp->sgt))
+		dma_buf_unmap_attachment_unlocked(imp->attachment, imp->sgt,
+						  DMA_BIDIRECTIONAL);
+	if (!IS_ERR_OR_NULL(imp->attachment))
+		dma_buf_detach(imp->dmabuf, imp->attachment);
+	dma_buf_put(imp->dmabuf);
+	kvfree(imp);
+}
+
+/* Ends an import that is in no list; where it must wait, others see to it. */
+static void import_end(struct imported *imp)
+{
+	if (end_access(imp)) {
+		import_free(imp);
+		return;
+	}
+
+	mutex_lock(&departed.lock);
+	list_add_tail(&imp->node, &departed.imports);
+	departed.count++;
+	departed.interval = SOONEST;
+	mod_delayed_work(system_wq, &departed.work, SOONEST);
+	mutex_unlock(&departed.lock);
+}
+
+/* The hypervisor tells nobody when a grant is unmapped: it is looked for. */
+static void departed_look(struct work_struct *work)
+{
+	struct imported *imp, *next;
+	LIST_HEAD(mine);
+	u32 gone = 0;
+
+	mutex_lock(&departed.lock);
+	list_splice_init(&departed.imports, &mine);
+	mutex_unlock(&departed.lock);
+
+	list_for_each_entry_safe(imp, next, &mine, node) {
+		if (!end_access(imp))
+			continue;
+		list_del(&imp->node);
+		import_free(imp);
+		gone++;
+	}
+
+	mutex_lock(&departed.lock);
+	list_splice(&mine, &departed.imports);
+	departed.count -= gone;
+	if (!departed.count) {
+		wake_up_all(&departed.empty);
+	} else {
+		departed.interval = min(departed.interval * 2, LATEST);
+		schedule_delayed_work(&departed.work, departed.interval);
+	}
+	mutex_unlock(&departed.lock);
+}
+
+static int import_attach(struct imported *imp)
+{
+	imp->attachment = dma_buf_attach(imp->dmabuf, device);
+	if (IS_ERR(imp->attachment))
+		return PTR_ERR(imp->attachment);
+
+	imp->sgt = dma_buf_map_attachment_unlocked(imp->attachment,
+						   DMA_BIDIRECTIONAL);
+	return PTR_ERR_OR_ZERO(imp->sgt);
+}
+
+/* An import with its pages granted, in no list; or an ERR_PTR. */
+static struct imported *
+import_create(const struct ioctl_gntdev_dmabuf_imp_to_refs *op)
+{
+	struct dma_buf *dmabuf = dma_buf_get(op->fd);
+	struct imported *imp;
+	int err;
+
+	if (IS_ERR(dmabuf))
+		return ERR_PTR(-ENOENT);
+	if (dmabuf->size != (u64)op->count << PAGE_SHIFT) {
+		dma_buf_put(dmabuf);
+		return ERR_PTR(-EINVAL);
+	}
+
+	imp = kvmalloc(struct_size(imp, refs, op->count), GFP_KERNEL_ACCOUNT);
+	if (!imp) {
+		dma_buf_put(dmabuf);
+		return ERR_PTR(-ENOMEM);
+	}
+	memset(imp, 0, sizeof(*imp));
+	imp->fd = op->fd;
+	imp->count = op->count;
+	imp->dmabuf = dmabuf;
+
+	err = import_attach(imp);
+	if (!err)
+		err = grant_pages(imp, op->domid);
+	if (err) {
+		import_end(imp);
+		return ERR_PTR(err);
+	}
+
+	return imp;
+}
+
+/**
+ * dmabuf_import_request() - IOCTL_GNTDEV_DMABUF_IMP_TO_REFS
+ * @inst: the instance
+ * @arg: struct ioctl_gntdev_dmabuf_imp_to_refs with room for its references
+ *
+ * Each call is an import of its own, be it of the same dma-buf. No other thread
+ * can release it before the references are told.
+ *
+ * Return: 0; -ENOENT if @fd is no dma-buf; -EINVAL if @count is not its size
+ * in pages, if @reserved is not 0, for a domid above 0x7fff and for a page that
+ * does not start at offset 0; -ENOSPC if there are no references left; -ENOMEM;
+ * what the exporter says; -EINTR if killed; -EFAULT.
+ */
+long dmabuf_import_request(struct instance *inst, void __user *arg)
+{
+	struct ioctl_gntdev_dmabuf_imp_to_refs __user *user = arg;
+	struct ioctl_gntdev_dmabuf_imp_to_refs op;
+	struct imported *imp;
+
+	if (copy_from_user(&op, user, offsetof(typeof(op), refs)))
+		return -EFAULT;
+	if (op.reserved || op.domid > DOMID_IDLE)
+		return -EINVAL;
+
+	imp = import_create(&op);
+	if (IS_ERR(imp))
+		return PTR_ERR(imp);
+
+	if (copy_to_user(user->refs, imp->refs,
+			 array_size(imp->count, sizeof(imp->refs[0])))) {
+		import_end(imp);
+		return -EFAULT;
+	}
+
+	trace_gntdev_import(imp->fd, imp->count);
+	mutex_lock(&inst->lock);
+	/* The newest first: that is whom a number means that is used twice. */
+	list_add(&imp->node, &inst->imports);
+	mutex_unlock(&inst->lock);
+
+	return 0;
+}
+
+/* How well a descriptor fits an import: not at all 0, by number 1, … */
+static int fitness(const struct imported *imp, u32 fd,
+		   const struct dma_buf *dmabuf)
+{
+	return 2 * (imp->dmabuf == dmabuf) + (imp->fd == fd);
+}
+
+/* Takes the best fit from the instance; the newest of those that are equal. */
+static struct imported *import_take(struct instance *inst, u32 fd,
+				    const struct dma_buf *dmabuf)
+{
+	struct imported *imp, *found = NULL;
+	int fits, best = 0;
+
+	mutex_lock(&inst->lock);
+	list_for_each_entry(imp, &inst->imports, node) {
+		fits = fitness(imp, fd, dmabuf);
+		if (fits > best) {
+			best = fits;
+			found = imp;
+		}
+	}
+	if (found)
+		list_del(&found->node);
+	mutex_unlock(&inst->lock);
+
+	return found;
+}
+
+/**
+ * dmabuf_release_request() - IOCTL_GNTDEV_DMABUF_IMP_RELEASE
+ * @inst: the instance
+ * @arg: struct ioctl_gntdev_dmabuf_imp_release
+ *
+ * Does not wait for the other side: while that has a page mapped, the page
+ * stays granted, and the dma-buf stays.
+ *
+ * Return: 0; -ENOENT if @fd names no import of the instance, neither as the
+ * descriptor of its dma-buf nor as the number that was imported; -EINVAL if
+ * @reserved is not 0; -EFAULT.
+ */
+long dmabuf_release_request(struct instance *inst, void __user *arg)
+{
+	struct ioctl_gntdev_dmabuf_imp_release op;
+	struct dma_buf *dmabuf;
+	struct imported *imp;
+
+	if (copy_from_user(&op, arg, sizeof(op)))
+		return -EFAULT;
+	if (op.reserved)
+		return -EINVAL;
+
+	dmabuf = dma_buf_get(op.fd);
+	imp = import_take(inst, op.fd, IS_ERR(dmabuf) ? NULL : dmabuf);
+	if (!IS_ERR(dmabuf))
+		dma_buf_put(dmabuf);
+	if (!imp)
+		return -ENOENT;
+
+	trace_gntdev_import_end(op.fd, imp->count);
+	import_end(imp);
+
+	return 0;
+}
+
+/**
+ * dmabuf_release_imports() - release all imports of an instance
+ * @inst: the instance, of which no descriptor is left
+ */
+void dmabuf_release_imports(struct instance *inst)
+{
+	struct imported *imp, *next;
+	LIST_HEAD(mine);
+
+	mutex_lock(&inst->lock);
+	list_splice_init(&inst->imports, &mine);
+	mutex_unlock(&inst->lock);
+
+	list_for_each_entry_safe(imp, next, &mine, node) {
+		list_del(&imp->node);
+		import_end(imp);
+	}
+}
+
+int __init import_init(void)
+{
+	mutex_init(&departed.lock);
+	INIT_LIST_HEAD(&departed.imports);
+	INIT_DELAYED_WORK(&departed.work, departed_look);
+	init_waitqueue_head(&departed.empty);
+
+	device = root_device_register("xen-gntdev-import");
+	if (IS_ERR(device))
+		return PTR_ERR(device);
+	set_dma_ops(device, &identity_ops);
+
+	return dma_coerce_mask_and_coherent(device, DMA_BIT_MASK(64));
+}
+
+static bool departed_all(void)
+{
+	bool all;
+
+	mutex_lock(&departed.lock);
+	all = !departed.count;
+	mutex_unlock(&departed.lock);
+
+	return all;
+}
+
+/* The module goes: waits for pages that other domains have mapped. */
+void import_exit(void)
+{
+	while (!wait_event_timeout(departed.empty, departed_all(), 10 * HZ))
+		pr_info("unloading waits for imports that other domains have mapped\n");
+	cancel_delayed_work_sync(&departed.work);
+	root_device_unregister(device);
+}

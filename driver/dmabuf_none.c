@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* For kernels without dma-bufs: their requests are unknown. */
+#include "gntdev.h"
+
+long dmabuf_export_request(struct instance *inst, void __user *arg)
+{
+	return -ENOTTY;
+}
+
+long dmabuf_wait_request(struct instance *inst, void __user *arg)
+{
+	return -ENOTTY;
+}
+
+long dmabuf_import_request(struct instance *inst, void __user *arg)
+{
+	return -ENOTTY;
+}
+
+long dmabuf_release_request(struct instance *inst, void __user *arg)
+{
+	return -ENOTTY;
+}
+
+void dmabuf_release_imports(struct instance *inst)
+{
+}
+
+int __init dmabuf_init(void)
+{
+	return 0;
+}
+
+void dmabuf_exit(void)
+{
+}
+
+/* Only dma-bufs ask for such memory. */
+int dma_memory_alloc(struct mapping *m, u32 flags)
+{
+	return -ENOMEM;
+}
+
+void dma_memory_put_pages(struct mapping *m, u32 first, u32 n)
+{
+}
+
+void dma_memory_free(struct dma_memory *memory)
+{
+}

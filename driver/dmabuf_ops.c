@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* What may be done to a dma-buf of ours: by devices, the kernel, programs. */
+#include "gntdev.h"
+#include "dmabuf.h"
+
+/* An attachment that is mapped: what a device has been told of the pages. */
+struct attachment {
+	struct list_head node; /* guarded by the export's lock */
+	struct device *dev;
+	struct sg_table sgt;
+	enum dma_data_direction dir;
+};
+
+static struct attachment *attachment_create(struct mapping *m,
+					    struct device *dev)
+{
+	struct attachment *a = kzalloc(sizeof(*a), GFP_KERNEL);
+
+	if (!a)
+		return NULL;
+
+	/*
+	 * Neighbours in our address space are none in the machine's. The DMA
+	 * API would see that, and copy, if there were entries of many pages.
+	 */
+	if (sg_alloc_table_from_pages_segment(&a->sgt, m->pages, m->count, 0,
+					      (size_t)m->count << PAGE_SHIFT,
+					      PAGE_SIZE, GFP_KERNEL)) {
+		kfree(a);
+		return NULL;
+	}
+	a->dev = dev;
+
+	return a;
+}
+
+static struct sg_table *buffer_map_dma(struct dma_buf_attachment *attach,
+				       enum dma_data_direction dir)
+{
+	struct exported *exp = attach->dmabuf->priv;
+	struct attachment *a = attachment_create(exp->mapping, attach->dev);
+	int err;
+
+	if (!a)
+		return ERR_PTR(-ENOMEM);
+
+	err = dma_map_sgtable(attach->dev, &a->sgt, dir, 0);
+	if (err) {
+		sg_free_table(&a->sgt);
+		kfree(a);
+		return ERR_PTR(err);
+	}
+	a->dir = dir;
+
+	mutex_lock(&exp->lock);
+	list_add(&a->node, &exp->attachments);
+	mutex_unlock(&exp->lock);
+
+	return &a->sgt;
+}
+
+static void buffer_unmap_dma(struct dma_buf_attachment *attach,
+			     struct sg_table *sgt, enum dma_data_direction dir)
+{
+	struct attachment *a = container_of(sgt, struct attachment, sgt);
+	struct exported *exp = attach->dmabuf->priv;
+
+	mutex_lock(&exp->lock);
+	list_del(&a->node);
+	mutex_unlock(&exp->lock);
+
+	dma_unmap_sgtable(attach->dev, sgt, dir, 0);
+	sg_free_table(sgt);
+	kfree(a);
+}
+
+/* Where a device does not see what a processor sees, and the other way round. */
+static int buffer_begin_cpu(struct dma_buf *dmabuf, enum dma_data_direction dir)
+{
+	struct exported *exp = dmabuf->priv;
+	struct attachment *a;
+
+	mutex_lock(&exp->lock);
+	list_for_each_entry(a, &exp->attachments, node)
+		dma_sync_sgtable_for_cpu(a->dev, &a->sgt, a->dir);
+	mutex_unlock(&exp->lock);
+
+	return 0;
+}
+
+static int buffer_end_cpu(struct dma_buf *dmabuf, enum dma_data_direction dir)
+{
+	struct exported *exp = dmabuf->priv;
+	struct attachment *a;
+
+	mutex_lock(&exp->lock);
+	list_for_each_entry(a, &exp->attachments, node)
+		dma_sync_sgtable_for_device(a->dev, &a->sgt, a->dir);
+	mutex_unlock(&exp->lock);
+
+	return 0;
+}
+
+/*
+ * The kernel has seen to it that the part is within the buffer. Each mmap has a
+ * window of its own, so there may be any number of them.
+ */
+static int buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
+{
+	struct exported *exp = dmabuf->priv;
+	struct window *w;
+	int err;
+
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+
+	w = window_create(exp->mapping, vma->vm_pgoff, vma_pages(vma));
+	if (!w)
+		return -ENOMEM;
+	w->writable = vma->vm_flags & VM_WRITE;
+	vma->vm_page_prot = dma_memory_prot(exp->mapping, vma->vm_page_prot);
+
+	err = window_show(w, vma);
+	if (err)
+		window_free(w);
+	else
+		vma->vm_ops = mode->buffer_vm_ops;
+
+	return err;
+}
+
+/* The kernel's one window of all the pages; it keeps count of its users. */
+static int buffer_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	void *at = export_vmap(dmabuf->priv);
+
+	if (IS_ERR(at))
+		return PTR_ERR(at);
+
+	iosys_map_set_vaddr(map, at);
+	return 0;
+}
+
+static void buffer_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	export_vunmap(dmabuf->priv, map->vaddr);
+}
+
+static void buffer_release(struct dma_buf *dmabuf)
+{
+	export_release(dmabuf->priv);
+}
+
+const struct dma_buf_ops export_ops = {
+	.map_dma_buf = buffer_map_dma,
+	.unmap_dma_buf = buffer_unmap_dma,
+	.begin_cpu_access = buffer_begin_cpu,
+	.end_cpu_access = buffer_end_cpu,
+	.mmap = buffer_mmap,
+	.vmap = buffer_vmap,
+	.vunmap = buffer_vunmap,
+	.release = buffer_release,
+};
