@@ -73,6 +73,7 @@ tests:
 		$(MAKE) -C tests/abi ARCH=$$arch && \
 		$(MAKE) -C tests/stress ARCH=$$arch || exit 1; \
 	done
+	for arch in amd64 arm64; do $(MAKE) -C tests/kernel ARCH=$$arch || exit 1; done
 	$(MAKE) -C tests/clients
 
 header-check:

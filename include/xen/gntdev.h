@@ -235,8 +235,12 @@ struct ioctl_gntdev_grant_copy {
  * when the instance is closed. They count towards the instance's maximum. The
  * descriptor is close-on-exec.
  *
+ * Any program may map the dma-buf, and any device attach to it; it is released
+ * when the last descriptor, mapping and attachment of it is gone.
+ *
  * EINVAL: @count is 0 or above `limit` or the maximum; unknown flags, or both;
- *	   @domid does not fit 16 bits; a grant that cannot be mapped.
+ *	   @domid does not fit 16 bits; a grant that cannot be mapped for
+ *	   writing.
  * ENOMEM: above the maximum with what is there; or no memory.
  */
 #define IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS \
@@ -282,6 +286,7 @@ struct ioctl_gntdev_dmabuf_exp_wait_released {
  * EINVAL: @count is not the buffer's size in pages; @domid does not fit 16
  *	   bits; @reserved is not 0; a page of the buffer does not start at
  *	   offset 0.
+ * ENOENT: @fd is no dma-buf.
  * ENOSPC: the domain has not as many grant references left.
  * ENOMEM: no memory.
  */

@@ -103,10 +103,15 @@ goes_down() {
 	point $? "$description"
 }
 
-# abi ARCH: the contract tests' programs, built.
+# abi ARCH: the contract tests' programs, and the module that one loads, built.
 abi() {
 	make -s -C tests/abi ARCH="$1" >&2 || {
 		point 1 "tests/abi builds for $1"
+		finish
+	}
+	[ "$1" != i386 ] || return 0
+	make -s -C tests/kernel ARCH="$1" >&2 || {
+		point 1 "tests/kernel builds for $1"
 		finish
 	}
 }

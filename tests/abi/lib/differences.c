@@ -166,6 +166,17 @@ static const struct group groups[] = {
 		},
 	},
 
+	{
+		DIFFERS | ON_MACHINE,
+		NO_DMABUFS,
+		{
+			"drivers_see_a_buffer_as_one_area_and_its_addresses",
+			"drivers_see_a_write_combining_buffer",
+			"drivers_see_a_coherent_buffer",
+			"area_that_drivers_saw_may_be_used_again",
+		},
+	},
+
 	/* Grave ones: not run there unless by name. */
 	{
 		DIFFERS,
