@@ -11,7 +11,7 @@ files() {
 	if git rev-parse --git-dir >/dev/null 2>&1; then
 		git ls-files --cached --others --exclude-standard
 	else
-		find . -path ./build -prune -o -type f -print | sed 's,^\./,,'
+		find . \( -path ./build -o -path ./.git \) -prune -o -type f -print | sed 's,^\./,,'
 	fi
 }
 
