@@ -25,30 +25,9 @@ struct foreign {
 	int device;
 	int fd;
 	unsigned int pages;
-	uint8_t *at;
+	uint8_t *at; /* NULL where a program does not see it */
 	uint32_t refs[SOME];
 };
-
-static struct foreign foreign_some(unsigned int pages)
-{
-	struct foreign foreign = {.device = dev_open(), .pages = pages};
-
-	foreign.fd = drm_export(drm_open(), pages);
-	foreign.at = buffer_mmap(foreign.fd, pages, READ_WRITE);
-	for (unsigned int i = 0; i < pages; i++)
-		fill_page(foreign.at + i * PAGE, i);
-	return foreign;
-}
-
-static struct foreign import_some(unsigned int pages)
-{
-	struct foreign foreign = foreign_some(pages);
-
-	EXPECT(dmabuf_import(foreign.device, foreign.fd, granter_domid(),
-			     foreign.refs, pages),
-	       0);
-	return foreign;
-}
 
 static bool is_granted(uint32_t ref)
 {
@@ -75,6 +54,67 @@ static void check_as_peer(int peer, unsigned int place, unsigned int number)
 	check_page(page, number);
 }
 
+/*
+ * Xen gives no write-combining pages to a PV domain without devices, and vgem
+ * wants them: there a program that looks at them never gets on.
+ */
+static bool program_sees_vgem(void)
+{
+	return world.auto_translated || !world.domid;
+}
+
+/* The other side writes it, through an import that is but for that. */
+static void fill_as_peer(int device, int fd, unsigned int pages)
+{
+	uint32_t *refs = calloc(pages, sizeof(*refs));
+	uint8_t page[PAGE];
+	int peer;
+
+	EXPECT(dmabuf_import(device, fd, granter_domid(), refs, pages), 0);
+	peer = must_map(refs, pages);
+	for (unsigned int i = 0; i < pages; i++) {
+		fill_page(page, i);
+		granter_map_write(peer, i * PAGE, page, PAGE);
+	}
+	granter_unmap(peer);
+	EXPECT(dmabuf_release(device, fd), 0);
+	free(refs);
+}
+
+/* Where this program sees the buffer, filled; NULL if it does not. */
+static uint8_t *fill(int device, int fd, unsigned int pages)
+{
+	uint8_t *at;
+
+	if (!program_sees_vgem()) {
+		fill_as_peer(device, fd, pages);
+		return NULL;
+	}
+	at = buffer_mmap(fd, pages, READ_WRITE);
+	for (unsigned int i = 0; i < pages; i++)
+		fill_page(at + i * PAGE, i);
+	return at;
+}
+
+static struct foreign foreign_some(unsigned int pages)
+{
+	struct foreign foreign = {.device = dev_open(), .pages = pages};
+
+	foreign.fd = drm_export(drm_open(), pages);
+	foreign.at = fill(foreign.device, foreign.fd, pages);
+	return foreign;
+}
+
+static struct foreign import_some(unsigned int pages)
+{
+	struct foreign foreign = foreign_some(pages);
+
+	EXPECT(dmabuf_import(foreign.device, foreign.fd, granter_domid(),
+			     foreign.refs, pages),
+	       0);
+	return foreign;
+}
+
 TEST(imported_pages_are_granted)
 {
 	struct foreign foreign = import_some(7);
@@ -85,9 +125,12 @@ TEST(imported_pages_are_granted)
 		check_as_peer(peer, i, i);
 	fill_page(page, 50);
 	granter_map_write(peer, 6 * PAGE, page, PAGE);
-	check_page(foreign.at + 6 * PAGE, 50);
-	fill_page(foreign.at, 51);
-	check_as_peer(peer, 0, 51);
+	check_as_peer(peer, 6, 50);
+	if (foreign.at) {
+		check_page(foreign.at + 6 * PAGE, 50);
+		fill_page(foreign.at, 51);
+		check_as_peer(peer, 0, 51);
+	}
 	granter_unmap(peer);
 }
 
@@ -372,7 +415,8 @@ TEST(pages_stay_while_the_other_side_has_them_mapped)
 	uint8_t *memory;
 
 	EXPECT(dmabuf_release(foreign.device, foreign.fd), 0);
-	must_munmap(foreign.at, 3);
+	if (foreign.at)
+		must_munmap(foreign.at, 3);
 	close(foreign.fd);
 	close(foreign.device);
 	memory = malloc(size);
@@ -427,11 +471,9 @@ TEST(each_page_of_a_merged_scatter_list_is_granted)
 {
 	const unsigned int pages = 500;
 	int fd = drm_export(drm_open(), pages), device = dev_open(), peer;
-	uint8_t *at = buffer_mmap(fd, pages, READ_WRITE);
 	uint32_t refs[500];
 
-	for (unsigned int i = 0; i < pages; i++)
-		fill_page(at + i * PAGE, i);
+	fill(device, fd, pages);
 	EXPECT(dmabuf_import(device, fd, granter_domid(), refs, pages), 0);
 	peer = must_map(refs, pages);
 	for (unsigned int i = 0; i < pages; i++)
