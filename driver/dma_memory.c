@@ -186,11 +186,17 @@ pgprot_t dma_memory_prot(const struct mapping *m, pgprot_t prot)
 
 int __init dma_memory_init(void)
 {
+	int err;
+
 	device = root_device_register("xen-gntdev-memory");
 	if (IS_ERR(device))
 		return PTR_ERR(device);
 
-	return dma_coerce_mask_and_coherent(device, DMA_BIT_MASK(64));
+	err = dma_coerce_mask_and_coherent(device, DMA_BIT_MASK(64));
+	if (err)
+		root_device_unregister(device);
+
+	return err;
 }
 
 void dma_memory_exit(void)

@@ -386,6 +386,8 @@ void dmabuf_release_imports(struct instance *inst)
 
 int __init import_init(void)
 {
+	int err;
+
 	mutex_init(&departed.lock);
 	INIT_LIST_HEAD(&departed.imports);
 	INIT_DELAYED_WORK(&departed.work, departed_look);
@@ -396,7 +398,11 @@ int __init import_init(void)
 		return PTR_ERR(device);
 	set_dma_ops(device, &identity_ops);
 
-	return dma_coerce_mask_and_coherent(device, DMA_BIT_MASK(64));
+	err = dma_coerce_mask_and_coherent(device, DMA_BIT_MASK(64));
+	if (err)
+		root_device_unregister(device);
+
+	return err;
 }
 
 static bool departed_all(void)
