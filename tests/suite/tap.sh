@@ -130,6 +130,8 @@ abi() {
 		finish
 	}
 	[ "$1" != i386 ] || return 0
+	# Which fetches what a module is built with.
+	lab/module "$1" >/dev/null
 	make -s -C tests/kernel ARCH="$1" >&2 || {
 		point 1 "tests/kernel builds for $1"
 		finish
