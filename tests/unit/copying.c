@@ -268,6 +268,24 @@ static void a_paged_out_page_is_tried_again_and_given_up(void)
 	world_stop();
 }
 
+/*
+ * A page whose address has lower 32 bits of PAGE, where nothing ever is. Those
+ * of the stack may hit a sanitizer's shadow.
+ */
+static void *page_above_4_gib(void)
+{
+	const uintptr_t four_gib = 1UL << 32;
+	uintptr_t at =
+		(uintptr_t)mmap(NULL, 2 * four_gib, PROT_NONE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+				0);
+
+	at = ((at + four_gib - 1) & ~(four_gib - 1)) + PAGE;
+	CHECK_EQ(mprotect((void *)at, PAGE, RW), 0);
+
+	return (void *)at;
+}
+
 static void thirty_two_bit_callers_are_served(void)
 {
 	struct {
@@ -276,6 +294,7 @@ static void thirty_two_bit_callers_are_served(void)
 	segment_t *s = mmap(NULL, PAGE, RW,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	unsigned char *byte = (unsigned char *)s + 2048;
+	void *above = page_above_4_gib();
 
 	world_start();
 	grant(1, false);
@@ -283,8 +302,9 @@ static void thirty_two_bit_callers_are_served(void)
 	/* What lies in the upper half is not the caller's. */
 	s->dest.virt = (void *)((uintptr_t)byte | 0xdead00000000UL);
 	op.segments = (uintptr_t)s;
+	memcpy(above, &op, sizeof(op));
 	CHECK_EQ(file_ioctl(world.task, world.file, _IOC(0, 'G', 8, 8),
-			    (unsigned long)&op, true),
+			    (unsigned long)above, true),
 		 -EFAULT);
 	memcpy(s + 1, &op, sizeof(op));
 	CHECK_EQ(file_ioctl(world.task, world.file, _IOC(0, 'G', 8, 8),
