@@ -9,11 +9,7 @@ built() {
 	make -s -f machine/build.mk && make -s -C tests/machine
 }
 check 'the command, the server, the library and the tests are built' built
-relay < <(
-	status=0
-	tests/machine/run-machine 2>&1 || status=$?
-	printf '\nstatus-was %s\n' "$status"
-)
+follow tests/machine/run-machine
 [ "$last_status" = 0 ]
 point $? 'tests/machine/run-machine ends well'
 installs() {

@@ -35,12 +35,7 @@ machine() {
 	shift 3
 	rm -rf "$work/m"
 	record "$description"
-	relay < <(
-		status=0
-		timeout -k 5 300 "$folder/gntdev" run --mode "$mode" --machine "$work/m" -- \
-			"$@" 2>&1 || status=$?
-		printf '\nstatus-was %s\n' "$status"
-	)
+	follow timeout -k 5 300 "$folder/gntdev" run --mode "$mode" --machine "$work/m" -- "$@"
 	record
 	[ "$last_status" = 0 ]
 	point $? "$description: all ran"

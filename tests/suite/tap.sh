@@ -74,6 +74,15 @@ relay() {
 	done
 }
 
+# follow COMMAND...: relays what it says; last_status is its status.
+follow() {
+	relay < <(
+		status=0
+		"$@" 2>&1 || status=$?
+		printf '\nstatus-was %s\n' "$status"
+	)
+}
+
 # lost_by_emulator: whether the last run's PVH guest went down without a word of
 # its kernel. QEMU's emulation of nested page tables does that now and then, to
 # guests without our driver too: see lab/README.md.
@@ -87,11 +96,7 @@ lost_by_emulator() {
 boot() {
 	record "$1"
 	shift
-	relay < <(
-		status=0
-		lab/run "$@" 2>&1 || status=$?
-		printf '\nstatus-was %s\n' "$status"
-	)
+	follow lab/run "$@"
 	record
 }
 
@@ -156,11 +161,7 @@ programs() {
 	}
 	for program in $(make -s -C "$folder" list); do
 		printf '# %s\n' "$folder/$program"
-		relay < <(
-			status=0
-			"$out/$program" 2>&1 || status=$?
-			printf '\nstatus-was %s\n' "$status"
-		)
+		follow "$out/$program"
 		[ "$last_status" = 0 ]
 		point $? "$folder/$program ends well"
 	done
