@@ -48,6 +48,7 @@ static struct mapping *mapping_alloc(u32 count)
 		return NULL;
 
 	memset(m, 0, sizeof(*m));
+	spin_lock_init(&m->lock);
 	m->ops.map = (void *)(m + 1);
 	m->pages = (void *)m->ops.map + ops_size(count);
 	window_init(&m->window, m, 0, count, m->pages + count);
@@ -88,6 +89,8 @@ struct mapping *mapping_create(const struct ioctl_gntdev_grant_ref *grants,
 		mapping_free(m);
 		return NULL;
 	}
+	m->held = count;
+	atomic_long_add(count, &counters.mapped);
 
 	return m;
 }
@@ -221,17 +224,21 @@ static void range_settle(struct instance *inst, struct grant_range *range,
 }
 
 /* Maps the range's grants and shows them in the VMA; all of them or none. */
-static int mapping_make(struct grant_range *range, struct vm_area_struct *vma)
+static int mapping_make(struct instance *inst, struct grant_range *range,
+			struct vm_area_struct *vma)
 {
 	struct mapping *m;
-	int err;
+	int err = 0;
 
 	m = mapping_create(range->grants, range->count, range->writable, 0);
 	if (!m)
 		return -ENOMEM;
 	m->range = range;
+	m->inst = inst;
 
-	err = grants_map(m);
+	/* Entries that are grant mappings, if there are any, will do. */
+	if (!mode->user_grants || !(vma->vm_flags & VM_ACCESS_FLAGS))
+		err = grants_map(m);
 	if (!err)
 		err = window_show(&m->window, vma);
 	if (err)
@@ -270,7 +277,7 @@ int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 	if (IS_ERR(range))
 		return PTR_ERR(range);
 
-	err = mapping_make(range, vma);
+	err = mapping_make(inst, range, vma);
 	trace_gntdev_mmap(index, range->count, writable, err);
 	if (!err)
 		atomic_inc(&inst->vmas);
@@ -345,6 +352,7 @@ static bool range_drop_vma(struct instance *inst, struct mapping *m)
 		range_enter(inst, range, RANGE_UNMAPPING);
 		m->notify = range->notify;
 		range->notify = NULL;
+		range->clears = false;
 	}
 	mutex_unlock(&inst->lock);
 
