@@ -20,7 +20,7 @@ prepare_display() {
 # Adds to the array qemu. The card is one whose driver imports a dma-buf of
 # anybody's and shows it: see lab/README.md.
 display_devices() {
-	qemu+=(-device cirrus-vga
+	qemu+=(-device "cirrus-vga,id=display"
 		-chardev "pipe,id=monitor,path=$RUN/monitor"
 		-mon "chardev=monitor,mode=control"
 		-chardev "pipe,id=screen,path=$RUN/screen"
@@ -48,10 +48,11 @@ ask_monitor() {
 
 # take_screendump NAME: the answer to who asked for it.
 take_screendump() {
-	local name=$1 new=$RUN/screendump why
+	local name=$1 new=$RUN/screendump request why
+	request="\"device\":\"display\",\"filename\":\"$new\",\"format\":\"${name##*.}\""
 	if ! [[ $name =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]*\.(ppm|png)$ ]]; then
 		echo "error '$name': expected a name that ends in .ppm or .png"
-	elif ! why=$(ask_monitor "{\"execute\":\"screendump\",\"arguments\":{\"filename\":\"$new\",\"format\":\"${name##*.}\"}}"); then
+	elif ! why=$(ask_monitor "{\"execute\":\"screendump\",\"arguments\":{$request}}"); then
 		echo "error $name: QEMU: $why"
 	elif ! mv "$new" "$display/$name"; then
 		echo "error $name: cannot be kept in $display"
