@@ -8,6 +8,8 @@
 LOADED_MODULES=(xen-evtchn xen-privcmd xenfs virtio_pci virtio_mmio virtio_console
 	virtio_blk xen-blkfront)
 OTHER_MODULES=(xen-gntalloc ext4 vgem udmabuf brd)
+# In dom0 alone, and when there is a display.
+DISPLAY_MODULES=(cirrus)
 
 # archive FOLDER FILE
 archive() {
@@ -23,12 +25,14 @@ kernel_dir() {
 	esac
 }
 
-# Copies the modules that the lab uses, with those that they depend on.
+# add_modules FROM TO [MODULE]...: copies the modules that the lab uses, and
+# those, with those that they depend on.
 add_modules() {
 	local from=$1 to=$2 release name file
+	shift 2
 	release=$(cat "$from/release")
 	mkdir -p "$to/lib/modules/$release" "$to/lib/lab/distribution"
-	for name in "${LOADED_MODULES[@]}" "${OTHER_MODULES[@]}"; do
+	for name in "${LOADED_MODULES[@]}" "${OTHER_MODULES[@]}" "$@"; do
 		modprobe -d "$from" -S "$release" --show-depends "$name" 2>/dev/null || true
 	done | awk '$1 == "insmod" { print $2 }' | sort -u | while read -r file; do
 		file=${file#"$from/"}
@@ -41,18 +45,21 @@ add_modules() {
 	cp "$from/lib/modules/$release/kernel/drivers/xen/xen-gntdev.ko" "$to/lib/lab/distribution/"
 }
 
-# make_base ARCH KERNEL FILE
+# make_base ARCH KERNEL [MODULE]... FILE
 make_base() {
-	local arch=$1 from root
+	local arch=$1 from root file=${*: -1}
 	from=$(kernel_dir "$arch" "$2")
+	set -- "${@:3:$#-3}"
 	root=$(mktemp -d "$RUN/base.XXXXXX")
 	mkdir -p "$root"/{bin,dev,proc,sys,lib/lab}
 	cp "$LAB_CACHE/$arch/busybox/bin/busybox" "$root/bin/"
 	cp "$LAB_DIR/guest/init" "$root/init"
 	chmod 755 "$root/init"
 	cp "$LAB_DIR"/guest/*.sh "$root/lib/lab/"
-	add_modules "$from" "$root"
-	archive "$root" "$3"
+	cp "$LAB_DIR/guest/screendump" "$root/bin/"
+	chmod 755 "$root/bin/screendump"
+	add_modules "$from" "$root" "$@"
+	archive "$root" "$file"
 	rm -rf "$root"
 }
 
@@ -129,11 +136,14 @@ hash_of() {
 }
 
 # The parts that are the same in every run.
+# base_image NAME ARCH KERNEL [MODULE]...
 base_image() {
-	cached_image "base-$1-$2" \
+	local name=$1
+	shift
+	cached_image "$name-$1-$2" \
 		"$(hash_of "$(kernel_dir "$1" "$2")/.packages" "$LAB_CACHE/$1/busybox/.packages" \
 			"$LAB_DIR/lib/image.sh" "$LAB_DIR"/guest/*)" \
-		make_base "$1" "$2"
+		make_base "$@"
 }
 
 tools_image() {
@@ -185,12 +195,14 @@ job_image() {
 # The memory disk of dom0, with that of its guest inside, in RUN/initrd.
 make_initrd() {
 	local base tools
-	base=$(base_image "$arch" "$kernel")
+	base=$(base_image base "$arch" "$kernel")
 	tools=$(tools_image "$arch")
 	if [ -n "$domu" ]; then
 		job_image "$domu" "$RUN/job"
 		cat "$base" "$tools" "$RUN/job" >"$RUN/domu"
 	fi
+	[ -z "$display" ] ||
+		base=$(base_image display "$arch" "$kernel" "${DISPLAY_MODULES[@]}")
 	job_image dom0 "$RUN/job"
 	cat "$base" "$tools" "$RUN/job" >"$RUN/initrd"
 }

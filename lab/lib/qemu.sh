@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2054 # commas belong to QEMU's options
 # The virtual machines. Software emulation throughout, so that the lab works
-# on any host; no network card, no display.
+# on any host; no network card, and a display only if one is asked for.
 
 # Kernel messages reach the console while booting only when they matter: the
 # emulated line is slow. init turns the rest on.
@@ -57,5 +57,6 @@ qemu_command() {
 	[ -z "$domu" ] || qemu+=(-chardev "file,id=guest,path=$RUN/guest.log"
 		-device virtserialport,chardev=guest,name=lab.guest)
 	# One nanosecond of the guest's time is one instruction.
+	[ -z "$display" ] || display_devices
 	[ "$count" = 0 ] || qemu+=(-icount "shift=0,sleep=off")
 }

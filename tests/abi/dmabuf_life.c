@@ -367,15 +367,44 @@ TEST(buffer_is_given_back_when_it_is_closed)
 	EQUAL(granter_wait_idle(buffer.refs, 4, 0), 0);
 }
 
-TEST(module_with_a_live_buffer_stays)
+/* How often the module is in use; -1 where there are no modules. */
+static int module_users(void)
 {
-	struct buffer buffer = export_some(2, 0);
+	FILE *file = fopen("/sys/module/xen_gntdev/refcnt", "r");
+	int users = -1;
 
-	close(buffer.device);
+	if (file) {
+		if (fscanf(file, "%d", &users) != 1)
+			users = -1;
+		fclose(file);
+	}
+	return users;
+}
+
+/* It is in use once more than before, and so it cannot be unloaded. */
+static void check_module_stays(int before)
+{
+	if (before >= 0)
+		EQUAL(module_users(), before + 1);
 	EXPECT(syscall(SYS_delete_module, "xen_gntdev", O_NONBLOCK) ? -errno
 								    : 0,
 	       -EAGAIN);
-	check_buffer(&buffer, buffer_mmap(buffer.fd, 2, READ_WRITE));
+}
+
+TEST(module_with_a_live_buffer_stays)
+{
+	int before = module_users();
+	struct buffer buffer = export_some(2, 0);
+	uint8_t *at;
+
+	close(buffer.device);
+	check_module_stays(before);
+	at = buffer_mmap(buffer.fd, 2, READ_WRITE);
+	close(buffer.fd);
+	check_module_stays(before);
+	check_buffer(&buffer, at);
+	must_munmap(at, 2);
+	EQUAL(module_users(), before);
 }
 
 TEST(device_attaches_and_lets_go)
@@ -391,6 +420,7 @@ TEST(device_attaches_and_lets_go)
 
 TEST(buffer_lives_until_its_last_attachment)
 {
+	int before = module_users();
 	struct buffer buffer = export_some(3, 0);
 	int drm = drm_open();
 	uint32_t handle = drm_import(drm, buffer.fd);
@@ -398,8 +428,10 @@ TEST(buffer_lives_until_its_last_attachment)
 	close(buffer.fd);
 	close(buffer.device);
 	EQUAL(granter_wait_idle(buffer.refs, 3, 100), 3);
+	check_module_stays(before);
 	drm_close(drm, handle);
 	check_given_back(&buffer);
+	EQUAL(module_users(), before);
 }
 
 TEST(attachments_end_in_any_order)

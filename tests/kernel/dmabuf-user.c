@@ -143,7 +143,8 @@ static int use(struct dma_buf *dmabuf)
 	err = dma_coerce_mask_and_coherent(dev, DMA_BIT_MASK(64));
 	/* In a PV domain without devices the DMA API knows nothing of Xen. */
 	if (!err)
-		err = attach_once(dmabuf, dev, xen_initial_domain());
+		err = attach_once(dmabuf, dev,
+				  xen_initial_domain() || !xen_pv_domain());
 	root_device_unregister(dev);
 
 	return err;
