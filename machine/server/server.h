@@ -167,7 +167,25 @@ bool answer_send(int fd, const struct answer *answer, const void *bytes,
 		 int passed);
 bool answer_value(int fd, int64_t value);
 
+/* ---- copier.c: copies that the calling process does ---- */
+
+struct copier;
+struct copier *copier_new(int fd, pid_t pid);
+void copier_free(struct copier *copier);
+/* Where what is behind a request of OP_COPY goes. */
+void *copier_room(struct copier *copier, size_t *size);
+/* What the process had to do is done. */
+void copier_end(struct copier *copier);
+/* The request; @bytes are in the room. */
+int64_t copier_ioctl(struct copier *copier, struct task *task,
+		     struct file *file, const struct request *request,
+		     size_t bytes);
+bool copier_answer(struct copier *copier, int64_t value);
+
 /* ---- view.c ---- */
+
+/* A descriptor of the same memory, for reading. */
+int view_reader(int memory);
 
 /* An answer that says what is mapped, in as many packets as it takes. */
 struct view_stream {

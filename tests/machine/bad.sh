@@ -79,10 +79,12 @@ other_mode() {
 check 'another mode than the machine'\''s' other_mode
 
 other_version() {
+	local version
+	version=$(sed -n 's/^#define PROTOCOL_VERSION \([0-9]*\)u$/\1/p' "$top/machine/protocol.h")
 	share 2 1 || return
-	said 125 'speaks version 1 of the protocol, this program 99' \
+	said 125 "speaks version $version of the protocol, this program 99" \
 		timeout 20 "$programs/other-version" run --machine "$machine" -- true &&
-		said 125 'cannot join the machine: .*speaks version 1' \
+		said 125 "cannot join the machine: .*speaks version $version" \
 			env GNTDEV_MACHINE="$machine" LD_PRELOAD="$programs/other-version.so" true &&
 		leave granter 0
 }
