@@ -6,6 +6,9 @@
 #include "faults.h"
 
 #define MAX_RULES 64
+/* What an operation may answer. */
+#define FIRST_STATUS GNTST_general_error
+#define LAST_STATUS GNTST_no_space
 
 static const struct {
 	const char *name;
@@ -358,7 +361,8 @@ static bool add_op_rule(int op, const char *text)
 		return false;
 	text = end + 1;
 	status = strtol(text, &end, 10);
-	if (end == text || *end || status < INT16_MIN || status > INT16_MAX)
+	if (end == text || *end || status < LAST_STATUS ||
+	    status > FIRST_STATUS)
 		return false;
 
 	return !machine_fail_op(op, nth, status);
@@ -369,6 +373,7 @@ static bool add_rule(int site, char kind, const char *text)
 {
 	struct rule rule = {.site = site};
 	double percent;
+	bool fits;
 	char *end;
 
 	if (kind == '%') {
@@ -386,12 +391,13 @@ static bool add_rule(int site, char kind, const char *text)
 	}
 
 	pthread_mutex_lock(&plan.lock);
-	if (plan.nrules < MAX_RULES)
+	fits = plan.nrules < MAX_RULES;
+	if (fits)
 		plan.rules[plan.nrules++] = rule;
 	arm();
 	pthread_mutex_unlock(&plan.lock);
 
-	return true;
+	return fits;
 }
 
 static bool seed_part(const char *text)
@@ -441,8 +447,8 @@ int machine_fail_spec(const char *spec, char *why, size_t size)
 		if (len < sizeof(part) && add_part(part))
 			continue;
 		snprintf(why, size,
-			 "'%s' is no failure: expected OP:N=STATUS (OP is map, kmap, umap, unmap or copy), SITE:N, SITE:N+, SITE%%PERCENT (SITE as kvmalloc, alloc or any) or seed=N",
-			 part);
+			 "'%s' is no failure: expected OP:N=STATUS (OP is map, kmap, umap, unmap or copy; STATUS %d to %d), SITE:N, SITE:N+, SITE%%PERCENT (SITE as kvmalloc, alloc or any) or seed=N, at most %d of a kind in all",
+			 part, FIRST_STATUS, LAST_STATUS, MAX_RULES);
 		return -EINVAL;
 	}
 

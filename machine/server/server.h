@@ -239,6 +239,8 @@ int served_open(struct process *process, enum served_file kind);
 
 /* A new connection; a thread finds out what it is for. */
 void hello_take(int fd);
+/* It is told why it is not served. */
+void hello_refuse(int fd, int error, const char *what);
 
 /* ---- main.c ---- */
 
@@ -258,6 +260,12 @@ void server_thread_done(void);
 void server_thread_helps(int change);
 /* The main thread looks around. */
 void server_wake(void);
+/*
+ * A connection, or -1. Where no descriptor is left it is only there to be told
+ * so, and is then to be given back.
+ */
+int server_accept(const struct watch *listener, bool *refused);
+void server_refused(int fd);
 /* A listening socket in the machine's directory. */
 int server_listen(const char *name);
 char *server_path(const char *name);
