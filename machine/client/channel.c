@@ -291,6 +291,7 @@ static void look_around(void)
 		return;
 	ranges_reset_lock();
 	careful_after_fork();
+	copy_after_fork();
 	drop_connections();
 	new_image(&channel.image);
 	register_process();
@@ -516,6 +517,7 @@ static void adopt(void)
 	drop_connections();
 	become_here();
 	careful_after_fork();
+	copy_after_fork();
 	channel.image = channel.next_image;
 	if (channel.fork_fd < 0)
 		return;

@@ -145,6 +145,7 @@ void memory_after_fork(void);
  * does not go: then it is asked for like any other request.
  */
 bool copy_call(const struct request *request, struct answer *answer);
+void copy_after_fork(void);
 
 /* ---- careful.c ---- */
 
