@@ -12,12 +12,12 @@ third_map() {
 }
 check 'map:3=-1 fails the third map, and no other' third_map
 
-# The bytes and the statuses of the others are as ever.
+# The second segment of the fifth round, whose bytes the program itself copies.
 copied() {
-	share 2 1 && act mapper --domain 2 --fail copy:2=-8 -- copy 1 "$refs" &&
+	share 2 1 && act mapper --domain 2 --fail copy:14=-8 -- copy 1 "$refs" &&
 		is "$line" 'copied 0 -8 -3' && leave mapper 0 && leave granter 0
 }
-check 'copy:2=-8 fails the second copy, and no other' copied
+check 'copy:14=-8 fails the fourteenth copy, and no other' copied
 
 # It stays mapped, is out of use and not the program's fault.
 refused() {
