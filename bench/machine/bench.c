@@ -31,7 +31,7 @@
 #define MOST 1024u /* mapped at once */
 #define GRANTS 8192u
 #define BATCH 256u
-#define ROUNDS 40
+#define ROUNDS 400
 
 /* As long as a request and an answer of the machine's. */
 #define REQUEST 56
@@ -56,7 +56,10 @@ static double now(void)
 	return time.tv_sec * 1e9 + time.tv_nsec;
 }
 
-/* The best of some rounds: others may be busy. In ns for each of count. */
+/*
+ * The best of many rounds, each shorter than a turn of the scheduler's: others
+ * may be busy. In ns for each of @count.
+ */
 static double best(void (*work)(void *), void *argument, unsigned int count)
 {
 	double least = 0;
@@ -115,10 +118,10 @@ static void trips(void)
 		echo(ends[1]);
 	}
 	close(ends[1]);
-	bare = best(bare_trip, &ends[0], 2000);
+	bare = best(bare_trip, &ends[0], 50);
 	close(ends[0]);
 	waitpid(child, NULL, 0);
-	ours = best(cheapest, NULL, 2000);
+	ours = best(cheapest, NULL, 50);
 	printf("round trip: bare socket %.2f us, SET_MAX_GRANTS %.2f us: %.2f times (aim: 1.5)\n",
 	       bare / 1e3, ours / 1e3, ours / bare);
 }
@@ -174,7 +177,7 @@ static void cycles(void)
 		double each;
 
 		map->count = counts[i];
-		each = best(cycle, map, 250 / counts[i] + 3);
+		each = best(cycle, map, 25 / counts[i] + 1);
 		printf("map, mmap, munmap, unmap of %4u pages: %8.1f us, %.2f us a page\n",
 		       counts[i], each / 1e3, each / 1e3 / counts[i]);
 	}
@@ -264,9 +267,9 @@ static void compare_copies(unsigned int batches, bool in, const char *where)
 	set_segments(in);
 	copying.batches = batches;
 	copying.next = 0;
-	plain = best(plain_copy, NULL, 32);
+	plain = best(plain_copy, NULL, 8);
 	memset(to, 2, GRANTS * PAGE);
-	ours = best(copy, NULL, 32);
+	ours = best(copy, NULL, 8);
 	check_copies(batches);
 	printf("copy of %u pages %s, %s: memcpy %.2f GB/s, GRANT_COPY %.2f GB/s: %.2f times its speed (aim: 0.5)\n",
 	       BATCH, in ? "into grants" : "out of grants", where,
