@@ -17,6 +17,11 @@ CFLAGS ?= -O2 -g
 WARNINGS := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -pthread
 SANITIZERS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
 
+# The machine is many small functions in many files; as one it is faster.
+ifeq ($(SAN)$(COVERAGE)$(findstring clang,$(CC)),)
+LTO := -flto=auto -ffat-lto-objects
+endif
+
 SERVER := $(patsubst $(TOP)/%.c,$(O)/obj/%.o,$(wildcard $(TOP)/machine/server/*.c))
 CLIENT := $(patsubst $(TOP)/%.c,$(O)/obj/%.o,$(wildcard $(TOP)/machine/client/*.c))
 TOOL := $(patsubst $(TOP)/%.c,$(O)/obj/%.o,$(wildcard $(TOP)/tool/*.c))
@@ -29,17 +34,17 @@ $(O)/gntdev: $(TOOL) $(PROGRAM)
 	@$(CC) $(CFLAGS) -o $@ $^
 
 $(O)/gntdev-server: $(SERVER) $(LIBMACHINE)
-	@$(CC) $(CFLAGS) $(SANITIZERS) $(if $(COVERAGE),--coverage) -pthread -o $@ $^
+	@$(CC) $(CFLAGS) $(LTO) $(SANITIZERS) $(if $(COVERAGE),--coverage) -pthread -o $@ $^
 
 # Linked against nothing but the C library, and no name of it shows.
 $(O)/libgntdev-preload.so: $(CLIENT) $(PROGRAM)
 	@$(CC) $(CFLAGS) -shared -pthread -Wl,-z,now -Wl,--no-undefined -o $@ $^ -ldl
 
-$(SERVER): EXTRA := $(SANITIZERS)
+$(SERVER): EXTRA := $(LTO) $(SANITIZERS)
 $(CLIENT) $(PROGRAM): EXTRA := -fPIC -fvisibility=hidden
 
 # Other flags, other objects; and whether valgrind is to be told things.
-FLAGS := $(CC) $(CFLAGS) $(SANITIZERS) $(wildcard /usr/include/valgrind/memcheck.h)
+FLAGS := $(CC) $(CFLAGS) $(LTO) $(SANITIZERS) $(wildcard /usr/include/valgrind/memcheck.h)
 $(shell mkdir -p $(O)/obj && { echo '$(FLAGS)' | cmp -s - $(O)/obj/flags || \
 	echo '$(FLAGS)' > $(O)/obj/flags; })
 
@@ -49,7 +54,8 @@ $(O)/obj/%.o: $(TOP)/%.c $(O)/obj/flags
 	@$(CC) $(WARNINGS) $(CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
 
 $(O)/libmachine.a: FORCE
-	@$(MAKE) -s -C $(TOP)/machine O=$(O) SAN=$(SAN)
+	@$(MAKE) -s -C $(TOP)/machine O=$(O) SAN=$(SAN) \
+		$(if $(LTO),OPT='-O2 $(LTO)' AR=gcc-ar)
 
 .PHONY: FORCE
 FORCE:

@@ -268,6 +268,10 @@ void file_dup(struct file *file);
 void file_close(struct task *task, struct file *file);
 long file_ioctl(struct task *task, struct file *file, unsigned int cmd,
 		unsigned long arg, bool compat);
+/* The same for a caller that does a part of it, see struct errand. */
+struct errand;
+long file_ioctl_helped(struct task *task, struct file *file, unsigned int cmd,
+		       unsigned long arg, bool compat, struct errand *errand);
 /* The lines that the driver adds to /proc/PID/fdinfo/FD. */
 size_t file_fdinfo(struct file *file, char *buf, size_t size);
 /* Names of the device and an arbitrary value of the caller's. */
@@ -290,6 +294,64 @@ short file_poll(struct file *file);
  */
 void file_on_readable(struct file *file,
 		      void (*readable)(struct file *, void *), void *arg);
+
+/* ---- callers that help ---- */
+
+/*
+ * Another process's memory is slow to reach. So a caller may send along what a
+ * request reads of it, and may do itself what the request does to it in the
+ * end: copies between it and domains' memory, and then the bytes that have
+ * changed of what it had sent. The driver and the hypervisor decide all as
+ * ever, and a grant is in use until its copies are done. What cannot go this
+ * way has all that is outstanding done first, and the rest goes the usual way.
+ */
+#define ERRAND_COPIES 512
+#define ERRAND_PIECES 2
+
+struct errand_copy {
+	uint64_t addr; /* in the program's memory */
+	uint64_t offset; /* in the domain's */
+	uint32_t size;
+	uint16_t domid;
+	uint16_t in; /* into the program's memory; else out of it */
+};
+
+struct errand {
+	/* Filled in by who calls; size 0: no piece. */
+	struct errand_piece {
+		uint64_t addr;
+		size_t size;
+		unsigned char *bytes;
+		/* Zeroes at first: what has changed; 1: writable, -1: not. */
+		size_t first, last;
+		int writable;
+	} pieces[ERRAND_PIECES];
+	/* Whether the caller reaches a domain's memory. */
+	bool (*reaches)(struct errand *errand, unsigned int domid, bool write);
+	/* Has done what there is so far; it is done on return. */
+	void (*run)(struct errand *errand);
+	/*
+	 * Whether what the call left is done by now. Called with locks of the
+	 * machine's held, on any thread, until errand_end().
+	 */
+	bool (*is_done)(struct errand *errand);
+
+	/* What is to be done when the call returns, in this order. */
+	unsigned int count;
+	struct errand_copy copies[ERRAND_COPIES];
+
+	/* The machine's own: grants that are in use by the copies. */
+	unsigned int grant_count;
+	struct errand_grant {
+		struct domain *granter;
+		uint32_t ref;
+		bool readonly;
+	} grants[ERRAND_COPIES];
+	struct errand *next;
+};
+
+/* It is done, or nobody is there any more to do it; may be called again. */
+void errand_end(struct errand *errand);
 
 /* ---- memory ---- */
 

@@ -25,7 +25,7 @@
 
 /* Raised with every change below struct hello; that itself never changes. */
 #ifndef PROTOCOL_VERSION
-#define PROTOCOL_VERSION 1u
+#define PROTOCOL_VERSION 2u
 #endif
 #define PROTOCOL_MAGIC "gntdev\n"
 
@@ -94,6 +94,13 @@ enum operation {
 	OP_CLEAR_REFS, /* a: what was written */
 	/* On a run's connection: its program has ended. */
 	OP_END,
+	/*
+	 * As OP_IOCTL, for GRANT_COPY, by a process that does the copying. A
+	 * struct offer is behind it, and what that says.
+	 */
+	OP_COPY,
+	/* After an answer with ANSWER_WORK and ANSWER_MORE: it is done. */
+	OP_DONE,
 };
 
 enum served_file {
@@ -138,6 +145,34 @@ struct answer {
 #define ANSWER_LAST 8u /* OP_END: the machine ends too */
 #define ANSWER_UNKNOWN 16u /* @inode is of no device of this machine */
 #define ANSWER_TEXT 32u /* said at any time on a run: a line for people */
+#define ANSWER_WORK 64u /* OP_COPY: a struct work is behind it */
+
+/*
+ * Copies are done in the calling process, where its own memory is near. What it
+ * sends along spares the server the reading; what of it has changed comes back
+ * with the copies to be done. Of domains' memory a process has windows: all of
+ * a domain's. It gets one, for reading or for writing too, beside the last
+ * answer to a call that could have used it; @extra is its name.
+ */
+#define WINDOWS 8
+#define WINDOW(domid, write) ((domid) | (write) << 16)
+#define WINDOW_NONE UINT32_MAX
+#define OFFER_BYTES 12288 /* of segments */
+#define OFFER_ARGUMENT 16 /* of the request's own structure */
+
+struct offer {
+	uint64_t segments; /* where they are; they are behind the argument */
+	uint64_t size; /* of what is sent of them */
+	/* Where a number is that is that high when the work is done. */
+	uint64_t counter, number;
+	uint32_t windows[WINDOWS];
+};
+
+struct work {
+	uint32_t copies; /* of struct errand_copy: behind this */
+	uint32_t bytes; /* behind those, to be put back after the copies */
+	uint64_t at; /* where */
+};
 
 /*
  * Neighbouring pages of a view, behind the answer to OP_MMAP and OP_VIEW. They

@@ -95,6 +95,12 @@ static void parse_option(struct options *options, int option)
 		options->report = true;
 		break;
 	case 'f':
+		if (!*optarg)
+			die(STATUS_FAILED, "--fail: expected what is to fail");
+		if (options->fail)
+			die(STATUS_FAILED,
+			    "--fail %s: given before; separate failures by commas",
+			    optarg);
 		if (strlen(optarg) >= HELLO_TEXT)
 			die(STATUS_FAILED,
 			    "--fail: %zu characters, expected at most %d",

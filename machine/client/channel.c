@@ -26,12 +26,6 @@
 /* What the C library calls the program. */
 extern char *program_invocation_short_name;
 
-/* A connection for calls; used by who has changed it from free to busy. */
-struct line {
-	atomic_int busy;
-	atomic_int fd; /* -1: to be made */
-};
-
 static struct {
 	bool on;
 	char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -82,8 +76,8 @@ static int move_up(int fd)
 	return higher;
 }
 
-static ssize_t receive(int fd, struct answer *answer, void *bytes, size_t size,
-		       int *passed)
+ssize_t channel_receive(int fd, struct answer *answer, void *bytes, size_t size,
+			int *passed)
 {
 	union {
 		struct cmsghdr header;
@@ -116,7 +110,7 @@ static ssize_t receive(int fd, struct answer *answer, void *bytes, size_t size,
 	return got - sizeof(*answer);
 }
 
-static bool send_all(int fd, const void *bytes, size_t size)
+bool channel_send(int fd, const void *bytes, size_t size)
 {
 	ssize_t sent;
 
@@ -189,8 +183,8 @@ static int connect_as(enum connection_kind kind, uint64_t child, char *why,
 		return fd;
 	permit_server(fd);
 	got = -EIO;
-	if (send_all(fd, &hello, sizeof(hello)))
-		got = receive(fd, &answer, why, size - 1, &passed);
+	if (channel_send(fd, &hello, sizeof(hello)))
+		got = channel_receive(fd, &answer, why, size - 1, &passed);
 	if (got >= 0) {
 		why[got] = '\0';
 		if (answer.value >= 0)
@@ -296,6 +290,8 @@ static void look_around(void)
 	if (!here || __atomic_exchange_n(here, 1, __ATOMIC_RELAXED))
 		return;
 	ranges_reset_lock();
+	careful_after_fork();
+	copy_after_fork();
 	drop_connections();
 	new_image(&channel.image);
 	register_process();
@@ -317,7 +313,7 @@ static struct line *take_line(void)
 }
 
 /* A connection for a call: a line's, or for this once. */
-static int line_begin(struct line **line)
+int channel_begin_call(struct line **line)
 {
 	char why[512];
 	int fd;
@@ -337,7 +333,7 @@ static int line_begin(struct line **line)
 	return fd < 0 ? -EIO : fd;
 }
 
-static void line_end(struct line *line, int fd, bool good)
+void channel_end_call(struct line *line, int fd, bool good)
 {
 	if (line && good) {
 		line->busy = 0;
@@ -369,14 +365,14 @@ static ssize_t call(const struct request *request, struct answer *answer,
 {
 	int saved = errno;
 	struct line *line;
-	int fd = line_begin(&line);
+	int fd = channel_begin_call(&line);
 	ssize_t got = -EIO;
 
 	*passed = -1;
 	if (fd >= 0) {
-		if (send_all(fd, request, sizeof(*request)))
-			got = receive(fd, answer, bytes, size, passed);
-		line_end(line, fd, got >= 0);
+		if (channel_send(fd, request, sizeof(*request)))
+			got = channel_receive(fd, answer, bytes, size, passed);
+		channel_end_call(line, fd, got >= 0);
 	}
 	if (got < 0)
 		answer->value = -EIO;
@@ -389,13 +385,13 @@ int64_t channel_call(const struct request *request, struct answer *answer)
 {
 	int saved = errno;
 	struct line *line;
-	int fd = line_begin(&line);
+	int fd = channel_begin_call(&line);
 	bool good = false;
 
 	if (fd >= 0) {
-		good = send_all(fd, request, sizeof(*request)) &&
+		good = channel_send(fd, request, sizeof(*request)) &&
 		       receive_answer(fd, answer);
-		line_end(line, fd, good);
+		channel_end_call(line, fd, good);
 	}
 	if (!good)
 		answer->value = -EIO;
@@ -430,22 +426,23 @@ int64_t channel_stream(const struct request *request, packet_fn each, void *arg,
 	struct answer answer = {.value = -EIO, .flags = ANSWER_MORE};
 	char bytes[ANSWER_BYTES];
 	struct line *line;
-	int fd = line_begin(&line);
+	int fd = channel_begin_call(&line);
 	int passed;
 	bool good;
 
 	*flags = 0;
 	if (fd < 0)
 		return fd;
-	good = send_all(fd, request, sizeof(*request));
+	good = channel_send(fd, request, sizeof(*request));
 	while (good && answer.flags & ANSWER_MORE) {
-		good = receive(fd, &answer, bytes, sizeof(bytes), &passed) >= 0;
+		good = channel_receive(fd, &answer, bytes, sizeof(bytes),
+				       &passed) >= 0;
 		if (good)
 			each(&answer, bytes, passed, arg);
 		if (passed >= 0)
 			raw(SYS_close, passed);
 	}
-	line_end(line, fd, good);
+	channel_end_call(line, fd, good);
 	*flags = answer.flags;
 
 	return good ? answer.value : -EIO;
@@ -519,12 +516,14 @@ static void adopt(void)
 
 	drop_connections();
 	become_here();
+	careful_after_fork();
+	copy_after_fork();
 	channel.image = channel.next_image;
 	if (channel.fork_fd < 0)
 		return;
 	permit_server(channel.fork_fd);
-	if (send_all(channel.fork_fd, &request, sizeof(request)) &&
-	    receive(channel.fork_fd, &answer, NULL, 0, &passed) >= 0 &&
+	if (channel_send(channel.fork_fd, &request, sizeof(request)) &&
+	    channel_receive(channel.fork_fd, &answer, NULL, 0, &passed) >= 0 &&
 	    !answer.value)
 		channel.process_fd = channel.fork_fd;
 	else

@@ -13,6 +13,7 @@
 
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -67,6 +68,23 @@ int64_t channel_stream(const struct request *request, packet_fn each, void *arg,
 /* What has ended before is done with when it returns. */
 void channel_sync(void);
 
+/* A connection for a call; used by who has changed it from free to busy. */
+struct line {
+	atomic_int busy;
+	atomic_int fd; /* -1: to be made */
+	/* Of copies: how many were done, and room for what an answer says. */
+	atomic_ullong counter;
+	void *room;
+};
+
+/* The connection of a line, or for this once (NULL); negative: there is none. */
+int channel_begin_call(struct line **line);
+void channel_end_call(struct line *line, int fd, bool good);
+/* A packet and what is behind the answer; the length of that, or -EIO. */
+ssize_t channel_receive(int fd, struct answer *answer, void *bytes, size_t size,
+			int *passed);
+bool channel_send(int fd, const void *bytes, size_t size);
+
 /* Descriptors that the program does not know of. */
 bool channel_owns(int fd);
 /* The lowest of them from @fd on, or -1. */
@@ -119,6 +137,25 @@ int memory_remap_pages(void *addr, size_t length, int prot, size_t offset,
 void memory_clear_refs(int what);
 /* In a child: it has only what a child inherits. */
 void memory_after_fork(void);
+
+/* ---- copy.c ---- */
+
+/*
+ * GRANT_COPY as the server decides it and this process does it. False if that
+ * does not go: then it is asked for like any other request.
+ */
+bool copy_call(const struct request *request, struct answer *answer);
+void copy_after_fork(void);
+
+/* ---- careful.c ---- */
+
+/* Around such copies; what is in @mask is for the end. */
+void careful_begin(sigset_t *mask);
+void careful_end(const sigset_t *mask);
+/* False if a part of it could not be read or written: the rest is left off. */
+bool careful_copy(void *to, const void *from, size_t size);
+/* In a child. */
+void careful_after_fork(void);
 
 /* ---- device.c ---- */
 

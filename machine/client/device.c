@@ -270,6 +270,14 @@ static void tell_valgrind(unsigned long number, void *argument)
 					  sizeof(copy->segments[i].status));
 }
 
+static int64_t ask(const struct request *request, struct answer *answer)
+{
+	if (request->a == IOCTL_GNTDEV_GRANT_COPY && copy_call(request, answer))
+		return answer->value;
+
+	return channel_call(request, answer);
+}
+
 int device_ioctl(int fd, unsigned long number, void *argument)
 {
 	struct request request = {
@@ -290,7 +298,7 @@ int device_ioctl(int fd, unsigned long number, void *argument)
 	if (request.a == EVTCHN_RESET && device_is_known(request.inode))
 		drain(fd);
 	do {
-		result = channel_call(&request, &answer);
+		result = ask(&request, &answer);
 	} while (answer.flags & ANSWER_UNKNOWN &&
 		 device_is_another(fd, &request.inode));
 	if (answer.flags & ANSWER_UNKNOWN)

@@ -6,6 +6,9 @@
 #include "faults.h"
 
 #define MAX_RULES 64
+/* What an operation may answer. */
+#define FIRST_STATUS GNTST_general_error
+#define LAST_STATUS GNTST_no_space
 
 static const struct {
 	const char *name;
@@ -138,13 +141,14 @@ static bool rules_fail(enum fault_site site)
 
 bool fault(enum fault_site site, unsigned int *variant)
 {
+	struct context *c = context();
 	bool fails;
 
 	/* The task is being set up by a test, not in the kernel. */
-	if (!context()->outer)
+	if (!c->outer)
 		return false;
 	if (!__atomic_load_n(&plan.armed, __ATOMIC_RELAXED)) {
-		__atomic_fetch_add(&plan.sites, 1, __ATOMIC_RELAXED);
+		c->sites++;
 		return false;
 	}
 
@@ -171,6 +175,12 @@ bool fault(enum fault_site site, unsigned int *variant)
 	pthread_mutex_unlock(&plan.lock);
 
 	return fails;
+}
+
+void faults_passed(unsigned int count)
+{
+	if (count)
+		__atomic_fetch_add(&plan.sites, count, __ATOMIC_RELAXED);
 }
 
 static bool op_rules_fail(enum machine_op op, s16 *status)
@@ -352,7 +362,8 @@ static bool add_op_rule(int op, const char *text)
 		return false;
 	text = end + 1;
 	status = strtol(text, &end, 10);
-	if (end == text || *end || status < INT16_MIN || status > INT16_MAX)
+	if (end == text || *end || status < LAST_STATUS ||
+	    status > FIRST_STATUS)
 		return false;
 
 	return !machine_fail_op(op, nth, status);
@@ -363,6 +374,7 @@ static bool add_rule(int site, char kind, const char *text)
 {
 	struct rule rule = {.site = site};
 	double percent;
+	bool fits;
 	char *end;
 
 	if (kind == '%') {
@@ -380,12 +392,13 @@ static bool add_rule(int site, char kind, const char *text)
 	}
 
 	pthread_mutex_lock(&plan.lock);
-	if (plan.nrules < MAX_RULES)
+	fits = plan.nrules < MAX_RULES;
+	if (fits)
 		plan.rules[plan.nrules++] = rule;
 	arm();
 	pthread_mutex_unlock(&plan.lock);
 
-	return true;
+	return fits;
 }
 
 static bool seed_part(const char *text)
@@ -435,8 +448,8 @@ int machine_fail_spec(const char *spec, char *why, size_t size)
 		if (len < sizeof(part) && add_part(part))
 			continue;
 		snprintf(why, size,
-			 "'%s' is no failure: expected OP:N=STATUS (OP is map, kmap, umap, unmap or copy), SITE:N, SITE:N+, SITE%%PERCENT (SITE as kvmalloc, alloc or any) or seed=N",
-			 part);
+			 "'%s' is no failure: expected OP:N=STATUS (OP is map, kmap, umap, unmap or copy; STATUS %d to %d), SITE:N, SITE:N+, SITE%%PERCENT (SITE as kvmalloc, alloc or any) or seed=N, at most %d of a kind in all",
+			 part, FIRST_STATUS, LAST_STATUS, MAX_RULES);
 		return -EINVAL;
 	}
 

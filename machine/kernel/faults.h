@@ -42,6 +42,8 @@ enum fault_site {
 bool fault(enum fault_site site, unsigned int *variant);
 /* Whether this operation shall fail, and with which status. */
 bool fault_op(enum machine_op op, bool user, s16 *status);
+/* Sites of a call that is over, which counted them itself. */
+void faults_passed(unsigned int count);
 void faults_seed(u64 seed);
 
 #endif /* MACHINE_KERNEL_FAULTS_H */

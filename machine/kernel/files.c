@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "calls.h"
+#include "errand.h"
 #include "faults.h"
 #include "files.h"
 #include "user.h"
@@ -314,17 +315,25 @@ void holders_exit(struct task *task)
 long file_ioctl(struct task *task, struct file *file, unsigned int cmd,
 		unsigned long arg, bool compat)
 {
+	return file_ioctl_helped(task, file, cmd, arg, compat, NULL);
+}
+
+long file_ioctl_helped(struct task *task, struct file *file, unsigned int cmd,
+		       unsigned long arg, bool compat, struct errand *errand)
+{
 	struct context c;
 	long ret = -ENOTTY;
 
 	get_file(file);
 	call_begin(&c, task, NULL);
+	c.errand = errand;
 	if (compat && file->f_op->compat_ioctl)
 		ret = file->f_op->compat_ioctl(file, cmd, (u32)arg);
 	else if (file->f_op->unlocked_ioctl)
 		ret = file->f_op->unlocked_ioctl(file, cmd, arg);
 	if (!user_flush())
 		ret = -EFAULT;
+	errand_leave();
 	call_end(&c);
 	fput(file);
 

@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "context.h"
+#include "faults.h"
 #include "user.h"
 
 #define MAX_CLASSES 32
@@ -31,7 +32,7 @@ struct context *context(void)
 void context_enter(struct context *c, struct task *task, struct domain *domain)
 {
 	/* Only a thread that sleeps lets another context run in it. */
-	user_flush();
+	user_settle();
 	memset(c, 0, sizeof(*c));
 	c->outer = context();
 	c->task = task;
@@ -51,6 +52,7 @@ void context_leave(struct context *c)
 		machine_fatal("still atomic on return to the program: %s",
 			      c->atomic_why);
 	user_maps_free(c->maps);
+	faults_passed(c->sites);
 	here = c->outer;
 }
 

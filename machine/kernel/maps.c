@@ -13,7 +13,7 @@
 #include "vm.h"
 
 struct user_maps {
-	FILE *file;
+	int fd; /* the task's */
 	bool complete; /* all stretches are known, from the text */
 	size_t count, size;
 	struct stretch *stretches;
@@ -44,8 +44,6 @@ void user_maps_free(struct user_maps *maps)
 {
 	if (!maps)
 		return;
-	if (maps->file)
-		fclose(maps->file);
 	free(maps->stretches);
 	free(maps);
 }
@@ -88,12 +86,18 @@ static void add_line(struct user_maps *maps, const char *line)
 	add(maps, &s);
 }
 
+/* The text from its beginning: several calls may be reading the same file. */
 static void read_all(struct user_maps *maps)
 {
-	char line[4352];
+	char path[64], line[4352];
+	FILE *file;
 
-	while (fgets(line, sizeof(line), maps->file))
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", maps->fd);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
 		add_line(maps, line);
+	if (file)
+		fclose(file);
 	maps->complete = true;
 }
 
@@ -105,7 +109,7 @@ static const struct stretch *ask(struct user_maps *maps, unsigned long addr)
 	};
 	struct stretch s;
 
-	if (ioctl(fileno(maps->file), PROCMAP_QUERY, &query)) {
+	if (ioctl(maps->fd, PROCMAP_QUERY, &query)) {
 		if (errno == ENOTTY)
 			read_all(maps);
 		return NULL;
@@ -133,18 +137,43 @@ static const struct stretch *look_up(const struct user_maps *maps,
 	return NULL;
 }
 
+void user_maps_forget(struct task *task)
+{
+	int fd = __atomic_exchange_n(&task->maps, -1, __ATOMIC_ACQ_REL);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Opened once: that takes longer than a question. */
+static int open_maps(struct task *task)
+{
+	int fd = __atomic_load_n(&task->maps, __ATOMIC_ACQUIRE), none = -1;
+	char path[64];
+
+	if (fd >= 0)
+		return fd;
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)task->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 ||
+	    __atomic_compare_exchange_n(&task->maps, &none, fd, false,
+					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return fd;
+	close(fd);
+
+	return none;
+}
+
 static struct user_maps *maps_of(struct task *task)
 {
 	struct context *c = context();
-	char path[64];
 
 	if (c->maps)
 		return c->maps;
 	c->maps = calloc(1, sizeof(*c->maps));
 	if (!c->maps)
 		machine_fatal("no memory for a program's maps");
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)task->pid);
-	c->maps->file = fopen(path, "re");
+	c->maps->fd = open_maps(task);
 
 	return c->maps;
 }
@@ -154,7 +183,7 @@ const struct stretch *maps_find(struct task *task, unsigned long addr)
 	struct user_maps *maps = maps_of(task);
 	const struct stretch *found = look_up(maps, addr);
 
-	if (found || !maps->file || maps->complete)
+	if (found || maps->fd < 0 || maps->complete)
 		return found;
 
 	return ask(maps, addr) ?: look_up(maps, addr);

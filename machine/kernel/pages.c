@@ -43,34 +43,59 @@ void pages_start(void)
 	pool.addresses = reserve(MAX_PAGES * PAGE_SIZE, PROT_NONE);
 }
 
+/* As many as there are, up to @n. */
+static int pages_new(enum page_kind kind, int n, struct page **pages)
+{
+	int got, i;
+
+	pthread_mutex_lock(&pool.lock);
+	for (got = 0; got < n; got++) {
+		pages[got] = pool.free;
+		if (pages[got])
+			pool.free = pages[got]->next_free;
+		else if (pool.used < MAX_PAGES)
+			pages[got] = &pool.pages[pool.used++];
+		else
+			break;
+	}
+	pthread_mutex_unlock(&pool.lock);
+
+	for (i = 0; i < got; i++) {
+		memset(pages[i], 0, sizeof(*pages[i]));
+		pages[i]->kind = kind;
+		__atomic_store_n(&pages[i]->count, 1, __ATOMIC_RELAXED);
+	}
+
+	return got;
+}
+
 struct page *page_new(enum page_kind kind)
 {
 	struct page *page;
 
+	return pages_new(kind, 1, &page) ? page : NULL;
+}
+
+/* A list of them, by next_free. */
+static void pages_free(struct page *first)
+{
+	struct page *last = first;
+
+	if (!first)
+		return;
+	for (; last->next_free; last = last->next_free)
+		last->kind = PAGE_FREE;
+	last->kind = PAGE_FREE;
 	pthread_mutex_lock(&pool.lock);
-	page = pool.free;
-	if (page)
-		pool.free = page->next_free;
-	else if (pool.used < MAX_PAGES)
-		page = &pool.pages[pool.used++];
+	last->next_free = pool.free;
+	pool.free = first;
 	pthread_mutex_unlock(&pool.lock);
-	if (!page)
-		return NULL;
-
-	memset(page, 0, sizeof(*page));
-	page->kind = kind;
-	__atomic_store_n(&page->count, 1, __ATOMIC_RELAXED);
-
-	return page;
 }
 
 static void page_free(struct page *page)
 {
-	page->kind = PAGE_FREE;
-	pthread_mutex_lock(&pool.lock);
-	page->next_free = pool.free;
-	pool.free = page;
-	pthread_mutex_unlock(&pool.lock);
+	page->next_free = NULL;
+	pages_free(page);
 }
 
 struct page *page_at(u64 addr)
@@ -109,7 +134,8 @@ void get_page(struct page *page)
 		machine_fatal("get_page of a page that nobody holds");
 }
 
-void put_page(struct page *page)
+/* Whether it was the last reference, and the page is to be freed. */
+static bool drop(struct page *page)
 {
 	int left;
 
@@ -117,11 +143,16 @@ void put_page(struct page *page)
 	left = __atomic_sub_fetch(&page->count, 1, __ATOMIC_ACQ_REL);
 	if (left < 0)
 		machine_fatal("put_page: more references dropped than taken");
-	if (left)
-		return;
-	if (page->kind == PAGE_GRANT)
+	if (!left && page->kind == PAGE_GRANT)
 		machine_fatal("put_page: a grant's page goes to the allocator");
-	page_free(page);
+
+	return !left;
+}
+
+void put_page(struct page *page)
+{
+	if (drop(page))
+		page_free(page);
 }
 
 void *page_address(const struct page *page)
@@ -232,8 +263,8 @@ static int pin_plain(struct task *task, unsigned long start, int n, bool write,
 	if (!vm_is_plain(task->mm, start, n * PAGE_SIZE) ||
 	    user_pages(task, start, n, write) != n)
 		return 0;
+	n = pages_new(PAGE_USER, n, pages);
 	for (i = 0; i < n; i++) {
-		pages[i] = page_new(PAGE_USER);
 		pages[i]->task = task;
 		pages[i]->addr = start + i * PAGE_SIZE;
 		pages[i]->pins = 1;
@@ -271,8 +302,9 @@ int pin_user_pages_fast(unsigned long start, int nr_pages,
 		nr_pages = nr_pages / 2;
 	}
 
-	if (pin_plain(c->task, start, nr_pages, write, pages))
-		return nr_pages;
+	i = pin_plain(c->task, start, nr_pages, write, pages);
+	if (i)
+		return i;
 	for (i = 0; i < nr_pages; i++) {
 		pages[i] = pin_one(c->task, start + i * PAGE_SIZE, write);
 		if (!pages[i])
@@ -283,20 +315,38 @@ int pin_user_pages_fast(unsigned long start, int nr_pages,
 	return i ? i : -EFAULT;
 }
 
+/* Whether the page is to be freed. */
+static bool unpin(struct page *page)
+{
+	/* It stands for this one pin, so nobody else can have it. */
+	if (page->kind == PAGE_USER && page->pins == 1 &&
+	    page_count(page) == 1) {
+		page->pins = 0;
+		return true;
+	}
+	if (!__atomic_fetch_sub(&page->pins, 1, __ATOMIC_RELAXED))
+		machine_fatal("a page is unpinned that was not pinned");
+
+	return drop(page);
+}
+
 void unpin_user_pages_dirty_lock(struct page **pages, unsigned long npages,
 				 bool make_dirty)
 {
+	struct page *unused = NULL;
 	unsigned long i;
 
 	might_sleep();
 	for (i = 0; i < npages; i++) {
 		check_live(pages[i], "unpin_user_pages_dirty_lock");
-		if (!__atomic_fetch_sub(&pages[i]->pins, 1, __ATOMIC_RELAXED))
-			machine_fatal("a page is unpinned that was not pinned");
 		if (pages[i]->written && !make_dirty)
 			machine_fatal("a page was written and not marked dirty");
-		put_page(pages[i]);
+		if (!unpin(pages[i]))
+			continue;
+		pages[i]->next_free = unused;
+		unused = pages[i];
 	}
+	pages_free(unused);
 }
 
 unsigned int pages_leaks(FILE *out, long leaked)

@@ -2,6 +2,7 @@
 /* Tasks: their calls, how they come and go. */
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "calls.h"
 #include "files.h"
@@ -60,7 +61,8 @@ struct task *task_new(struct domain *d, pid_t pid)
 	if (!task)
 		machine_fatal("no memory for a task");
 	task->domain = d;
-	task->pid = pid;
+	task->maps = -1;
+	task_set_pid(task, pid);
 	task->mm = mm_new(task);
 	INIT_LIST_HEAD(&task->files);
 	pthread_mutex_lock(&tasks.lock);
@@ -112,6 +114,7 @@ void task_exec(struct task *task)
 	call_begin(&c, task, NULL);
 	drop_mm(task);
 	call_end(&c);
+	user_maps_forget(task);
 }
 
 void task_exit(struct task *task)
@@ -133,6 +136,7 @@ void task_exit(struct task *task)
 	list_del(&task->node);
 	pthread_mutex_unlock(&tasks.lock);
 	mm_free(task->mm);
+	user_maps_forget(task);
 	free(task);
 }
 
@@ -149,6 +153,7 @@ pid_t task_pid(const struct task *task)
 void task_set_pid(struct task *task, pid_t pid)
 {
 	task->pid = pid;
+	task->here = pid == getpid();
 }
 
 void tasks_each(void (*fn)(struct task *task, void *arg), void *arg)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "context.h"
+#include "errand.h"
 #include "faults.h"
 #include "maps.h"
 #include "user.h"
@@ -34,6 +35,10 @@ bool user_read(struct task *task, void *to, u64 from, size_t size)
 	struct iovec local = {to, size};
 	struct iovec user = {(void *)(uintptr_t)from, size};
 
+	if (errand_read(task, to, from, size))
+		return true;
+	errand_stop();
+
 	return !size || process_vm_readv(task->pid, &local, 1, &user, 1, 0) ==
 				(ssize_t)size;
 }
@@ -42,6 +47,8 @@ bool user_write(struct task *task, u64 to, const void *from, size_t size)
 {
 	struct iovec local = {(void *)from, size};
 	struct iovec user = {(void *)(uintptr_t)to, size};
+
+	errand_stop();
 
 	return !size || process_vm_writev(task->pid, &local, 1, &user, 1, 0) ==
 				(ssize_t)size;
@@ -72,6 +79,7 @@ void user_copyv(struct task *task, const struct iovec *local,
 	ssize_t done;
 	size_t size = 0;
 
+	errand_stop();
 	for (i = 0; i < count; i++)
 		size += local[i].iov_len;
 	nl = merge(local, l, count);
@@ -123,6 +131,12 @@ bool user_flush(void)
 	puts_.page = 0;
 
 	return good;
+}
+
+void user_settle(void)
+{
+	user_flush();
+	errand_stop();
 }
 
 /* The task whose memory may be touched here, and now. */
@@ -184,6 +198,8 @@ int machine_put_user(void __user *to, const void *value, size_t size)
 
 	if (fault(SITE_PUT_USER, &variant))
 		return -EFAULT;
+	if (errand_put(task, (uintptr_t)to, value, size))
+		return 0;
 	if (!page || page != puts_.page || puts_.count == MAX_PUTS ||
 	    offset + size > PAGE_SIZE) {
 		/* Shows that the page can be written. */
@@ -259,7 +275,7 @@ int user_pages(struct task *task, unsigned long addr, int pages, bool write)
 	int done;
 
 	puts_.lost = !user_flush();
-	if (task->pid == getpid()) {
+	if (task->here) {
 		if (!madvise((void *)addr, pages * PAGE_SIZE, advice))
 			return pages;
 		/* A kernel before 5.14 has no such advice. */

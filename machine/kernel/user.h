@@ -40,6 +40,8 @@ int machine_put_user(void __user *to, const void *value, size_t size);
  * program took its memory away at that very time.
  */
 bool user_flush(void);
+/* Also what the caller was to do: somebody else may look at it now. */
+void user_settle(void);
 
 /* Copies by the model itself, with no rules and no sites. */
 bool user_read(struct task *task, void *to, u64 from, size_t size);
@@ -55,5 +57,7 @@ int user_pages(struct task *task, unsigned long addr, int pages, bool write);
 /* What a call has learned of the task's address space. */
 struct user_maps;
 void user_maps_free(struct user_maps *maps);
+/* Its address space is another one, or gone. */
+void user_maps_forget(struct task *task);
 
 #endif /* MACHINE_KERNEL_USER_H */

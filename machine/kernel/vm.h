@@ -159,6 +159,8 @@ void mmu_interval_set_seq(struct mmu_interval_notifier *sub, unsigned long seq);
 struct task {
 	struct mm_struct *mm;
 	pid_t pid;
+	bool here; /* it is this very process */
+	int maps; /* atomic: its /proc/PID/maps, or -1 */
 	struct domain *domain;
 	int killed; /* atomic: a fatal signal is pending */
 	struct list_head node; /* of all tasks */

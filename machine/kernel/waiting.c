@@ -234,7 +234,7 @@ long schedule_timeout_killable(long timeout)
 	long left;
 
 	might_sleep();
-	user_flush();
+	user_settle();
 	if (!task)
 		machine_fatal("a thread of the kernel's own waits for a signal");
 	if (fatal_signal_pending(task))

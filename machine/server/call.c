@@ -48,6 +48,9 @@ struct call {
 	struct process *process;
 	const struct request *request;
 	struct device *device; /* NULL: none is named */
+	struct copier *copier; /* NULL: no copy yet */
+	size_t bytes; /* behind the request, in the copier's room */
+	bool copied; /* the copier answers */
 	/* What is answered when the call is over, see call_answer(). */
 	int64_t value;
 	uint32_t flags; /* ANSWER_* */
@@ -86,6 +89,18 @@ static int64_t call_ioctl(const struct call *call)
 
 	return file_ioctl(call->process->task, call->device->file, request->a,
 			  request->b, call->process->compat);
+}
+
+/* By a process that does the copying, or would have if it had been asked. */
+static int64_t call_copy(struct call *call)
+{
+	call->copied = call->bytes && !call->process->compat &&
+		       call->device->file;
+	if (!call->copied)
+		return call_ioctl(call);
+
+	return copier_ioctl(call->copier, call->process->task,
+			    call->device->file, call->request, call->bytes);
 }
 
 static int64_t call_mmap(struct call *call)
@@ -177,6 +192,8 @@ static int64_t call_do(struct call *call)
 	switch (call->request->op) {
 	case OP_IOCTL:
 		return call_ioctl(call);
+	case OP_COPY:
+		return call_copy(call);
 	case OP_MMAP:
 		return call_mmap(call);
 	case OP_OPEN:
@@ -195,8 +212,8 @@ static int64_t call_do(struct call *call)
 
 static bool names_a_device(const struct request *request)
 {
-	return request->op == OP_IOCTL || request->op == OP_MMAP ||
-	       request->op == OP_FDINFO;
+	return request->op == OP_IOCTL || request->op == OP_COPY ||
+	       request->op == OP_MMAP || request->op == OP_FDINFO;
 }
 
 /*
@@ -208,6 +225,8 @@ static bool call_answer(struct call *call)
 	struct answer answer = {.value = call->value, .flags = call->flags};
 	struct view_stream stream = {.fd = call->fd, .flags = call->flags};
 
+	if (call->copied)
+		return copier_answer(call->copier, call->value);
 	if (call->request->op != OP_MMAP || call->value)
 		return answer_send(call->fd, &answer, NULL, -1);
 
@@ -223,6 +242,7 @@ static bool serve(struct call *call)
 
 	call->flags = 0;
 	call->answered = false;
+	call->copied = false;
 	if (!process_enter(process, call->request->inode, &call->device))
 		return false;
 	if (names_a_device(call->request) && !call->device) {
@@ -236,6 +256,26 @@ static bool serve(struct call *call)
 	return call->answered ? call->value : call_answer(call);
 }
 
+/* The next request, with what is behind it if there is room for that. */
+static bool receive(struct call *call, struct request *request)
+{
+	struct iovec parts[] = {{request, sizeof(*request)}, {NULL, 0}};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+	ssize_t size;
+
+	parts[1].iov_base = copier_room(call->copier, &parts[1].iov_len);
+	size = recvmsg(call->fd, &message, 0);
+	/* Whoever speaks again has done what was left to it. */
+	copier_end(call->copier);
+	if (size < (ssize_t)sizeof(*request))
+		return false;
+	call->bytes = size - sizeof(*request);
+	if (request->op == OP_COPY && !call->copier)
+		call->copier = copier_new(call->fd, call->process->pid);
+
+	return true;
+}
+
 void call_serve(int fd, struct process *process)
 {
 	struct request request;
@@ -245,9 +285,10 @@ void call_serve(int fd, struct process *process)
 		.request = &request,
 	};
 
-	while (recv(fd, &request, sizeof(request), 0) == sizeof(request)) {
+	while (receive(&call, &request)) {
 		process_settle();
 		if (!serve(&call))
 			break;
 	}
+	copier_free(call.copier);
 }

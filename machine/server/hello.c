@@ -171,7 +171,7 @@ static void *thread(void *arg)
 }
 
 /* Whoever it is has sent its hello already, or sends it in a moment. */
-static void turn_away(int fd, int error)
+void hello_refuse(int fd, int error, const char *what)
 {
 	struct timeval patience = {.tv_usec = 200000};
 	struct hello hello;
@@ -179,11 +179,8 @@ static void turn_away(int fd, int error)
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	(void)!recv(fd, &hello, sizeof(hello), 0);
-	snprintf(why, sizeof(why),
-		 "the machine's server cannot start another thread: %s",
-		 strerror(-error));
+	snprintf(why, sizeof(why), "%s: %s", what, strerror(-error));
 	refuse(fd, error, why);
-	close(fd);
 }
 
 void hello_take(int fd)
@@ -198,7 +195,9 @@ void hello_take(int fd)
 		connection->pid = ucred.pid;
 	error = server_thread(thread, connection);
 	if (error) {
-		turn_away(fd, error);
+		hello_refuse(fd, error,
+			     "the machine's server cannot start another thread");
+		close(fd);
 		free(connection);
 	}
 }

@@ -136,15 +136,56 @@ void server_thread_helps(int change)
 	pthread_mutex_unlock(&state);
 }
 
+/* Given up for a connection, so that who comes can be told of the limit. */
+static int spare = -1;
+
+static void keep_spare(void)
+{
+	if (spare < 0)
+		spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+int server_accept(const struct watch *listener, bool *refused)
+{
+	int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+
+	*refused = false;
+	if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
+		return fd;
+	if (spare >= 0)
+		close(spare);
+	spare = -1;
+	fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+	*refused = fd >= 0;
+	/* Somebody else was faster, and will be done some day. */
+	if (fd < 0)
+		usleep(10000);
+
+	return fd;
+}
+
+void server_refused(int fd)
+{
+	close(fd);
+	keep_spare();
+}
+
 static void on_listener(struct watch *watch, uint32_t events)
 {
-	int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC);
+	bool refused;
+	int fd = server_accept(watch, &refused);
 
 	(void)events;
 	if (fd < 0)
 		return;
 	server.used = true;
-	hello_take(fd);
+	if (!refused) {
+		hello_take(fd);
+		return;
+	}
+	hello_refuse(fd, -EMFILE,
+		     "the machine's server has no descriptor left for it");
+	server_refused(fd);
 }
 
 static void on_signal(struct watch *watch, uint32_t events)
@@ -247,7 +288,10 @@ static void start_watching(void)
 	sigaddset(&set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	/* A limit of files' sizes is an error like others. */
+	signal(SIGXFSZ, SIG_IGN);
 
+	keep_spare();
 	watch_init();
 	listener.ready = on_listener;
 	listener.fd = server_listen(SOCKET_FILE);

@@ -167,7 +167,25 @@ bool answer_send(int fd, const struct answer *answer, const void *bytes,
 		 int passed);
 bool answer_value(int fd, int64_t value);
 
+/* ---- copier.c: copies that the calling process does ---- */
+
+struct copier;
+struct copier *copier_new(int fd, pid_t pid);
+void copier_free(struct copier *copier);
+/* Where what is behind a request of OP_COPY goes. */
+void *copier_room(struct copier *copier, size_t *size);
+/* What the process had to do is done. */
+void copier_end(struct copier *copier);
+/* The request; @bytes are in the room. */
+int64_t copier_ioctl(struct copier *copier, struct task *task,
+		     struct file *file, const struct request *request,
+		     size_t bytes);
+bool copier_answer(struct copier *copier, int64_t value);
+
 /* ---- view.c ---- */
+
+/* A descriptor of the same memory, for reading. */
+int view_reader(int memory);
 
 /* An answer that says what is mapped, in as many packets as it takes. */
 struct view_stream {
@@ -221,6 +239,8 @@ int served_open(struct process *process, enum served_file kind);
 
 /* A new connection; a thread finds out what it is for. */
 void hello_take(int fd);
+/* It is told why it is not served. */
+void hello_refuse(int fd, int error, const char *what);
 
 /* ---- main.c ---- */
 
@@ -240,6 +260,12 @@ void server_thread_done(void);
 void server_thread_helps(int change);
 /* The main thread looks around. */
 void server_wake(void);
+/*
+ * A connection, or -1. Where no descriptor is left it is only there to be told
+ * so, and is then to be given back.
+ */
+int server_accept(const struct watch *listener, bool *refused);
+void server_refused(int fd);
 /* A listening socket in the machine's directory. */
 int server_listen(const char *name);
 char *server_path(const char *name);

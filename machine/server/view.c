@@ -17,7 +17,7 @@
 static int *readers;
 static int reader_count;
 
-static int reader(int memory)
+int view_reader(int memory)
 {
 	char path[64];
 	int fd;
@@ -112,7 +112,7 @@ void view_add(struct view_stream *stream, const struct view *view)
 		else if (page->writable)
 			add_page(stream, address, page->fd, page->offset);
 		else
-			add_page(stream, address, reader(page->fd),
+			add_page(stream, address, view_reader(page->fd),
 				 page->offset);
 	}
 }

@@ -535,10 +535,13 @@ static void *connection(void *arg)
 
 static void on_listener(struct watch *watch, uint32_t events)
 {
-	int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC);
+	bool refused;
+	int fd = server_accept(watch, &refused);
 
 	(void)events;
-	if (fd >= 0 && server_thread(connection, (void *)(intptr_t)fd))
+	if (refused)
+		server_refused(fd);
+	else if (fd >= 0 && server_thread(connection, (void *)(intptr_t)fd))
 		close(fd);
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * GNTTABOP_copy. Copies between a grant and a program's pinned memory are
- * gathered: a system call for each would cost more than the copying.
+ * gathered: a system call for each would cost more than the copying. If the
+ * calling process can, it does them itself, which costs the least.
  */
 #include "xen.h"
+#include "../kernel/errand.h"
 #include "../kernel/faults.h"
 #include "../kernel/pages.h"
 #include "../kernel/user.h"
@@ -21,6 +23,14 @@ struct side {
 	struct page *page;
 };
 
+/* The hypervisor's lock is held in all of this but while bytes are copied. */
+
+/* What a hypercall's operations have in common. */
+struct batch {
+	struct domain *caller;
+	struct domain *granter; /* the last one */
+};
+
 /* Copies that wait to be done together, in one direction, for one task. */
 struct gather {
 	unsigned int count;
@@ -32,11 +42,8 @@ struct gather {
 
 static void side_release(const struct side *side)
 {
-	if (!side->granter)
-		return;
-	hypervisor_lock();
-	grant_release(side->granter, side->ref, side->readonly);
-	hypervisor_unlock();
+	if (side->granter)
+		grant_release(side->granter, side->ref, side->readonly);
 }
 
 static void gather_flush(struct gather *g)
@@ -45,13 +52,11 @@ static void gather_flush(struct gather *g)
 
 	if (!g->count)
 		return;
+	hypervisor_unlock();
 	user_copyv(g->task, g->local, g->user, g->count, g->write);
 	hypervisor_lock();
-	for (side = g->sides; side < g->sides + g->count; side++) {
-		if (side->granter)
-			grant_release(side->granter, side->ref, side->readonly);
-	}
-	hypervisor_unlock();
+	for (side = g->sides; side < g->sides + g->count; side++)
+		side_release(side);
 	g->count = 0;
 }
 
@@ -89,7 +94,18 @@ static s16 claim_local(struct domain *caller, const struct gnttab_copy_ptr *ptr,
 	}
 }
 
-static s16 claim(struct domain *caller, const struct gnttab_copy_ptr *ptr,
+/* Most operations of a batch are for the same granter; none ever goes. */
+static struct domain *find_granter(struct batch *batch, domid_t domid)
+{
+	if (domid == DOMID_SELF)
+		return batch->caller;
+	if (!batch->granter || batch->granter->id != domid)
+		batch->granter = domain_find(domid);
+
+	return batch->granter;
+}
+
+static s16 claim(struct batch *batch, const struct gnttab_copy_ptr *ptr,
 		 bool is_grant, struct side *side)
 {
 	struct domain *granter;
@@ -97,13 +113,13 @@ static s16 claim(struct domain *caller, const struct gnttab_copy_ptr *ptr,
 	s16 status;
 
 	if (!is_grant)
-		return claim_local(caller, ptr, side);
+		return claim_local(batch->caller, ptr, side);
 
-	granter = ptr->domid == DOMID_SELF ? caller : domain_find(ptr->domid);
+	granter = find_granter(batch, ptr->domid);
 	if (!granter)
 		return GNTST_bad_domain;
-	status = grant_acquire(caller, granter, ptr->u.ref, side->readonly,
-			       &pfn);
+	status = grant_acquire(batch->caller, granter, ptr->u.ref,
+			       side->readonly, &pfn);
 	if (status)
 		return status;
 	side->granter = granter;
@@ -124,27 +140,24 @@ static s16 check_domids(const struct gnttab_copy *op)
 }
 
 /* Both ends of an operation, in use; or a status, and neither is. */
-static s16 claim_both(struct domain *caller, const struct gnttab_copy *op,
+static s16 claim_both(struct batch *batch, const struct gnttab_copy *op,
 		      struct side *source, struct side *dest)
 {
 	s16 status = check_domids(op);
 
 	if (status)
 		return status;
-	hypervisor_lock();
-	status = claim(caller, &op->source, op->flags & GNTCOPY_source_gref,
+	status = claim(batch, &op->source, op->flags & GNTCOPY_source_gref,
 		       source);
 	if (!status)
-		status = claim(caller, &op->dest, op->flags & GNTCOPY_dest_gref,
+		status = claim(batch, &op->dest, op->flags & GNTCOPY_dest_gref,
 			       dest);
-	hypervisor_unlock();
 	if (!status && (op->source.offset + op->len > (int)PAGE_SIZE ||
 			op->dest.offset + op->len > (int)PAGE_SIZE))
 		status = GNTST_bad_copy_arg;
 	if (status) {
 		side_release(source);
-		if (dest->granter)
-			side_release(dest);
+		side_release(dest);
 	}
 
 	return status;
@@ -165,7 +178,27 @@ static void gather_add(struct gather *g, struct task *task, bool write,
 	g->count++;
 }
 
-static void copy_one(struct domain *caller, struct gnttab_copy *op,
+/* The caller does it, if it can. */
+static bool left_to_caller(const struct side *user, const struct side *grant,
+			   u16 len, bool in)
+{
+	struct errand_order order = {
+		.task = user->task,
+		.addr = user->addr,
+		.size = len,
+		.in = in,
+		.granter = grant->granter,
+		.ref = grant->ref,
+	};
+
+	if (!user->task || !grant->granter)
+		return false;
+	order.offset = grant->memory - grant->granter->memory;
+
+	return errand_take(&order);
+}
+
+static void copy_one(struct batch *batch, struct gnttab_copy *op,
 		     struct gather *g)
 {
 	struct side source = {.readonly = true}, dest = {.readonly = false};
@@ -173,7 +206,7 @@ static void copy_one(struct domain *caller, struct gnttab_copy *op,
 	bool to_grant = op->flags & GNTCOPY_dest_gref;
 
 	if (!fault_op(MACHINE_OP_COPY, false, &op->status))
-		op->status = claim_both(caller, op, &source, &dest);
+		op->status = claim_both(batch, op, &source, &dest);
 	event.status = op->status;
 	event.domain = to_grant ? op->dest.domid : op->source.domid;
 	event.ref = to_grant ? op->dest.u.ref : op->source.u.ref;
@@ -183,6 +216,11 @@ static void copy_one(struct domain *caller, struct gnttab_copy *op,
 
 	if (dest.page && dest.page->kind != PAGE_GRANT)
 		dest.page->written = true;
+	if (left_to_caller(&dest, &source, op->len, true) ||
+	    left_to_caller(&source, &dest, op->len, false))
+		return;
+	/* Those that it has taken come first. */
+	errand_stop_locked();
 	if (dest.task) {
 		gather_add(g, dest.task, true, source.memory, dest.addr,
 			   op->len, &source);
@@ -191,7 +229,9 @@ static void copy_one(struct domain *caller, struct gnttab_copy *op,
 			   op->len, &dest);
 	} else {
 		gather_flush(g);
+		hypervisor_unlock();
 		memory_copy(dest.memory, source.memory, op->len);
+		hypervisor_lock();
 		side_release(&source);
 		side_release(&dest);
 	}
@@ -199,11 +239,14 @@ static void copy_one(struct domain *caller, struct gnttab_copy *op,
 
 void grant_copies(struct domain *caller, struct gnttab_copy *ops, u32 count)
 {
+	struct batch batch = {.caller = caller};
 	struct gather g;
 	u32 i;
 
 	g.count = 0;
+	hypervisor_lock();
 	for (i = 0; i < count; i++)
-		copy_one(caller, &ops[i], &g);
+		copy_one(&batch, &ops[i], &g);
 	gather_flush(&g);
+	hypervisor_unlock();
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "xen.h"
+#include "../kernel/errand.h"
 
 /* References below are the toolstack's: console, xenstore. */
 #define FIRST_FREE_REF 8
@@ -327,6 +328,8 @@ int domain_ungrant(struct domain *d, uint32_t ref)
 	if (ref >= d->entries)
 		return -EINVAL;
 	hypervisor_lock();
+	if (d->table[ref].flags & (GTF_reading | GTF_writing))
+		errand_settle();
 	if (!(d->table[ref].flags & (GTF_reading | GTF_writing))) {
 		d->table[ref].flags = 0;
 		if (ref >= FIRST_FREE_REF)
@@ -354,6 +357,7 @@ uint16_t domain_grant_flags(const struct domain *d, uint32_t ref)
 	uint16_t flags;
 
 	hypervisor_lock();
+	errand_settle();
 	flags = ref < d->entries ? d->table[ref].flags : 0;
 	hypervisor_unlock();
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "xen.h"
+#include "../kernel/errand.h"
 #include "../kernel/faults.h"
 #include "../kernel/pages.h"
 
@@ -95,6 +96,8 @@ s16 grant_swap(struct domain *d, u32 one, u32 other)
 	hypervisor_lock();
 	a = &d->table[one];
 	b = &d->table[other];
+	if ((a->flags | b->flags) & in_use)
+		errand_settle();
 	if ((a->flags | b->flags) & in_use) {
 		status = GNTST_eagain;
 	} else {

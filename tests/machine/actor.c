@@ -8,6 +8,7 @@
  *	map DOMID REF...	maps them; prints "mapped"
  *	notify DOMID REF PORT	maps one, to be told of; prints "mapped"
  *	copy DOMID REF		copies from and to a grant; prints "copied"
+ *	copies DOMID REF	copies for as long as it goes; prints why it ends
  *	bind DOMID PORT		binds a port; prints "bound PORT"
  *	attempts		maps a page of its own ten times; prints a
  *				letter each, y or n, and ends
@@ -132,7 +133,7 @@ static void play_notify(unsigned int domid, unsigned int ref,
 /* Both ways, and a bad reference's own status. */
 static void play_copy(unsigned int domid, unsigned int ref)
 {
-	static uint8_t here[PAGE];
+	_Alignas(PAGE) static uint8_t here[PAGE];
 	xengnttab_grant_copy_segment_t segments[3] = {
 		{
 			.source.foreign = {ref, 0, domid},
@@ -155,13 +156,43 @@ static void play_copy(unsigned int domid, unsigned int ref)
 	};
 
 	mapping = xengnttab_open(NULL, 0);
-	if (!mapping || xengnttab_grant_copy(mapping, 3, segments))
-		die("xengnttab_grant_copy");
-	for (unsigned int i = 0; i < PAGE; i++)
-		if (here[i] != content(i, false))
-			die("a wrong byte was copied");
+	if (!mapping)
+		die("xengnttab_open");
+	/* The server does the first ones; then this process does. */
+	for (unsigned int round = 0; round < 5; round++) {
+		memset(here, 0, PAGE);
+		if (xengnttab_grant_copy(mapping, 3, segments))
+			die("xengnttab_grant_copy");
+		for (unsigned int i = 0; i < PAGE; i++)
+			if (here[i] != content(i, false))
+				die("a wrong byte was copied");
+	}
 	printf("copied %d %d %d\n", segments[0].status, segments[1].status,
 	       segments[2].status);
+}
+
+static void play_copies(unsigned int domid, unsigned int ref)
+{
+	static uint8_t here[PAGE];
+	xentoollog_logger *quiet = (xentoollog_logger *)
+		xtl_createlogger_stdiostream(stderr, XTL_CRITICAL, 0);
+	xengnttab_grant_copy_segment_t segment = {
+		.source.foreign = {ref, 0, domid},
+		.dest.virt = here,
+		.len = PAGE,
+		.flags = GNTCOPY_source_gref,
+	};
+
+	mapping = xengnttab_open(quiet, 0);
+	if (!mapping)
+		die("open");
+	for (unsigned int i = 0; !xengnttab_grant_copy(mapping, 1, &segment);
+	     i++) {
+		if (i == 10)
+			printf("copying\n");
+	}
+	printf("failed: %s\n", strerror(errno));
+	exit(1);
 }
 
 static void play_attempts(void)
@@ -254,6 +285,8 @@ int main(int argc, char **argv)
 		play_map(domid, argv + 3);
 	else if (argc == 5 && !strcmp(argv[1], "notify"))
 		play_notify(domid, atoi(argv[3]), atoi(argv[4]));
+	else if (argc == 4 && !strcmp(argv[1], "copies"))
+		play_copies(domid, atoi(argv[3]));
 	else if (argc == 4 && !strcmp(argv[1], "copy"))
 		play_copy(domid, atoi(argv[3]));
 	else if (argc == 4 && !strcmp(argv[1], "bind"))

@@ -79,10 +79,12 @@ other_mode() {
 check 'another mode than the machine'\''s' other_mode
 
 other_version() {
+	local version
+	version=$(sed -n 's/^#define PROTOCOL_VERSION \([0-9]*\)u$/\1/p' "$top/machine/protocol.h")
 	share 2 1 || return
-	said 125 'speaks version 1 of the protocol, this program 99' \
+	said 125 "speaks version $version of the protocol, this program 99" \
 		timeout 20 "$programs/other-version" run --machine "$machine" -- true &&
-		said 125 'cannot join the machine: .*speaks version 1' \
+		said 125 "cannot join the machine: .*speaks version $version" \
 			env GNTDEV_MACHINE="$machine" LD_PRELOAD="$programs/other-version.so" true &&
 		leave granter 0
 }
@@ -160,3 +162,44 @@ no_memory() {
 check 'no memory to start with' no_memory 60000
 # The server is up then, and has none left for a domain.
 check 'no memory for a domain' no_memory 4300000
+
+# However few there are: a line and a status, or it works.
+few_descriptors() {
+	local n status refused=0
+	for n in {8..20}; do
+		status=0
+		timeout 60 sh -c "ulimit -n $n; exec $gntdev run -- true" >"$work/few" 2>&1 || status=$?
+		echo "$n descriptors: status $status: $(cat "$work/few")"
+		[ "$status" != 0 ] || continue
+		is "$status $(wc -l <"$work/few")" '125 1' || return
+		refused=$((refused + 1))
+	done
+	[ "$refused" != 0 ] && is "$status" 0
+}
+check 'too few descriptors' few_descriptors
+
+check 'a limit of files'\'' sizes' said 125 'no memory file of [0-9]+ bytes' \
+	timeout 60 sh -c "ulimit -f 1000; exec $gntdev run -- true"
+
+# The library does without what does not fit into the program.
+little_space() {
+	is "$(run -- sh -c "ulimit -v 50000; exec $programs/behave exact" | grep -c '^ok')" 1
+}
+check 'copies in a program with little address space' little_space
+
+no_descriptor() {
+	is "$(run -- sh -c "ulimit -n 12; exec $programs/behave exact" | grep -c '^ok')" 1
+}
+check 'copies in a program with few descriptors' no_descriptor
+
+lost_while_copying() {
+	share 2 1 && act mapper --domain 2 -- copies 1 "$refs" || return
+	kill -9 "$(server)"
+	hear mapper && is "$line" 'failed: Input/output error' || return
+	local status=0
+	wait "${pids[mapper]}" || status=$?
+	unset "pids[mapper]"
+	cat "$work/mapper.err"
+	is "$status $(grep -c '^gntdev: ' "$work/mapper.err")" '125 1'
+}
+check 'a server that is lost while a program copies' lost_while_copying

@@ -30,6 +30,7 @@ struct behaviour {
 extern const struct behaviour descriptor_behaviours[];
 extern const struct behaviour process_behaviours[];
 extern const struct behaviour memory_behaviours[];
+extern const struct behaviour copy_behaviours[];
 extern const struct behaviour path_behaviours[];
 
 /* Pages of this domain granted to itself, and mapped. */

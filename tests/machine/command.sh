@@ -26,7 +26,12 @@ bad_options() {
 		said 125 'no program to run' run &&
 		said 125 'Give --machine' run --list &&
 		said 125 'true is too much' run --list --machine "$work" -- true &&
-		said 125 'map:x' run --fail map:x -- true
+		said 125 'map:x' run --fail map:x -- true &&
+		said 125 "'map:1=5' is no failure: .*STATUS -1 to -13" run --fail map:1=5 -- true &&
+		said 125 "'kvmalloc%101' is no failure" run --fail kvmalloc%101 -- true &&
+		said 125 "'kmalloc:1' is no failure" run --fail map:1=-1,kmalloc:1 -- true &&
+		said 125 'expected what is to fail' run --fail '' -- true &&
+		said 125 'given before' run --fail map:1=-1 --fail map:2=-1 -- true
 }
 check 'bad options: one line each, and 125' bad_options
 

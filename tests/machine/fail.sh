@@ -12,6 +12,21 @@ third_map() {
 }
 check 'map:3=-1 fails the third map, and no other' third_map
 
+# The second segment of the fifth round, whose bytes the program itself copies.
+copied() {
+	share 2 1 && act mapper --domain 2 --fail copy:14=-8 -- copy 1 "$refs" &&
+		is "$line" 'copied 0 -8 -3' && leave mapper 0 && leave granter 0
+}
+check 'copy:14=-8 fails the fourteenth copy, and no other' copied
+
+# It stays mapped, is out of use and not the program's fault.
+refused() {
+	run --machine "$machine" --mode xlat --fail unmap:3=-1 -- sh -c \
+		'"$1" attempts; cat "/sys/class/misc/xen!gntdev/leaked"' sh "$programs/actor" >"$work/stdout" || return
+	is "$(cat "$work/stdout")" "$(printf 'yyyyyyyyyy\n1')"
+}
+check 'unmap:3=-1 has the third unmap refused: a page is leaked' refused
+
 allocation() {
 	# Two for each: the range's, and the mapping's.
 	is "$(attempts --mode xlat --fail kvmalloc:4)" ynyyyyyyyy &&

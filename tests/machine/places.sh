@@ -88,12 +88,17 @@ exec {daemon}<&-
 sanitized() {
 	gcc "-fsanitize=$1" -g -o "$work/sanitized" "$here/actor.c" \
 		-lxengnttab -lxenevtchn -lxentoollog &&
-		is "$(run --mode xlat -- "$work/sanitized" attempts)" yyyyyyyyyy
+		is "$(run --mode xlat -- "$work/sanitized" attempts)" yyyyyyyyyy &&
+		share 2 1 && is "$(echo quit | run --machine "$machine" --domain 2 -- \
+		"$work/sanitized" copy 1 "$refs" | head -n 1)" 'copied 0 0 -3' && leave granter 0
 }
 check 'a program built with AddressSanitizer runs' sanitized address
 check 'a program built with ThreadSanitizer runs' sanitized thread
 
 under_valgrind() {
-	is "$(run --mode xlat -- valgrind -q --error-exitcode=9 "$programs/actor" attempts 2>&1)" yyyyyyyyyy
+	is "$(run --mode xlat -- valgrind -q --error-exitcode=9 "$programs/actor" attempts 2>&1)" yyyyyyyyyy &&
+		share 2 1 && is "$(echo quit | run --machine "$machine" --domain 2 -- \
+		valgrind -q --error-exitcode=9 "$programs/actor" copy 1 "$refs" 2>&1 | head -n 1)" 'copied 0 0 -3' &&
+		leave granter 0
 }
 check 'a program runs under valgrind, which finds nothing' under_valgrind

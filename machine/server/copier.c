@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Copies that the calling process does. The server's part: what the process
+ * sent along goes to the machine, and the machine's errand goes to the process.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "server.h"
+
+/* Of one connection for calls. */
+struct copier {
+	struct errand errand;
+	int fd;
+	pid_t pid;
+	uint64_t counter, number; /* see struct offer */
+	uint32_t windows[WINDOWS];
+	uint32_t wanted; /* a window that would have been of use */
+	bool lost; /* nobody is there any more */
+	struct {
+		struct offer offer;
+		unsigned char argument[OFFER_ARGUMENT];
+		unsigned char segments[OFFER_BYTES];
+	} room;
+};
+
+static struct copier *copier_of(struct errand *errand)
+{
+	return (struct copier *)((char *)errand -
+				 offsetof(struct copier, errand));
+}
+
+static bool reaches(struct errand *errand, unsigned int domid, bool write)
+{
+	struct copier *copier = copier_of(errand);
+
+	for (int i = 0; i < WINDOWS; i++) {
+		if (copier->windows[i] == WINDOW(domid, 1u) ||
+		    (!write && copier->windows[i] == WINDOW(domid, 0u)))
+			return true;
+	}
+	copier->wanted = WINDOW(domid, (uint32_t)write);
+
+	return false;
+}
+
+/* What there is to be done, behind an answer. */
+static bool send_work(const struct copier *copier, struct answer *answer,
+		      int passed)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {.header = {
+			     .cmsg_level = SOL_SOCKET,
+			     .cmsg_type = SCM_RIGHTS,
+			     .cmsg_len = CMSG_LEN(sizeof(int)),
+		     }};
+	const struct errand *errand = &copier->errand;
+	/* The request's own structure never changes. */
+	const struct errand_piece *piece = &errand->pieces[1];
+	struct work work = {
+		.copies = errand->count,
+		.bytes = piece->last - piece->first,
+		.at = piece->addr + piece->first,
+	};
+	struct iovec parts[] = {
+		{answer, sizeof(*answer)},
+		{&work, sizeof(work)},
+		{(void *)errand->copies,
+		 errand->count * sizeof(*errand->copies)},
+		{piece->bytes + piece->first, work.bytes},
+	};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 4};
+
+	answer->flags |= ANSWER_WORK;
+	answer->bytes = parts[1].iov_len + parts[2].iov_len + parts[3].iov_len;
+	if (passed >= 0) {
+		memcpy(CMSG_DATA(&control.header), &passed, sizeof(passed));
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+	}
+
+	return sendmsg(copier->fd, &message, MSG_NOSIGNAL) >= 0;
+}
+
+static void run(struct errand *errand)
+{
+	struct copier *copier = copier_of(errand);
+	struct answer answer = {.flags = ANSWER_MORE};
+	struct request done;
+
+	if (copier->lost)
+		return;
+	copier->lost = !send_work(copier, &answer, -1) ||
+		       recv(copier->fd, &done, sizeof(done), 0) !=
+			       sizeof(done) ||
+		       done.op != OP_DONE;
+}
+
+static bool is_done(struct errand *errand)
+{
+	const struct copier *copier = copier_of(errand);
+	uint64_t number = 0;
+	struct iovec here = {&number, sizeof(number)};
+	struct iovec there = {(void *)(uintptr_t)copier->counter,
+			      sizeof(number)};
+
+	return process_vm_readv(copier->pid, &here, 1, &there, 1, 0) !=
+		       sizeof(number) ||
+	       number >= copier->number;
+}
+
+struct copier *copier_new(int fd, pid_t pid)
+{
+	struct copier *copier = must_alloc(sizeof(*copier));
+
+	copier->fd = fd;
+	copier->pid = pid;
+	copier->errand.reaches = reaches;
+	copier->errand.run = run;
+	copier->errand.is_done = is_done;
+
+	return copier;
+}
+
+void copier_free(struct copier *copier)
+{
+	if (!copier)
+		return;
+	copier_end(copier);
+	free(copier);
+}
+
+void *copier_room(struct copier *copier, size_t *size)
+{
+	*size = copier ? sizeof(copier->room) : 0;
+
+	return copier ? &copier->room : NULL;
+}
+
+void copier_end(struct copier *copier)
+{
+	if (copier)
+		errand_end(&copier->errand);
+}
+
+/* Whether what came is what its offer says. */
+static bool take_offer(struct copier *copier, const struct request *request,
+		       size_t bytes)
+{
+	const struct offer *offer = &copier->room.offer;
+	struct errand *errand = &copier->errand;
+
+	if (bytes < sizeof(*offer) + OFFER_ARGUMENT ||
+	    offer->size != bytes - sizeof(*offer) - OFFER_ARGUMENT)
+		return false;
+	copier->counter = offer->counter;
+	copier->number = offer->number;
+	memcpy(copier->windows, offer->windows, sizeof(copier->windows));
+	errand->count = 0;
+	errand->pieces[0] = (struct errand_piece){
+		.addr = request->b,
+		.size = OFFER_ARGUMENT,
+		.bytes = copier->room.argument,
+	};
+	errand->pieces[1] = (struct errand_piece){
+		.addr = offer->segments,
+		.size = offer->size,
+		.bytes = copier->room.segments,
+	};
+
+	return true;
+}
+
+int64_t copier_ioctl(struct copier *copier, struct task *task,
+		     struct file *file, const struct request *request,
+		     size_t bytes)
+{
+	copier->wanted = WINDOW_NONE;
+	if (!take_offer(copier, request, bytes))
+		return -EPROTO;
+
+	return file_ioctl_helped(task, file, request->a, request->b, false,
+				 &copier->errand);
+}
+
+/* The window that was missed, if the process has room for one more. */
+static int window(const struct copier *copier)
+{
+	struct domain *domain;
+	int memory;
+
+	if (copier->wanted == WINDOW_NONE ||
+	    copier->windows[WINDOWS - 1] != WINDOW_NONE)
+		return -1;
+	domain = domain_get(copier->wanted & 0xffff);
+	memory = domain_memfd(domain);
+
+	return copier->wanted >> 16 ? memory : view_reader(memory);
+}
+
+bool copier_answer(struct copier *copier, int64_t value)
+{
+	struct answer answer = {.value = value, .extra = copier->wanted};
+	int passed = window(copier);
+
+	if (passed >= 0)
+		answer.flags |= ANSWER_FD;
+
+	return !copier->lost && send_work(copier, &answer, passed);
+}
