@@ -32,7 +32,22 @@
 #define VM_MIXEDMAP 0x10000000UL
 #define FOLL_WRITE 0x01
 
+/* linux/vmalloc.h */
+#define VM_MAP 0x00000004UL
+
+/* linux/dma-mapping.h */
+#define DMA_ATTR_WRITE_COMBINE (1UL << 2)
+
+/* uapi/linux/dma-buf.h */
+#define DMA_BUF_SYNC_READ (1 << 0)
+#define DMA_BUF_SYNC_WRITE (2 << 0)
+#define DMA_BUF_SYNC_RW (DMA_BUF_SYNC_READ | DMA_BUF_SYNC_WRITE)
+#define DMA_BUF_SYNC_START (0 << 2)
+#define DMA_BUF_SYNC_END (1 << 2)
+#define DMA_BUF_SYNC_VALID_FLAGS_MASK (DMA_BUF_SYNC_RW | DMA_BUF_SYNC_END)
+
 /* linux/errno.h */
+#define ERESTARTSYS 512
 #define ERESTARTNOINTR 513
 
 /* linux/mm_types.h */
@@ -53,6 +68,9 @@
 
 /* linux/miscdevice.h */
 #define MISC_DYNAMIC_MINOR 255
+
+/* xen/page.h, asm/xen/page.h */
+#define INVALID_P2M_ENTRY (~0UL)
 
 /* xen/interface/features.h */
 #define XENFEAT_auto_translated_physmap 2

@@ -74,6 +74,7 @@ static s16 claim_local(struct domain *caller, const struct gnttab_copy_ptr *ptr,
 			       ptr->offset;
 		return GNTST_okay;
 	case PAGE_GRANT:
+	case PAGE_DMA:
 		if (!page->mapped)
 			machine_fatal(
 				"a copy from or to a page with nothing behind it");
@@ -181,7 +182,7 @@ static void copy_one(struct domain *caller, struct gnttab_copy *op,
 	if (op->status)
 		return;
 
-	if (dest.page && dest.page->kind != PAGE_GRANT)
+	if (dest.page && !page_is_for_grants(dest.page))
 		dest.page->written = true;
 	if (dest.task) {
 		gather_add(g, dest.task, true, source.memory, dest.addr,
