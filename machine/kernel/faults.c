@@ -112,6 +112,7 @@ static struct {
 	bool persistent;
 	unsigned int of_million;
 	int only; /* this site, or -1 */
+	bool paused;
 	struct rule rules[MAX_RULES];
 	unsigned int nrules;
 	struct op_rule op_rules[MAX_RULES];
@@ -163,7 +164,8 @@ bool fault(enum fault_site site, unsigned int *variant)
 	bool fails;
 
 	/* The task is being set up by a test, not in the kernel. */
-	if (!context()->outer)
+	if (!context()->outer ||
+	    __atomic_load_n(&plan.paused, __ATOMIC_RELAXED))
 		return false;
 	if (!__atomic_load_n(&plan.armed, __ATOMIC_RELAXED)) {
 		__atomic_fetch_add(&plan.sites, 1, __ATOMIC_RELAXED);
@@ -260,8 +262,14 @@ void machine_fail_none(void)
 	plan.nop_rules = 0;
 	plan.last = -1;
 	plan.only = -1;
+	__atomic_store_n(&plan.paused, false, __ATOMIC_RELAXED);
 	memset(plan.ops, 0, sizeof(plan.ops));
 	pthread_mutex_unlock(&plan.lock);
+}
+
+void machine_fail_pause(bool on)
+{
+	__atomic_store_n(&plan.paused, on, __ATOMIC_RELAXED);
 }
 
 void faults_seed(u64 seed)

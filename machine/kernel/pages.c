@@ -359,6 +359,8 @@ static bool is_excused(const struct page *page)
 {
 	if (page->kind == PAGE_DMA && page->hollow && page->refused)
 		return true;
+	if (page->kind == PAGE_PLAIN)
+		return page->refused;
 	return page_is_for_grants(page) && page_is_excused(page);
 }
 

@@ -36,7 +36,7 @@ struct page {
 	bool hollow; /* has no memory of its own */
 	bool reset; /* the kernel's own entry for it is gone, in PV */
 	bool private; /* ready for a grant */
-	bool refused; /* the hypervisor had no memory for it, on purpose */
+	bool refused; /* it stays, by a failure on purpose */
 	/* Under the hypervisor's lock */
 	unsigned int areas; /* entries of vmap() that show it */
 	u64 known; /* processors may know old entries of it, see vmap.h */

@@ -59,7 +59,10 @@ void __free_page(struct page *page)
 {
 	if (page->kind != PAGE_PLAIN)
 		machine_fatal("__free_page of a page that is not alloc_page's");
-	page_back(page);
+	if (page_count(page) > 1)
+		put_page(page);
+	else
+		page_back(page);
 }
 
 /* ---- entries ---- */
@@ -231,19 +234,31 @@ void vunmap(const void *addr)
 	hypervisor_unlock();
 }
 
+/* Whether the driver had to leave an area: then its pages stay too. */
+static bool is_excused(struct area *area)
+{
+	bool refused = false;
+	unsigned int i;
+
+	for (i = 0; i < area->count; i++)
+		refused |= area->ptes[i].kind == PTE_GRANT &&
+			   pte_is_refused(&area->ptes[i]);
+	for (i = 0; i < area->count && refused; i++) {
+		if (area->ptes[i].kind == PTE_PAGE)
+			area->ptes[i].page->refused = true;
+	}
+
+	return refused;
+}
+
 unsigned int vmap_leaks(FILE *out)
 {
 	struct area *area, *next;
-	unsigned int count = 0, i;
-	bool refused;
+	unsigned int count = 0;
 
 	hypervisor_lock();
 	list_for_each_entry_safe(area, next, &areas, node) {
-		refused = false;
-		for (i = 0; i < area->count; i++)
-			refused |= area->ptes[i].kind == PTE_GRANT &&
-				   pte_is_refused(&area->ptes[i]);
-		if (!refused) {
+		if (!is_excused(area)) {
 			count++;
 			if (out)
 				fprintf(out,
