@@ -358,6 +358,7 @@ struct view_page {
 struct view {
 	unsigned long addr;
 	size_t count;
+	bool no_fork; /* a child does not inherit it */
 	struct view_page *pages; /* NULL if count is 0 */
 };
 void view_free(struct view *view);

@@ -25,7 +25,7 @@
 
 /* Raised with every change below struct hello; that itself never changes. */
 #ifndef PROTOCOL_VERSION
-#define PROTOCOL_VERSION 1u
+#define PROTOCOL_VERSION 2u
 #endif
 #define PROTOCOL_MAGIC "gntdev\n"
 
@@ -91,6 +91,8 @@ enum operation {
 	/* What is at @a and above, up to @b: as OP_MMAP's answer. */
 	OP_VIEW,
 	OP_FDINFO, /* text */
+	OP_SEEK, /* a: offset, b: whence */
+	OP_NUMBER, /* to ANSWER_PROMISE; a: the number, or a negative errno */
 	OP_CLEAR_REFS, /* a: what was written */
 	/* On a run's connection: its program has ended. */
 	OP_END,
@@ -102,6 +104,8 @@ enum served_file {
 	FILE_EVTCHN,
 	FILE_PRIVCMD,
 	FILE_XENBUS,
+	FILE_VGEM,
+	FILE_DMABUF, /* cannot be opened: requests make it */
 	/* From here on files without requests of their own: text, mostly. */
 	FILE_CAPABILITIES,
 	FILE_XSD_PORT,
@@ -138,6 +142,11 @@ struct answer {
 #define ANSWER_LAST 8u /* OP_END: the machine ends too */
 #define ANSWER_UNKNOWN 16u /* @inode is of no device of this machine */
 #define ANSWER_TEXT 32u /* said at any time on a run: a line for people */
+/*
+ * To OP_IOCTL, before its answer: the descriptor beside it may become one of a
+ * dma-buf's; which number has it? @extra: open()'s flags of it.
+ */
+#define ANSWER_PROMISE 64u
 
 /*
  * Neighbouring pages of a view, behind the answer to OP_MMAP and OP_VIEW. They

@@ -333,8 +333,9 @@ static long handle_to_fd(struct file *file, u64 arg)
 		return -ENOENT;
 	if (o->import) {
 		object_put(o);
-		machine_printk("err",
-			       "vgem: the export of an import is not modelled\n");
+		machine_printk(
+			"err",
+			"vgem: the export of an import is not modelled\n");
 		return -ENOSYS;
 	}
 

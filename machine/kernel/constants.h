@@ -38,14 +38,6 @@
 /* linux/dma-mapping.h */
 #define DMA_ATTR_WRITE_COMBINE (1UL << 2)
 
-/* uapi/linux/dma-buf.h */
-#define DMA_BUF_SYNC_READ (1 << 0)
-#define DMA_BUF_SYNC_WRITE (2 << 0)
-#define DMA_BUF_SYNC_RW (DMA_BUF_SYNC_READ | DMA_BUF_SYNC_WRITE)
-#define DMA_BUF_SYNC_START (0 << 2)
-#define DMA_BUF_SYNC_END (1 << 2)
-#define DMA_BUF_SYNC_VALID_FLAGS_MASK (DMA_BUF_SYNC_RW | DMA_BUF_SYNC_END)
-
 /* linux/errno.h */
 #define ERESTARTSYS 512
 #define ERESTARTNOINTR 513

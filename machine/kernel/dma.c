@@ -149,8 +149,9 @@ void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle,
 		machine_fatal("dma_alloc_attrs of %zu bytes is not modelled",
 			      size);
 	if (attrs & ~DMA_ATTR_WRITE_COMBINE)
-		machine_fatal("dma_alloc_attrs: attributes %#lx are not modelled",
-			      attrs);
+		machine_fatal(
+			"dma_alloc_attrs: attributes %#lx are not modelled",
+			attrs);
 	if (!dev->mask)
 		machine_fatal("%s allocates before it has a DMA mask",
 			      dev->name);
@@ -258,7 +259,8 @@ int sg_alloc_table_from_pages_segment(struct sg_table *sgt, struct page **pages,
 
 	max_segment &= PAGE_MASK;
 	for (i = 0; i < n_pages; i++) {
-		if (sg && page_to_pfn(pages[i]) == page_to_pfn(pages[i - 1]) + 1 &&
+		if (sg &&
+		    page_to_pfn(pages[i]) == page_to_pfn(pages[i - 1]) + 1 &&
 		    sg->length + PAGE_SIZE <= max_segment) {
 			sg->length += PAGE_SIZE;
 			continue;
@@ -293,7 +295,8 @@ static dma_addr_t bus_address(const struct page *page)
 		     (page_is_for_grants(page) && page->mapped);
 
 	if (!known)
-		machine_fatal("a device is told of a page with nothing behind it");
+		machine_fatal(
+			"a device is told of a page with nothing behind it");
 	return frame_address(page->owner, page->pfn);
 }
 

@@ -66,14 +66,13 @@ static long buffer_sync(struct dma_buf *dmabuf, u64 flags)
 	if (flags & ~(u64)DMA_BUF_SYNC_VALID_FLAGS_MASK || !what)
 		return -EINVAL;
 	if (flags & DMA_BUF_SYNC_END)
-		return dmabuf->ops->end_cpu_access ?
-			       dmabuf->ops->end_cpu_access(dmabuf,
-							   directions[what]) :
-			       0;
-	return dmabuf->ops->begin_cpu_access ?
-		       dmabuf->ops->begin_cpu_access(dmabuf,
-						     directions[what]) :
-		       0;
+		return dmabuf->ops->end_cpu_access
+			       ? dmabuf->ops->end_cpu_access(dmabuf,
+							     directions[what])
+			       : 0;
+	return dmabuf->ops->begin_cpu_access
+		       ? dmabuf->ops->begin_cpu_access(dmabuf, directions[what])
+		       : 0;
 }
 
 static long buffer_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -245,8 +244,7 @@ void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
 				       struct sg_table *sg_table,
 				       enum dma_data_direction direction)
 {
-	if (!sg_table || attach->mapped != sg_table ||
-	    attach->dir != direction)
+	if (!sg_table || attach->mapped != sg_table || attach->dir != direction)
 		machine_fatal("an attachment is unmapped as it was not mapped");
 	hide(sg_table, false);
 	attach->mapped = NULL;
@@ -334,9 +332,9 @@ static int vmap_locked(struct dma_buf *dmabuf)
 	int err = 0;
 
 	if (!dmabuf->vmaps)
-		err = dmabuf->ops->vmap ? dmabuf->ops->vmap(dmabuf,
-							    &dmabuf->vmapped) :
-					  -EINVAL;
+		err = dmabuf->ops->vmap
+			      ? dmabuf->ops->vmap(dmabuf, &dmabuf->vmapped)
+			      : -EINVAL;
 	if (!err)
 		dmabuf->vmaps++;
 

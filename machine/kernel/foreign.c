@@ -31,8 +31,9 @@ static struct page *page_of_frame(unsigned long frame, const char *what)
 	struct page *page = page_of_gfn(frame);
 
 	if (!page || page->kind != PAGE_DMA)
-		machine_fatal("%s of frame %#lx, which is no page of the DMA API",
-			      what, frame);
+		machine_fatal(
+			"%s of frame %#lx, which is no page of the DMA API",
+			what, frame);
 	return page;
 }
 
@@ -138,7 +139,7 @@ static struct {
 	struct given {
 		struct domain *domain; /* NULL: the number is free */
 		struct page *page; /* NULL: of no memory that may be granted */
-	} *all;
+	} * all;
 	u32 size;
 } given = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -225,8 +226,9 @@ int gnttab_try_end_foreign_access(grant_ref_t ref)
 	pthread_mutex_lock(&given.lock);
 	g = given_at(ref);
 	if (!g->domain)
-		machine_fatal("a grant is ended by the kernel that it has not given: %u",
-			      ref);
+		machine_fatal(
+			"a grant is ended by the kernel that it has not given: %u",
+			ref);
 	ended = !domain_ungrant(g->domain, ref);
 	if (ended) {
 		if (g->page)

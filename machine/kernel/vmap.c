@@ -156,8 +156,7 @@ static void fill(struct area *area, struct page **pages)
 	hypervisor_lock();
 	for (i = 0; i < area->count; i++) {
 		if (page_is_for_grants(pages[i]) && !pages[i]->mapped)
-			machine_fatal(
-				"vmap of a page with no grant behind it");
+			machine_fatal("vmap of a page with no grant behind it");
 		if (page_is_for_grants(pages[i]) &&
 		    machine_mode() == MACHINE_PV)
 			machine_fatal(

@@ -448,7 +448,8 @@ long wait_for_completion_killable_timeout(struct completion *x,
 	if (!task)
 		machine_fatal("a thread of the kernel's own waits for a signal");
 	if (!x->wait.initialised)
-		machine_fatal("a completion is waited for that is not initialised");
+		machine_fatal(
+			"a completion is waited for that is not initialised");
 	killed = fatal_signal_pending(task);
 
 	pthread_mutex_lock(&waiting.lock);

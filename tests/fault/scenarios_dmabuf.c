@@ -228,12 +228,12 @@ static void import_and_let_the_peer_map(void)
 	close_buffer(fd);
 }
 
-#define IN(name)                             \
-	{                                    \
+#define IN(name)                            \
+	{                                   \
 #name, name, IN_BOTH, false \
 	}
-#define LONG(name)                          \
-	{                                   \
+#define LONG(name)                         \
+	{                                  \
 #name, name, IN_BOTH, true \
 	}
 

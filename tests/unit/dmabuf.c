@@ -150,7 +150,8 @@ static void devices_see_the_granters_pages(void)
 		CHECK_EQ(req_sync(buffer(fd),
 				  DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW),
 			 0);
-		CHECK_EQ(req_sync(buffer(fd), DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW),
+		CHECK_EQ(req_sync(buffer(fd),
+				  DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW),
 			 0);
 		CHECK_EQ(req_sync(buffer(fd), 0x100), -EINVAL);
 		for (i = 0; i < 4; i++)
