@@ -154,7 +154,7 @@ void machine_log_to(FILE *out);
 void machine_fail_none(void);
 /* The @nth site fails; with @persistent, all from it on. */
 void machine_fail_nth(uint64_t nth, unsigned int variant, bool persistent);
-/* No site is counted or fails until it is ended: for what others do. */
+/* Nothing is counted or fails until it is ended: for what others do. */
 void machine_fail_pause(bool on);
 /* Of all sites, only those of this name are counted and may fail. */
 void machine_fail_only(const char *name);

@@ -136,14 +136,20 @@ static struct sg_table *object_map(struct dma_buf_attachment *attach,
 {
 	const struct object *o = attach->dmabuf->priv;
 	struct sg_table *sgt = calloc(1, sizeof(*sgt));
+	unsigned int longest = UINT_MAX;
 	int err;
 
 	if (!sgt)
 		return NULL;
-	/* Neighbours become one entry, as long as it may be. */
+	/*
+	 * Neighbours become one entry, as long as it may be; but not for who
+	 * sees the machine, where they are none.
+	 */
+	if (!attach->dev->ops)
+		longest = PAGE_SIZE;
 	err = sg_alloc_table_from_pages_segment(sgt, o->pages, o->count, 0,
 						(size_t)o->count << PAGE_SHIFT,
-						UINT_MAX, GFP_KERNEL);
+						longest, GFP_KERNEL);
 	if (err) {
 		free(sgt);
 		return ERR_PTR(err);

@@ -20,8 +20,8 @@ struct files_struct {
 		struct file *file;
 		bool taken; /* has a file, or will have one */
 		bool cloexec;
-	} all[MOST];
-	int size; /* the highest that was ever taken, and one */
+	} * all;
+	int size; /* of it: most tasks never have one */
 };
 
 static const struct machine_descriptors *numbers;
@@ -40,20 +40,34 @@ struct files_struct *descriptors_new(struct task *task)
 
 /* ---- the table ---- */
 
+/* The lock is held. */
+static void table_grow(struct files_struct *files, int size)
+{
+	if (size <= files->size)
+		return;
+	size = (size + 15) / 16 * 16;
+	files->all = realloc(files->all, size * sizeof(*files->all));
+	if (!files->all)
+		machine_fatal("no memory for a table of descriptors");
+	memset(files->all + files->size, 0,
+	       (size - files->size) * sizeof(*files->all));
+	files->size = size;
+}
+
 static int table_reserve(struct task *task, int flags)
 {
 	struct files_struct *files = task->files;
 	int fd;
 
 	pthread_mutex_lock(&files->lock);
-	for (fd = FIRST; fd < MOST && files->all[fd].taken; fd++)
+	for (fd = FIRST; fd < files->size && files->all[fd].taken; fd++)
 		;
 	if (fd < MOST) {
+		table_grow(files, fd + 1);
 		files->all[fd] = (struct descriptor){
 			.taken = true,
 			.cloexec = flags & O_CLOEXEC,
 		};
-		files->size = max(files->size, fd + 1);
 	}
 	pthread_mutex_unlock(&files->lock);
 
@@ -64,7 +78,7 @@ static void table_set(struct files_struct *files, int fd, struct file *file,
 		      const char *what)
 {
 	pthread_mutex_lock(&files->lock);
-	if (fd < 0 || fd >= MOST || !files->all[fd].taken ||
+	if (fd < 0 || fd >= files->size || !files->all[fd].taken ||
 	    files->all[fd].file)
 		machine_fatal("%s of number %d, which is not reserved", what,
 			      fd);
@@ -89,7 +103,7 @@ static struct file *table_find(struct task *task, unsigned int fd)
 	struct file *file = NULL;
 
 	pthread_mutex_lock(&files->lock);
-	if (fd < MOST)
+	if (fd < (unsigned int)files->size)
 		file = files->all[fd].file;
 	if (file)
 		get_file(file);
@@ -189,12 +203,12 @@ void descriptors_fork(struct task *parent, struct task *child)
 	int fd;
 
 	pthread_mutex_lock(&from->lock);
+	table_grow(to, from->size);
 	for (fd = 0; fd < from->size; fd++) {
 		if (!from->all[fd].file)
 			continue;
 		file_dup(from->all[fd].file);
 		to->all[fd] = from->all[fd];
-		to->size = fd + 1;
 	}
 	pthread_mutex_unlock(&from->lock);
 }
@@ -223,6 +237,7 @@ void descriptors_exit(struct task *task)
 {
 	close_all(task, false);
 	pthread_mutex_destroy(&task->files->lock);
+	free(task->files->all);
 	free(task->files);
 	task->files = NULL;
 }
@@ -258,7 +273,7 @@ int task_close(struct task *task, int fd)
 	struct file *file = NULL;
 
 	pthread_mutex_lock(&files->lock);
-	if (fd >= 0 && fd < MOST)
+	if (fd >= 0 && fd < files->size)
 		file = files->all[fd].file;
 	if (file)
 		files->all[fd] = (struct descriptor){0};

@@ -300,6 +300,28 @@ static dma_addr_t bus_address(const struct page *page)
 	return frame_address(page->owner, page->pfn);
 }
 
+dma_addr_t dma_map_page_attrs(struct device *dev, struct page *page,
+			      size_t offset, size_t size,
+			      enum dma_data_direction dir, unsigned long attrs)
+{
+	dma_addr_t addr;
+
+	if (dev->ops)
+		return dev->ops->map_page(dev, page, offset, size, dir, attrs);
+	hypervisor_lock();
+	addr = bus_address(page) + offset;
+	hypervisor_unlock();
+
+	return addr;
+}
+
+void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
+			  enum dma_data_direction dir, unsigned long attrs)
+{
+	if (dev->ops)
+		dev->ops->unmap_page(dev, addr, size, dir, attrs);
+}
+
 /* Entry by entry; of neighbouring pages the frames must be neighbours too. */
 static int map_direct(struct scatterlist *sgl, int nents)
 {

@@ -220,6 +220,7 @@ bool fault_op(enum machine_op op, bool user, s16 *status)
 	bool fails = false;
 
 	if (__atomic_load_n(&plan.armed, __ATOMIC_RELAXED) &&
+	    !__atomic_load_n(&plan.paused, __ATOMIC_RELAXED) &&
 	    context()->outer) {
 		pthread_mutex_lock(&plan.lock);
 		fails = op_rules_fail(op, status);

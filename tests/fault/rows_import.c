@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../../machine/kernel/calls.h"
+#include "../../machine/xen/xen.h"
 #include "../unit/buffers.h"
 #include "rows.h"
 
@@ -125,7 +126,8 @@ static struct odd {
 	u64 length; /* of the first entry, or 0 */
 } odd;
 
-static void merge_entries(struct sg_table *sgt)
+static void merge_entries(struct device *dev, struct sg_table *sgt,
+			  enum dma_data_direction dir)
 {
 	unsigned int i, each = MERGED / odd.nents;
 
@@ -135,7 +137,9 @@ static void merge_entries(struct sg_table *sgt)
 		sgt->sgl[i].dma_length = 0x777;
 	}
 	for (i = 0; i < odd.nents; i++) {
-		sgt->sgl[i].dma_address = page_to_phys(odd.pages[i * each]);
+		sgt->sgl[i].dma_address =
+			dma_map_page_attrs(dev, odd.pages[i * each], 0,
+					   each * PAGE_SIZE, dir, 0);
 		sgt->sgl[i].dma_length = each * PAGE_SIZE;
 	}
 	sgt->sgl[0].dma_address += odd.skew;
@@ -154,7 +158,7 @@ static struct sg_table *odd_map(struct dma_buf_attachment *attach,
 						   MERGED * PAGE_SIZE,
 						   PAGE_SIZE, GFP_KERNEL),
 		 0);
-	merge_entries(sgt);
+	merge_entries(attach->dev, sgt, dir);
 
 	return sgt;
 }
@@ -162,6 +166,11 @@ static struct sg_table *odd_map(struct dma_buf_attachment *attach,
 static void odd_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 		      enum dma_data_direction dir)
 {
+	unsigned int i;
+
+	for (i = 0; i < sgt->nents; i++)
+		dma_unmap_page_attrs(attach->dev, sgt->sgl[i].dma_address,
+				     sgt->sgl[i].dma_length, dir, 0);
 	sg_free_table(sgt);
 	kfree(sgt);
 }
@@ -296,6 +305,40 @@ static void row_52_a_page_that_the_other_side_maps_stays(void)
 	world_stop();
 }
 
+static uint32_t used;
+
+static void use_ends(struct work_struct *work)
+{
+	hypervisor_lock();
+	grant_release(world.mapper, used, false);
+	hypervisor_unlock();
+}
+
+/* The other side has it for longer than anybody here. */
+static void row_52_unload_says_that_it_waits(void)
+{
+	static struct delayed_work later;
+	unsigned long pfn;
+	struct context c;
+	long fd;
+
+	world_start();
+	fd = foreign_export(1);
+	CHECK_EQ(req_import(world.file, fd, 1, &used), 0);
+	hypervisor_lock();
+	CHECK_EQ(grant_acquire(world.granter, world.mapper, used, false, &pfn),
+		 0);
+	hypervisor_unlock();
+	context_enter(&c, NULL, NULL);
+	INIT_DELAYED_WORK(&later, use_ends);
+	schedule_delayed_work(&later, 25 * HZ);
+	context_leave(&c);
+	task_exit(world.task);
+	file_close(NULL, world.file);
+	CHECK_EQ(machine_stop(stderr), 0);
+	CHECK(strstr(machine_log(), "unloading waits for imports"));
+}
+
 static const struct test tests[] = {
 	TEST_IN(IN_ANY, row_48_each_of_65536_pages_is_granted),
 	TEST(row_48_no_reference_is_left_or_lost_half_way),
@@ -303,6 +346,7 @@ static const struct test tests[] = {
 	TEST(row_50_reserved_fields_must_be_zero),
 	TEST(row_51_addresses_alone_are_used),
 	TEST(row_52_a_page_that_the_other_side_maps_stays),
+	TEST(row_52_unload_says_that_it_waits),
 	TEST(row_53_a_list_with_merged_entries_is_read_as_the_device_reads_it),
 	TEST(row_53_a_list_that_does_not_fit_is_einval),
 };

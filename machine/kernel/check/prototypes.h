@@ -127,6 +127,12 @@ void(dma_free_attrs)(struct device *dev, size_t size, void *cpu_addr,
 int(dma_get_sgtable_attrs)(struct device *dev, struct sg_table *sgt,
 			   void *cpu_addr, dma_addr_t dma_addr, size_t size,
 			   unsigned long attrs);
+dma_addr_t(dma_map_page_attrs)(struct device *dev, struct page *page,
+			       size_t offset, size_t size,
+			       enum dma_data_direction dir,
+			       unsigned long attrs);
+void(dma_unmap_page_attrs)(struct device *dev, dma_addr_t addr, size_t size,
+			   enum dma_data_direction dir, unsigned long attrs);
 int(dma_map_sgtable)(struct device *dev, struct sg_table *sgt,
 		     enum dma_data_direction dir, unsigned long attrs);
 void(dma_unmap_sgtable)(struct device *dev, struct sg_table *sgt,
