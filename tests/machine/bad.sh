@@ -80,9 +80,9 @@ check 'another mode than the machine'\''s' other_mode
 
 other_version() {
 	share 2 1 || return
-	said 125 'speaks version 1 of the protocol, this program 99' \
+	said 125 'speaks version 2 of the protocol, this program 99' \
 		timeout 20 "$programs/other-version" run --machine "$machine" -- true &&
-		said 125 'cannot join the machine: .*speaks version 1' \
+		said 125 'cannot join the machine: .*speaks version 2' \
 			env GNTDEV_MACHINE="$machine" LD_PRELOAD="$programs/other-version.so" true &&
 		leave granter 0
 }
