@@ -36,7 +36,8 @@ static struct device *device;
 static struct {
 	struct mutex lock; /* taken alone */
 	struct list_head imports; /* guarded by lock */
-	u32 count; /* also those that are just looked at; guarded by lock */
+	/* Also those that are just looked at; changed under lock. */
+	u32 count;
 	unsigned long interval; /* jiffies; guarded by lock */
 	struct delayed_work work;
 	wait_queue_head_t empty;
@@ -173,7 +174,7 @@ static void import_end(struct imported *imp)
 
 	mutex_lock(&departed.lock);
 	list_add_tail(&imp->node, &departed.imports);
-	departed.count++;
+	WRITE_ONCE(departed.count, departed.count + 1);
 	departed.interval = SOONEST;
 	mod_delayed_work(system_wq, &departed.work, SOONEST);
 	mutex_unlock(&departed.lock);
@@ -200,7 +201,7 @@ static void departed_look(struct work_struct *work)
 
 	mutex_lock(&departed.lock);
 	list_splice(&mine, &departed.imports);
-	departed.count -= gone;
+	WRITE_ONCE(departed.count, departed.count - gone);
 	if (!departed.count) {
 		wake_up_all(&departed.empty);
 	} else {
@@ -405,21 +406,15 @@ int __init import_init(void)
 	return err;
 }
 
-static bool departed_all(void)
-{
-	bool all;
-
-	mutex_lock(&departed.lock);
-	all = !departed.count;
-	mutex_unlock(&departed.lock);
-
-	return all;
-}
-
-/* The module goes: waits for pages that other domains have mapped. */
+/*
+ * The module goes: waits for pages that other domains have mapped. No lock may
+ * be taken where a condition is looked at; the work that has made it true has
+ * ended when it is cancelled.
+ */
 void import_exit(void)
 {
-	while (!wait_event_timeout(departed.empty, departed_all(), 10 * HZ))
+	while (!wait_event_timeout(departed.empty, !READ_ONCE(departed.count),
+				   10 * HZ))
 		pr_info("unloading waits for imports that other domains have mapped\n");
 	cancel_delayed_work_sync(&departed.work);
 	root_device_unregister(device);

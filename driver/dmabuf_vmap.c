@@ -50,12 +50,29 @@ static int find_kernel_ptes(struct window *w, void *at)
 	return 0;
 }
 
-/* An area with an entry that the hypervisor did not end is never used again. */
-static void drop_area(struct window *w, void *at)
+/*
+ * An area with an entry that the hypervisor did not end is never used again.
+ * Returns whether there was none.
+ */
+static bool drop_area(struct window *w, void *at)
 {
-	if (pv_unmap_entries(w))
+	bool all = pv_unmap_entries(w);
+
+	if (all)
 		vunmap(at);
 	window_free(w);
+
+	return all;
+}
+
+/*
+ * An area stays that shows the placeholder where no grant came to be mapped.
+ * So that page stays too: given to somebody else, it would be writable here.
+ */
+static void keep_placeholder(struct page *placeholder)
+{
+	get_page(placeholder);
+	atomic_long_inc(&counters.leaked);
 }
 
 static void *grants_vmap(struct exported *exp, struct page *placeholder)
@@ -83,7 +100,8 @@ static void *grants_vmap(struct exported *exp, struct page *placeholder)
 	/* A processor may have looked at the placeholder, unasked. */
 	flush_domain_tlb();
 	if (err) {
-		drop_area(w, at);
+		if (!drop_area(w, at))
+			keep_placeholder(placeholder);
 		return ERR_PTR(err);
 	}
 
@@ -110,7 +128,7 @@ void *export_vmap(struct exported *exp)
 		return ERR_PTR(-ENOMEM);
 
 	at = grants_vmap(exp, placeholder);
-	/* All of its entries are gone, or are those of grants. */
+	/* Its entries are gone, or are those of grants; or it is kept. */
 	__free_page(placeholder);
 
 	return at;

@@ -8,9 +8,12 @@
 #include "inspect.h"
 #include "kernel/alloc.h"
 #include "kernel/calls.h"
+#include "kernel/descriptors.h"
+#include "kernel/dma.h"
 #include "kernel/faults.h"
 #include "kernel/files.h"
 #include "kernel/pages.h"
+#include "kernel/vmap.h"
 #include "kernel/waiting.h"
 #include "xen/xen.h"
 
@@ -124,13 +127,15 @@ int machine_start(const struct machine_config *config)
 	domains_start(config);
 	gntalloc_start(config->gntalloc_limit);
 	files_start(config);
+	descriptors_start(config);
+	dma_start();
 	waiting_start(config->clock == MACHINE_TEST_TIME);
 	driver_reset();
 	faults_seed(config->seed);
 	err = load();
 	machine.running = !err;
-	if (err &&
-	    waiting_stop(stderr) + devices_leaks(stderr) + alloc_leaks(stderr))
+	if (err && waiting_stop(stderr) + devices_leaks(stderr) +
+			   dma_leaks(stderr) + alloc_leaks(stderr))
 		machine_fatal("the driver did not load, and left things behind");
 
 	return err;
@@ -146,17 +151,24 @@ unsigned int machine_stop(FILE *out)
 		machine_fatal("machine_stop: it is not running");
 	machine_fail_none();
 	count += tasks_leaks(out);
-	count += files_leaks(out);
+	count += files_leaks(out, false);
 
 	context_enter(&c, NULL, NULL);
 	waiting_unload();
+	/* In the kernel an unload is refused as long as this is so. */
+	if (!waiting_for_none(&machine_driver.users))
+		count += files_leaks(out, true);
 	machine_counters(&counters);
 	machine_module_unload();
 	context_leave(&c);
 
+	count += files_leaks(out, true);
 	count += devices_leaks(out);
+	count += dma_leaks(out);
 	count += waiting_stop(out);
 	count += gntalloc_stop(out);
+	count += foreign_leaks(out);
+	count += vmap_leaks(out);
 	count += pages_leaks(out, counters.leaked);
 	count += tracks_leaks(out);
 	count += ports_leaks(out);
@@ -182,6 +194,11 @@ unsigned int machine_driver_limit(void)
 void machine_set_driver_limit(unsigned int value)
 {
 	WRITE_ONCE(limit, value);
+}
+
+unsigned int machine_driver_users(void)
+{
+	return __atomic_load_n(&machine_driver.users, __ATOMIC_SEQ_CST);
 }
 
 unsigned int machine_gntalloc_limit(void)

@@ -47,6 +47,20 @@ enum machine_clock {
 	MACHINE_TEST_TIME,
 };
 
+/*
+ * What a driver asks of its caller's descriptors, in a call of that task. All
+ * may be called by several threads at once.
+ */
+struct machine_descriptors {
+	/* A number that is nobody else's, with O_CLOEXEC or not; -errno. */
+	int (*reserve)(struct task *task, int flags);
+	void (*cancel)(struct task *task, int fd);
+	/* It is that file's; file_close() when the last descriptor is gone. */
+	void (*install)(struct task *task, int fd, struct file *file);
+	/* What is there, with a reference by file_get(); or NULL. */
+	struct file *(*find)(struct task *task, unsigned int fd);
+};
+
 /* Zeroes are good: PV, real time, and the defaults named below. */
 struct machine_config {
 	enum machine_mode mode;
@@ -66,6 +80,11 @@ struct machine_config {
 	 * that opened the file and those that forked from it do.
 	 */
 	bool (*holds)(struct task *task, struct file *file);
+	/*
+	 * Descriptors of tasks by number, where programs have real ones. Without
+	 * it: a table in the machine, see task_descriptor().
+	 */
+	const struct machine_descriptors *descriptors;
 	/* Told the message of a hard failure; must not return. abort(). */
 	void (*fatal)(const char *message);
 };
@@ -110,7 +129,10 @@ unsigned int machine_gntalloc_limit(void);
 struct machine_mappings {
 	unsigned int kernel; /* by the kernel */
 	unsigned int user; /* in entries of programs */
-	unsigned int refused; /* of both: to be kept, by a failure on purpose */
+	unsigned int areas; /* in entries of the kernel's that are no page's */
+	unsigned int refused; /* of all: to be kept, by a failure on purpose */
+	/* Pages that the hypervisor had no memory for, by a failure on purpose. */
+	unsigned int hollow;
 };
 void machine_mappings(struct machine_mappings *mappings);
 /* Whether the hypervisor refused, on purpose, to end a mapping of this grant. */
@@ -132,6 +154,8 @@ void machine_log_to(FILE *out);
 void machine_fail_none(void);
 /* The @nth site fails; with @persistent, all from it on. */
 void machine_fail_nth(uint64_t nth, unsigned int variant, bool persistent);
+/* Nothing is counted or fails until it is ended: for what others do. */
+void machine_fail_pause(bool on);
 /* Of all sites, only those of this name are counted and may fail. */
 void machine_fail_only(const char *name);
 /* Each site fails with this probability, of a million. */
@@ -256,7 +280,10 @@ void task_set_pid(struct task *task, pid_t pid);
 
 /* ---- files ---- */
 
-/* @name: "gntdev", "gntalloc", "evtchn", "privcmd". The file has one descriptor. */
+/*
+ * @name: "gntdev", "gntalloc", "evtchn", "privcmd", "vgem". The file has one
+ * descriptor.
+ */
 int file_open(struct task *task, const char *name, int oflags,
 	      struct file **file);
 /* One more descriptor of it, in any process. */
@@ -274,6 +301,10 @@ long file_ioctl_helped(struct task *task, struct file *file, unsigned int cmd,
 		       unsigned long arg, bool compat, struct errand *errand);
 /* The lines that the driver adds to /proc/PID/fdinfo/FD. */
 size_t file_fdinfo(struct file *file, char *buf, size_t size);
+/* For machine_descriptors.find(). */
+void file_get(struct file *file);
+/* lseek: of a dma-buf; of others -ESPIPE. */
+long file_seek(struct file *file, long offset, int whence);
 /* Names of the device and an arbitrary value of the caller's. */
 const char *file_name(const struct file *file);
 void file_set_tag(struct file *file, void *tag);
@@ -353,6 +384,30 @@ struct errand {
 /* It is done, or nobody is there any more to do it; may be called again. */
 void errand_end(struct errand *errand);
 
+/* ---- descriptors by number, unless machine_config.descriptors has them ---- */
+
+/* The file that a number of the task's is; NULL if it is none. */
+struct file *task_descriptor(struct task *task, int fd);
+/* How many are open or reserved. */
+int task_descriptors(struct task *task);
+int task_close(struct task *task, int fd);
+/* One more descriptor of the file: its number. */
+int task_dup(struct task *task, struct file *file);
+
+/* ---- dma-bufs, as other drivers use them ---- */
+
+struct dmabuf_user;
+/* A device attaches and has the pages mapped; a negative errno. */
+int dmabuf_attach(struct file *file, struct dmabuf_user **user);
+void dmabuf_detach(struct dmabuf_user *user);
+/* What the device finds at an offset, by the address that it was told. */
+unsigned char *dmabuf_device_sees(struct dmabuf_user *user, size_t offset);
+/* All pages as one area of the kernel's, which counts its users. */
+int dmabuf_vmap(struct file *file, void **at);
+void dmabuf_vunmap(struct file *file);
+/* How many dma-bufs keep the driver from being unloaded. */
+unsigned int machine_driver_users(void);
+
 /* ---- memory ---- */
 
 /* What a program sees at one page of a VMA. */
@@ -365,6 +420,7 @@ struct view_page {
 struct view {
 	unsigned long addr;
 	size_t count;
+	bool no_fork; /* a child does not inherit it */
 	struct view_page *pages; /* NULL if count is 0 */
 };
 void view_free(struct view *view);

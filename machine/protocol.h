@@ -91,6 +91,8 @@ enum operation {
 	/* What is at @a and above, up to @b: as OP_MMAP's answer. */
 	OP_VIEW,
 	OP_FDINFO, /* text */
+	OP_SEEK, /* a: offset, b: whence */
+	OP_NUMBER, /* to ANSWER_PROMISE; a: the number, or a negative errno */
 	OP_CLEAR_REFS, /* a: what was written */
 	/* On a run's connection: its program has ended. */
 	OP_END,
@@ -109,6 +111,8 @@ enum served_file {
 	FILE_EVTCHN,
 	FILE_PRIVCMD,
 	FILE_XENBUS,
+	FILE_VGEM,
+	FILE_DMABUF, /* cannot be opened: requests make it */
 	/* From here on files without requests of their own: text, mostly. */
 	FILE_CAPABILITIES,
 	FILE_XSD_PORT,
@@ -173,6 +177,12 @@ struct work {
 	uint32_t bytes; /* behind those, to be put back after the copies */
 	uint64_t at; /* where */
 };
+
+/*
+ * To OP_IOCTL, before its answer: the descriptor beside it may become one of a
+ * dma-buf's; which number has it? @extra: open()'s flags of it.
+ */
+#define ANSWER_PROMISE 128u
 
 /*
  * Neighbouring pages of a view, behind the answer to OP_MMAP and OP_VIEW. They

@@ -171,6 +171,21 @@ EXPORT ssize_t __read_chk(int fd, void *bytes, size_t size, size_t room)
 	return NEXT(__read_chk)(fd, bytes, size, room);
 }
 
+/* Of a socket the kernel knows no place: but of a dma-buf's there is a size. */
+EXPORT off64_t lseek64(int fd, off64_t offset, int whence)
+{
+	off64_t at = NEXT(lseek64)(fd, offset, whence);
+
+	if (at >= 0 || errno != ESPIPE)
+		return at;
+	return device_seek(fd, offset, whence);
+}
+
+EXPORT off_t lseek(int fd, off_t offset, int whence)
+{
+	return lseek64(fd, offset, whence);
+}
+
 EXPORT int ioctl(int fd, unsigned long number, ...)
 {
 	void *argument;
@@ -344,6 +359,8 @@ EXPORT long syscall(long number, ...)
 		return openat(a[0], (const char *)a[1], a[2], (mode_t)a[3]);
 	case SYS_close:
 		return close(a[0]);
+	case SYS_lseek:
+		return lseek(a[0], a[1], a[2]);
 	case SYS_ioctl:
 		return ioctl(a[0], a[1], a[2]);
 	case SYS_mmap:

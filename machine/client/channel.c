@@ -400,6 +400,50 @@ int64_t channel_call(const struct request *request, struct answer *answer)
 	return answer->value;
 }
 
+/* The program has it from here on, as any other thread of it may see. */
+static bool take_promise(int fd, const struct answer *answer, int passed,
+			 struct promise *promise)
+{
+	struct request reply = {.op = OP_NUMBER, .a = passed};
+
+	/* One that was sent and has not come: there are too many. */
+	if (passed < 0)
+		reply.a = -EMFILE;
+	else if (!(answer->extra & O_CLOEXEC))
+		raw(SYS_fcntl, passed, F_SETFD, 0);
+	promise->fd = passed;
+	promise->inode = passed < 0 ? 0 : device_inode(passed);
+
+	return channel_send(fd, &reply, sizeof(reply));
+}
+
+int64_t channel_call_promise(const struct request *request,
+			     struct answer *answer, struct promise *promise)
+{
+	int saved = errno, passed;
+	struct line *line;
+	int fd = channel_begin_call(&line);
+	bool good = false;
+
+	promise->fd = -1;
+	if (fd >= 0) {
+		good = channel_send(fd, request, sizeof(*request));
+		while (good) {
+			good = channel_receive(fd, answer, NULL, 0, &passed) >=
+			       0;
+			if (!good || !(answer->flags & ANSWER_PROMISE))
+				break;
+			good = take_promise(fd, answer, passed, promise);
+		}
+		channel_end_call(line, fd, good);
+	}
+	if (!good)
+		answer->value = -EIO;
+	errno = saved;
+
+	return answer->value;
+}
+
 int channel_call_fd(const struct request *request, int64_t *value)
 {
 	struct answer answer;

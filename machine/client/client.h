@@ -56,6 +56,14 @@ void channel_begin(void);
 
 /* 0 or more, or a negative errno: -EIO if the server is gone. */
 int64_t channel_call(const struct request *request, struct answer *answer);
+/* A descriptor that a call has brought, whatever comes of it then. */
+struct promise {
+	int fd; /* -1: none */
+	uint64_t inode;
+};
+/* The same for requests that may give the program a descriptor. */
+int64_t channel_call_promise(const struct request *request,
+			     struct answer *answer, struct promise *promise);
 /* The same for calls that are answered by a descriptor. */
 int channel_call_fd(const struct request *request, int64_t *value);
 /* The same for calls that are answered by text; its length. */
@@ -175,6 +183,8 @@ enum served_file device_of(const char *path);
  */
 bool device_is_mute(int fd);
 int device_ioctl(int fd, unsigned long number, void *argument);
+/* lseek of what the C library's says has none. */
+off64_t device_seek(int fd, off64_t offset, int whence);
 
 /* ---- process.c ---- */
 

@@ -36,6 +36,8 @@ static const struct {
 	{"/dev/xen/evtchn", FILE_EVTCHN},
 	{"/dev/xen/privcmd", FILE_PRIVCMD},
 	{"/dev/xen/xenbus", FILE_XENBUS},
+	/* The last one that programs look for: real ones come first. */
+	{"/dev/dri/card7", FILE_VGEM},
 	{"/proc/xen/privcmd", FILE_PRIVCMD},
 	{"/proc/xen/xenbus", FILE_XENBUS},
 	{"/proc/xen/capabilities", FILE_CAPABILITIES},
@@ -154,7 +156,7 @@ static int open_served(enum served_file file, int flags)
 
 	if (fd >= 0 && fd < HINTS)
 		mute[fd] = file == FILE_GNTDEV || file == FILE_GNTALLOC ||
-			   file == FILE_PRIVCMD;
+			   file == FILE_PRIVCMD || file == FILE_VGEM;
 	if (fd >= 0)
 		return finish_open(fd, flags);
 	errno = error < 0 ? -error : EIO;
@@ -254,6 +256,7 @@ bool device_is_another(int fd, uint64_t *inode)
 static void tell_valgrind(unsigned long number, void *argument)
 {
 	struct ioctl_gntalloc_alloc_gref *alloc = argument;
+	struct ioctl_gntdev_dmabuf_imp_to_refs *import = argument;
 	struct ioctl_gntdev_grant_copy *copy = argument;
 
 	if (!RUNNING_ON_VALGRIND)
@@ -263,6 +266,9 @@ static void tell_valgrind(unsigned long number, void *argument)
 	if (number == IOCTL_GNTALLOC_ALLOC_GREF)
 		VALGRIND_MAKE_MEM_DEFINED(alloc->gref_ids,
 					  alloc->count * sizeof(uint32_t));
+	if (number == IOCTL_GNTDEV_DMABUF_IMP_TO_REFS)
+		VALGRIND_MAKE_MEM_DEFINED(import->refs,
+					  import->count * sizeof(uint32_t));
 	if (number != IOCTL_GNTDEV_GRANT_COPY)
 		return;
 	for (unsigned int i = 0; i < copy->count; i++)
@@ -270,12 +276,72 @@ static void tell_valgrind(unsigned long number, void *argument)
 					  sizeof(copy->segments[i].status));
 }
 
+/* Those that give the program a descriptor. */
+static bool gives_descriptor(unsigned long number)
+{
+	/* DRM_IOCTL_PRIME_HANDLE_TO_FD */
+	return (uint32_t)number == IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS ||
+	       (_IOC_TYPE(number) == 'd' && _IOC_NR(number) == 0x2d);
+}
+
+/* It is the program's now, or is taken back if it still is what it was. */
+static void settle(const struct promise *promise, int64_t result)
+{
+	if (promise->fd < 0)
+		return;
+	if (result >= 0) {
+		device_know(promise->inode);
+		if (promise->fd < HINTS)
+			mute[promise->fd] = true;
+	} else if (device_inode(promise->fd) == promise->inode) {
+		raw(SYS_close, promise->fd);
+	}
+}
+
 static int64_t ask(const struct request *request, struct answer *answer)
 {
+	struct promise promise;
+	int64_t result;
+
 	if (request->a == IOCTL_GNTDEV_GRANT_COPY && copy_call(request, answer))
 		return answer->value;
+	if (!gives_descriptor(request->a))
+		return channel_call(request, answer);
+	result = channel_call_promise(request, answer, &promise);
+	settle(&promise, result);
 
-	return channel_call(request, answer);
+	return result;
+}
+
+off64_t device_seek(int fd, off64_t offset, int whence)
+{
+	struct request request = {
+		.op = OP_SEEK,
+		.a = offset,
+		.b = whence,
+	};
+	struct answer answer = {0};
+	int64_t result = -ESPIPE;
+
+	if (channel_on())
+		request.inode = device_inode(fd);
+	if (request.inode)
+		result = channel_call(&request, &answer);
+	if (answer.flags & ANSWER_UNKNOWN)
+		result = -ESPIPE;
+	if (result < 0) {
+		errno = -result;
+		return -1;
+	}
+
+	return result;
+}
+
+/* Requests of the devices, of dma-bufs and of graphics devices. */
+static bool may_be_ours(unsigned int type)
+{
+	return type == 'G' || type == 'E' || type == 'P' || type == 'b' ||
+	       type == 'd';
 }
 
 int device_ioctl(int fd, unsigned long number, void *argument)
@@ -286,11 +352,9 @@ int device_ioctl(int fd, unsigned long number, void *argument)
 		.b = (uintptr_t)argument,
 	};
 	struct answer answer = {0};
-	unsigned int type = _IOC_TYPE(number);
 	int64_t result;
 
-	/* 'G', 'E' and 'P' are what the devices take; others fail anyhow. */
-	if (channel_on() && (type == 'G' || type == 'E' || type == 'P'))
+	if (channel_on() && may_be_ours(_IOC_TYPE(number)))
 		request.inode = device_inode(fd);
 	if (!request.inode)
 		return raw(SYS_ioctl, fd, number, argument);

@@ -488,7 +488,27 @@ int memory_madvise(void *addr, size_t length, int advice)
 	return result;
 }
 
-/* Ranges are as long as they are and where they are; the server says so. */
+/* The server has moved it, and ended what was there before. */
+static void *follow(uintptr_t start, size_t length, uintptr_t to)
+{
+	struct range range = *ranges_from(start);
+
+	ranges_remove(start, start + length);
+	raw(SYS_munmap, start, length);
+	ranges_remove(to, to + length);
+	range.start = to;
+	range.end = to + length;
+	if (!ranges_add(&range)) {
+		tell(OP_MUNMAP, to, to + length, 0);
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	show_again(&range);
+
+	return (void *)to;
+}
+
+/* Where ranges may go and how long they are, the server says. */
 static void *mremap_range(uintptr_t start, size_t old_length, size_t new_length,
 			  int flags, void *new_addr)
 {
@@ -503,12 +523,12 @@ static void *mremap_range(uintptr_t start, size_t old_length, size_t new_length,
 	struct answer answer;
 	int64_t result = channel_call(&request, &answer);
 
-	if (result >= 0 && (uint64_t)result != start)
-		result = -ENOMEM;
 	if (result < 0) {
 		errno = -result;
 		return MAP_FAILED;
 	}
+	if ((uint64_t)result != start)
+		return follow(start, page_up(new_length), result);
 	if (page_up(new_length) < page_up(old_length)) {
 		ranges_remove(start + page_up(new_length),
 			      start + page_up(old_length));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * The devices beside the driver's: models of /dev/xen/gntalloc, with which a
- * program grants pages, of /dev/xen/evtchn, and of one call of /dev/xen/privcmd.
+ * program grants pages, of /dev/xen/evtchn, of one call of /dev/xen/privcmd, and
+ * of a device that has dma-bufs and knows nothing of Xen.
  */
 #ifndef MACHINE_DEVICES_H
 #define MACHINE_DEVICES_H
@@ -17,6 +18,7 @@ struct device_kind {
 };
 
 extern const struct device_kind gntalloc_device, evtchn_device, privcmd_device;
+extern const struct device_kind vgem_device;
 
 void gntalloc_start(unsigned int limit);
 /* Gives pages back whose peers have let go since; prints those that did not. */

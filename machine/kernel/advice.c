@@ -148,18 +148,34 @@ int task_madvise(struct task *task, unsigned long addr, size_t len, int advice)
 
 /* ---- mremap ---- */
 
-/* Moves entries; none may be the hypervisor's, nor be left behind. */
-static struct vm_area_struct *move_vma(struct vm_area_struct *vma,
-				       unsigned long new_addr)
+/* Entries go to another VMA; none may be the hypervisor's. */
+static void move_entries(struct vm_area_struct *from, struct vm_area_struct *to)
+{
+	unsigned long i;
+
+	notify_begin(from->vm_mm, from->vm_start, from->vm_end,
+		     MMU_NOTIFY_UNMAP, true);
+	hypervisor_lock();
+	for (i = 0; i < vma_pages(from); i++) {
+		pte_changes(&from->ptes[i], "moves");
+		to->ptes[i] = from->ptes[i];
+		from->ptes[i] = (pte_t){.kind = PTE_NONE};
+	}
+	hypervisor_unlock();
+	notify_end(from->vm_mm);
+}
+
+/* To a new VMA; what the driver says to that. */
+static int move_vma(struct vm_area_struct *vma, unsigned long new_addr)
 {
 	struct mm_struct *mm = vma->vm_mm;
 	struct vm_area_struct *new;
-	unsigned long i;
+	int err = 0;
 
 	new = vma_new(mm, new_addr, new_addr + vma->vm_end - vma->vm_start,
 		      vma->vm_flags);
 	if (!new)
-		return NULL;
+		return -ENOMEM;
 	new->vm_pgoff = vma->vm_pgoff;
 	new->vm_file = vma->vm_file;
 	new->vm_ops = vma->vm_ops;
@@ -168,18 +184,14 @@ static struct vm_area_struct *move_vma(struct vm_area_struct *vma,
 	if (new->vm_ops &&new->vm_ops->open)
 		new->vm_ops->open(new);
 
-	notify_begin(mm, vma->vm_start, vma->vm_end, MMU_NOTIFY_UNMAP, true);
-	hypervisor_lock();
-	for (i = 0; i < vma_pages(vma); i++) {
-		pte_changes(&vma->ptes[i], "moves");
-		new->ptes[i] = vma->ptes[i];
-		vma->ptes[i] = (pte_t){.kind = PTE_NONE};
-	}
-	hypervisor_unlock();
-	notify_end(mm);
+	move_entries(vma, new);
 	vma_insert(new);
+	if (new->vm_ops &&new->vm_ops->mremap)
+		err = new->vm_ops->mremap(new);
+	if (err)
+		move_entries(new, vma);
 
-	return new;
+	return err;
 }
 
 /* To another place: what a driver has a say in. */
@@ -209,8 +221,14 @@ static long remap_to(struct vm_area_struct *vma, unsigned long addr, size_t len,
 	}
 	if (!at)
 		machine_fatal("mremap that chooses the address is not modelled");
-	if (unmap_part(mm, at, at + len) || !move_vma(vma, at))
+	if (unmap_part(mm, at, at + len))
 		return -ENOMEM;
+	err = move_vma(vma, at);
+	/* What the driver refuses goes back, and the new VMA goes. */
+	if (err) {
+		unmap_part(mm, at, at + len);
+		return err;
+	}
 	err = unmap_part(mm, addr, addr + len);
 
 	return err ? err : (long)at;

@@ -78,6 +78,19 @@ void *machine_kvmalloc(size_t size, gfp_t flags, const char *where)
 	return allocate(size, flags, where, true);
 }
 
+void *machine_kvmalloc_array(size_t n, size_t size, gfp_t flags,
+			     const char *where)
+{
+	size_t bytes = array_size(n, size);
+
+	return bytes == SIZE_MAX ? NULL : machine_kvmalloc(bytes, flags, where);
+}
+
+void *alloc_counted(size_t size, gfp_t flags, const char *where)
+{
+	return allocate(size, flags, where, true);
+}
+
 void *machine_kvcalloc(size_t n, size_t size, gfp_t flags, const char *where)
 {
 	unsigned int variant;

@@ -16,13 +16,20 @@
 
 #define kzalloc(size, flags) machine_kzalloc(size, flags, machine_here)
 #define kvmalloc(size, flags) machine_kvmalloc(size, flags, machine_here)
+#define kvzalloc(size, flags) kvmalloc(size, (flags) | __GFP_ZERO)
+#define kvmalloc_array(n, size, flags) \
+	machine_kvmalloc_array(n, size, flags, machine_here)
 #define kvcalloc(n, size, flags) machine_kvcalloc(n, size, flags, machine_here)
 void *machine_kzalloc(size_t size, gfp_t flags, const char *where);
 void *machine_kvmalloc(size_t size, gfp_t flags, const char *where);
+void *machine_kvmalloc_array(size_t n, size_t size, gfp_t flags,
+			     const char *where);
 void *machine_kvcalloc(size_t n, size_t size, gfp_t flags, const char *where);
 void kfree(const void *ptr);
 void kvfree(const void *ptr);
 
+/* For calls of the kernel's own that allocate; kvfree() is for it. */
+void *alloc_counted(size_t size, gfp_t flags, const char *where);
 /* Prints what was not freed, forgets it, returns how many that were. */
 unsigned int alloc_leaks(FILE *out);
 

@@ -33,7 +33,14 @@
 #define VM_MIXEDMAP 0x10000000UL
 #define FOLL_WRITE 0x01
 
+/* linux/vmalloc.h */
+#define VM_MAP 0x00000004UL
+
+/* linux/dma-mapping.h */
+#define DMA_ATTR_WRITE_COMBINE (1UL << 2)
+
 /* linux/errno.h */
+#define ERESTARTSYS 512
 #define ERESTARTNOINTR 513
 
 /* linux/mm_types.h */
@@ -54,6 +61,9 @@
 
 /* linux/miscdevice.h */
 #define MISC_DYNAMIC_MINOR 255
+
+/* xen/page.h, asm/xen/page.h */
+#define INVALID_P2M_ENTRY (~0UL)
 
 /* xen/interface/features.h */
 #define XENFEAT_auto_translated_physmap 2

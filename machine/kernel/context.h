@@ -47,6 +47,8 @@ void locks_start(bool stir);
 extern struct lock_class class_mmap, class_reclaim, class_notifier;
 void lock_acquired(const void *lock, struct lock_class *class, bool waits);
 void lock_released(const void *lock);
+/* The kernel itself nests one in the other somewhere. */
+void lock_order(struct lock_class *outer, struct lock_class *inner);
 /* As if it were taken and released at once. */
 void lock_might(struct lock_class *class);
 bool lock_is_held(const void *lock);

@@ -21,6 +21,7 @@ static const struct {
 	[SITE_COPY_TO_USER] = {"copy_to_user", 1},
 	[SITE_PUT_USER] = {"put_user", 1},
 	[SITE_NOFAULT] = {"copy_to_user_nofault", 1},
+	[SITE_GET_USER] = {"get_user", 1},
 	[SITE_ALLOC_PAGES] = {"gnttab_alloc_pages", 1},
 	/* -EFAULT, -ENOMEM, no page, too few pages */
 	[SITE_PIN] = {"pin_user_pages_fast", 4},
@@ -33,6 +34,26 @@ static const struct {
 	[SITE_MISC_REGISTER] = {"misc_register", 1},
 	[SITE_SIGNAL] = {"fatal_signal", 1},
 	[SITE_P2M] = {"set_foreign_p2m_mapping", 1},
+	[SITE_DEVICE] = {"root_device_register", 1},
+	[SITE_DMA_MASK] = {"dma_coerce_mask_and_coherent", 1},
+	[SITE_DMA_ALLOC] = {"dma_alloc_attrs", 1},
+	[SITE_DMA_SGTABLE] = {"dma_get_sgtable_attrs", 1},
+	/* -ENOMEM, -EIO */
+	[SITE_DMA_MAP] = {"dma_map_sgtable", 2},
+	[SITE_SG_ALLOC] = {"sg_alloc_table", 1},
+	[SITE_ALLOC_PAGE] = {"alloc_page", 1},
+	[SITE_VMAP] = {"vmap", 1},
+	[SITE_SET_PRIVATE] = {"gnttab_pages_set_private", 1},
+	[SITE_INCREASE] = {"xenmem_reservation_increase", 1},
+	[SITE_DECREASE] = {"xenmem_reservation_decrease", 1},
+	[SITE_FOREIGN_ACCESS] = {"gnttab_grant_foreign_access", 1},
+	/* -EMFILE */
+	[SITE_DESCRIPTOR] = {"get_unused_fd_flags", 1},
+	/* -ENOMEM, -ENFILE */
+	[SITE_DMABUF_EXPORT] = {"dma_buf_export", 2},
+	[SITE_DMABUF_ATTACH] = {"dma_buf_attach", 1},
+	/* -ENOMEM, -EINTR */
+	[SITE_DMABUF_MAP] = {"dma_buf_map_attachment", 2},
 	/* an error at once, an error half-way, preempted half-way */
 	[SITE_MAP_CALL] = {"map_call", 3},
 	[SITE_UNMAP_CALL] = {"unmap_call", 3},
@@ -95,6 +116,7 @@ static struct {
 	bool persistent;
 	unsigned int of_million;
 	int only; /* this site, or -1 */
+	bool paused;
 	struct rule rules[MAX_RULES];
 	unsigned int nrules;
 	struct op_rule op_rules[MAX_RULES];
@@ -116,7 +138,9 @@ static bool rule_covers(const struct rule *rule, enum fault_site site)
 	if (rule->site == ANY_SITE)
 		return site != SITE_SIGNAL;
 	if (rule->site == ALLOC_SITES)
-		return site <= SITE_KVCALLOC || site == SITE_ALLOC_PAGES;
+		return site <= SITE_KVCALLOC || site == SITE_ALLOC_PAGES ||
+		       site == SITE_DMA_ALLOC || site == SITE_SG_ALLOC ||
+		       site == SITE_ALLOC_PAGE || site == SITE_VMAP;
 	return rule->site == (int)site;
 }
 
@@ -145,7 +169,7 @@ bool fault(enum fault_site site, unsigned int *variant)
 	bool fails;
 
 	/* The task is being set up by a test, not in the kernel. */
-	if (!c->outer)
+	if (!c->outer || __atomic_load_n(&plan.paused, __ATOMIC_RELAXED))
 		return false;
 	if (!__atomic_load_n(&plan.armed, __ATOMIC_RELAXED)) {
 		c->sites++;
@@ -206,6 +230,7 @@ bool fault_op(enum machine_op op, bool user, s16 *status)
 	bool fails = false;
 
 	if (__atomic_load_n(&plan.armed, __ATOMIC_RELAXED) &&
+	    !__atomic_load_n(&plan.paused, __ATOMIC_RELAXED) &&
 	    context()->outer) {
 		pthread_mutex_lock(&plan.lock);
 		fails = op_rules_fail(op, status);
@@ -248,8 +273,14 @@ void machine_fail_none(void)
 	plan.nop_rules = 0;
 	plan.last = -1;
 	plan.only = -1;
+	__atomic_store_n(&plan.paused, false, __ATOMIC_RELAXED);
 	memset(plan.ops, 0, sizeof(plan.ops));
 	pthread_mutex_unlock(&plan.lock);
+}
+
+void machine_fail_pause(bool on)
+{
+	__atomic_store_n(&plan.paused, on, __ATOMIC_RELAXED);
 }
 
 void faults_seed(u64 seed)

@@ -144,7 +144,8 @@ static void release(struct file *file)
 
 /*
  * In the kernel the last reference's release runs when the call returns to the
- * program, with no lock held: so it does here, unless a VMA's closing held it.
+ * program, with no lock held: so it does here. Threads of the kernel's own
+ * leave it to another one: here it is at once.
  */
 void fput(struct file *file)
 {
@@ -155,7 +156,7 @@ void fput(struct file *file)
 		machine_fatal("fput: more references dropped than taken");
 	if (left)
 		return;
-	if (!c->nheld) {
+	if (!c->task && !c->nheld) {
 		release(file);
 		return;
 	}
@@ -173,6 +174,36 @@ void files_release(struct file *file)
 	}
 }
 
+struct file *file_new(const struct device_kind *kind, unsigned int flags,
+		      struct domain *domain)
+{
+	struct file *file = calloc(1, sizeof(*file));
+
+	if (!file)
+		return NULL;
+	file->f_op = kind->fops;
+	file->kind = kind;
+	file->f_flags = flags;
+	file->count = 1;
+	file->domain = domain;
+	INIT_LIST_HEAD(&file->holders);
+
+	return file;
+}
+
+/* From here on it is among the open ones, and released with its last user. */
+void file_show(struct file *file)
+{
+	pthread_mutex_lock(&files.lock);
+	list_add_tail(&file->node, &files.all);
+	pthread_mutex_unlock(&files.lock);
+}
+
+void file_get(struct file *file)
+{
+	get_file(file);
+}
+
 static const struct device_kind *device_kind(const char *name)
 {
 	if (!strcmp(name, "gntdev"))
@@ -184,6 +215,8 @@ static const struct device_kind *device_kind(const char *name)
 
 	if (!strcmp(name, privcmd_device.name))
 		return &privcmd_device;
+	if (!strcmp(name, vgem_device.name))
+		return &vgem_device;
 
 	return NULL;
 }
@@ -198,7 +231,7 @@ static void hold(struct task *task, struct file *file)
 	h->task = task;
 	h->file = file;
 	list_add_tail(&h->in_file, &file->holders);
-	list_add_tail(&h->in_task, &task->files);
+	list_add_tail(&h->in_task, &task->opened);
 }
 
 static void unhold(struct holder *h)
@@ -218,16 +251,10 @@ int file_open(struct task *task, const char *name, int oflags,
 
 	if (!kind)
 		return -ENOENT;
-	file = calloc(1, sizeof(*file));
+	file = file_new(kind, oflags, task_domain(task));
 	if (!file)
 		return -ENOMEM;
-	file->f_op = kind->fops;
-	file->kind = kind;
-	file->f_flags = oflags;
-	file->count = 1;
 	file->descriptors = 1;
-	file->domain = task_domain(task);
-	INIT_LIST_HEAD(&file->holders);
 
 	call_begin(&c, task, NULL);
 	if (file->f_op->open)
@@ -238,8 +265,8 @@ int file_open(struct task *task, const char *name, int oflags,
 		return err;
 	}
 
+	file_show(file);
 	pthread_mutex_lock(&files.lock);
-	list_add_tail(&file->node, &files.all);
 	hold(task, file);
 	pthread_mutex_unlock(&files.lock);
 	*out = file;
@@ -250,6 +277,13 @@ int file_open(struct task *task, const char *name, int oflags,
 void file_dup(struct file *file)
 {
 	get_file(file);
+	pthread_mutex_lock(&files.lock);
+	file->descriptors++;
+	pthread_mutex_unlock(&files.lock);
+}
+
+void file_describe(struct file *file)
+{
 	pthread_mutex_lock(&files.lock);
 	file->descriptors++;
 	pthread_mutex_unlock(&files.lock);
@@ -297,7 +331,7 @@ void holders_fork(struct task *parent, struct task *child)
 
 	/* Entries are added at the end of another list than the one walked. */
 	pthread_mutex_lock(&files.lock);
-	list_for_each_entry(h, &parent->files, in_task)
+	list_for_each_entry(h, &parent->opened, in_task)
 		hold(child, h->file);
 	pthread_mutex_unlock(&files.lock);
 }
@@ -307,7 +341,7 @@ void holders_exit(struct task *task)
 	struct holder *h, *next;
 
 	pthread_mutex_lock(&files.lock);
-	list_for_each_entry_safe(h, next, &task->files, in_task)
+	list_for_each_entry_safe(h, next, &task->opened, in_task)
 		unhold(h);
 	pthread_mutex_unlock(&files.lock);
 }
@@ -401,13 +435,27 @@ void files_each(void (*fn)(struct file *file, void *arg), void *arg)
 	pthread_mutex_unlock(&files.lock);
 }
 
-unsigned int files_leaks(FILE *out)
+/* One with a descriptor or, if there is no other, any one; or NULL. */
+static struct file *first_open(bool any)
+{
+	struct file *file;
+
+	list_for_each_entry(file, &files.all, node) {
+		if (any || file->descriptors)
+			return file;
+	}
+
+	return NULL;
+}
+
+unsigned int files_leaks(FILE *out, bool any)
 {
 	unsigned int count = 0;
 	struct file *file;
 
-	while (!list_empty(&files.all)) {
-		file = list_first_entry(&files.all, struct file, node);
+	while ((file = first_open(any))) {
+		if (!file->descriptors)
+			file->descriptors = 1;
 		if (out)
 			fprintf(out, "machine: an open %s was never closed\n",
 				file->kind->name);

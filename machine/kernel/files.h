@@ -6,6 +6,8 @@
 #ifndef MACHINE_KERNEL_FILES_H
 #define MACHINE_KERNEL_FILES_H
 
+#include <fcntl.h>
+
 #include "base.h"
 #include "lists.h"
 #include "vm.h"
@@ -14,8 +16,12 @@
 typedef void *fl_owner_t;
 
 struct inode;
-struct module;
-#define THIS_MODULE NULL
+/* The driver, and how many others use it: then it is not unloaded. */
+struct module {
+	unsigned int users; /* atomic */
+};
+extern struct module machine_driver;
+#define THIS_MODULE (&machine_driver)
 
 struct seq_file {
 	char *buf;
@@ -132,10 +138,17 @@ void machine_module_unload(void);
 
 void get_file(struct file *file);
 void fput(struct file *file);
+/* One that has no descriptor yet, with a reference; in the kernel. */
+struct file *file_new(const struct device_kind *kind, unsigned int flags,
+		      struct domain *domain);
+void file_show(struct file *file);
+/* One of its references is a descriptor's now. */
+void file_describe(struct file *file);
 /* Releases a list of files that calls dropped with locks held. */
 void files_release(struct file *file);
 /* Prints what is open, and closes it. */
-unsigned int files_leaks(FILE *out);
+/* Those with a descriptor, or @any. */
+unsigned int files_leaks(FILE *out, bool any);
 unsigned int devices_leaks(FILE *out);
 /* The value of an attribute of the device, or -1. */
 long device_attribute(const char *name);

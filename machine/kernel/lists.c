@@ -36,7 +36,7 @@ void list_del(struct list_head *entry)
 	entry->prev = LIST_POISON;
 }
 
-void list_splice_init(struct list_head *list, struct list_head *head)
+void list_splice(const struct list_head *list, struct list_head *head)
 {
 	if (list_empty(list))
 		return;
@@ -45,6 +45,11 @@ void list_splice_init(struct list_head *list, struct list_head *head)
 	head->next->prev = list->prev;
 	list->next->prev = head;
 	head->next = list->next;
+}
+
+void list_splice_init(struct list_head *list, struct list_head *head)
+{
+	list_splice(list, head);
 	INIT_LIST_HEAD(list);
 }
 

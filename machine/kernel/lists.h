@@ -28,7 +28,22 @@ static inline int list_empty(const struct list_head *head)
 /* Both catch an entry that is in two lists or in none. */
 void list_add_tail(struct list_head *entry, struct list_head *head);
 void list_del(struct list_head *entry);
-/* Moves all of @list to the front of @head. */
+
+static inline void list_add(struct list_head *entry, struct list_head *head)
+{
+	list_add_tail(entry, head->next);
+}
+
+static inline void list_del_init(struct list_head *entry)
+{
+	/* Of one that is alone it is nothing. */
+	if (!list_empty(entry))
+		list_del(entry);
+	INIT_LIST_HEAD(entry);
+}
+
+/* Moves all of @list to the front of @head; the first leaves @list as it was. */
+void list_splice(const struct list_head *list, struct list_head *head);
 void list_splice_init(struct list_head *list, struct list_head *head);
 
 #define list_entry(ptr, type, member) container_of(ptr, type, member)

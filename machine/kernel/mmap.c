@@ -35,6 +35,7 @@ static int view_fill(struct vm_area_struct *vma, struct view *view)
 
 	view->addr = vma->vm_start;
 	view->count = vma_pages(vma);
+	view->no_fork = vma->vm_flags & VM_DONTCOPY;
 	view->pages = calloc(view->count, sizeof(*view->pages));
 	if (!view->pages)
 		return -ENOMEM;

@@ -11,6 +11,9 @@
 #include "alloc.h"
 #include "base.h"
 #include "constants.h"
+#include "descriptors.h"
+#include "dma.h"
+#include "dmabuf.h"
 #include "files.h"
 #include "lists.h"
 #include "locks.h"
@@ -18,6 +21,7 @@
 #include "refs.h"
 #include "user.h"
 #include "vm.h"
+#include "vmap.h"
 #include "waiting.h"
 #include "xen_calls.h"
 

@@ -8,12 +8,14 @@
 #include "pages.h"
 #include "user.h"
 #include "vm.h"
+#include "vmap.h"
 #include "../xen/xen.h"
 
 /* 4 GiB of grants at once. */
 #define MAX_PAGES (1UL << 20)
 /* So that no page frame number is a plausible small number. */
 #define FIRST_GFN 0x100000UL
+#define FIRST_PFN 0x400000UL
 
 static struct {
 	pthread_mutex_t lock;
@@ -143,7 +145,7 @@ static bool drop(struct page *page)
 	left = __atomic_sub_fetch(&page->count, 1, __ATOMIC_ACQ_REL);
 	if (left < 0)
 		machine_fatal("put_page: more references dropped than taken");
-	if (!left && page->kind == PAGE_GRANT)
+	if (!left && page_is_for_grants(page))
 		machine_fatal("put_page: a grant's page goes to the allocator");
 
 	return !left;
@@ -179,6 +181,38 @@ unsigned long xen_page_to_gfn(struct page *page)
 	return FIRST_GFN + (page - pool.pages);
 }
 
+static unsigned long first_pfn(void)
+{
+	return machine_mode() == MACHINE_PV ? FIRST_PFN : FIRST_GFN;
+}
+
+unsigned long page_to_pfn(const struct page *page)
+{
+	check_live(page, "page_to_pfn");
+	return first_pfn() + (page - pool.pages);
+}
+
+phys_addr_t page_to_phys(const struct page *page)
+{
+	return (phys_addr_t)page_to_pfn(page) << PAGE_SHIFT;
+}
+
+unsigned long page_to_xen_pfn(struct page *page)
+{
+	return page_to_pfn(page);
+}
+
+unsigned long pfn_to_gfn(unsigned long pfn)
+{
+	unsigned long i = pfn - first_pfn();
+
+	if (machine_mode() != MACHINE_PV)
+		return pfn;
+	if (i >= MAX_PAGES || pool.pages[i].kind == PAGE_FREE)
+		return INVALID_P2M_ENTRY;
+	return FIRST_GFN + i;
+}
+
 int gnttab_alloc_pages(int nr_pages, struct page **pages)
 {
 	unsigned int variant;
@@ -203,6 +237,41 @@ int gnttab_alloc_pages(int nr_pages, struct page **pages)
 	return 0;
 }
 
+/* Nobody has it, and nothing of anybody's is behind it. */
+static void check_idle(const struct page *page)
+{
+	if (page_is_mapped(page))
+		machine_fatal(
+			"a page goes to the allocator with grant %u of domain %u mapped in it",
+			page->ref, domain_id(page->owner));
+	if (page_count(page) != 1)
+		machine_fatal("a page with %d references goes to the allocator",
+			      page_count(page));
+	if (page->foreign)
+		machine_fatal("a page goes to the allocator marked foreign");
+	if (page->in_p2m)
+		machine_fatal(
+			"a page goes to the allocator with a foreign frame in the kernel's table");
+	if (page->granted)
+		machine_fatal(
+			"a page goes to the allocator that is granted to another domain");
+	if (page->areas)
+		machine_fatal("a page goes to the allocator that is vmapped");
+	if (page_may_be_known(page))
+		machine_fatal(
+			"a page goes to the allocator that a processor may know by an old entry");
+	if (page->private || page->reset)
+		machine_fatal(
+			"a page goes to the allocator as it was made for a grant");
+}
+
+void page_back(struct page *page)
+{
+	check_live(page, "a page's freeing");
+	check_idle(page);
+	page_free(page);
+}
+
 void gnttab_free_pages(int nr_pages, struct page **pages)
 {
 	int i;
@@ -214,21 +283,7 @@ void gnttab_free_pages(int nr_pages, struct page **pages)
 		check_live(pages[i], "gnttab_free_pages");
 		if (pages[i]->kind != PAGE_GRANT)
 			machine_fatal("gnttab_free_pages of another's page");
-		if (page_is_mapped(pages[i]))
-			machine_fatal(
-				"a page goes to the allocator with grant %u of domain %u mapped in it",
-				pages[i]->ref, domain_id(pages[i]->owner));
-		if (page_count(pages[i]) != 1)
-			machine_fatal(
-				"a page with %d references goes to the allocator",
-				page_count(pages[i]));
-		if (pages[i]->foreign)
-			machine_fatal(
-				"a page goes to the allocator marked foreign");
-		if (pages[i]->in_p2m)
-			machine_fatal(
-				"a page goes to the allocator with a foreign frame in the kernel's table");
-		page_free(pages[i]);
+		page_back(pages[i]);
 	}
 }
 
@@ -349,6 +404,44 @@ void unpin_user_pages_dirty_lock(struct page **pages, unsigned long npages,
 	pages_free(unused);
 }
 
+/* Kept out of use because the hypervisor still has it, or has none for it. */
+static bool is_excused(const struct page *page)
+{
+	if (page->kind == PAGE_DMA && page->hollow && page->refused)
+		return true;
+	if (page->kind == PAGE_PLAIN)
+		return page->refused;
+	return page_is_for_grants(page) && page_is_excused(page);
+}
+
+unsigned int pages_refused(void)
+{
+	unsigned int count = 0;
+	unsigned long i;
+
+	for (i = 0; i < pool.used; i++)
+		count += pool.pages[i].kind == PAGE_DMA &&
+			 pool.pages[i].hollow && pool.pages[i].refused;
+
+	return count;
+}
+
+static void tell_page(const struct page *page, FILE *out)
+{
+	static const char *const kinds[] = {
+		[PAGE_GRANT] = "for a grant",
+		[PAGE_DMA] = "of the DMA API",
+		[PAGE_PLAIN] = "of alloc_page",
+		[PAGE_USER] = "pinned",
+		[PAGE_FRAME] = "pinned, or a buffer's",
+	};
+
+	if (out)
+		fprintf(out,
+			"machine: a page was not given back: %s, %d references\n",
+			kinds[page->kind], page->count);
+}
+
 unsigned int pages_leaks(FILE *out, long leaked)
 {
 	unsigned int entries = tracks_refused_entries();
@@ -360,9 +453,7 @@ unsigned int pages_leaks(FILE *out, long leaked)
 		page = &pool.pages[i];
 		if (page->kind == PAGE_FREE)
 			continue;
-		/* Kept out of use because the hypervisor still has it. */
-		if (page->kind == PAGE_GRANT && page_is_excused(page) &&
-		    leaked > 0) {
+		if (is_excused(page) && leaked > 0) {
 			leaked--;
 			continue;
 		}
@@ -374,12 +465,7 @@ unsigned int pages_leaks(FILE *out, long leaked)
 			continue;
 		}
 		count++;
-		if (out)
-			fprintf(out,
-				"machine: a page was not given back: %s, %d references\n",
-				page->kind == PAGE_GRANT ? "for a grant"
-							 : "pinned",
-				page->count);
+		tell_page(page, out);
 	}
 	if (leaked) {
 		count++;

@@ -18,6 +18,8 @@ struct task;
 enum page_kind {
 	PAGE_FREE,
 	PAGE_GRANT, /* of gnttab_alloc_pages() */
+	PAGE_DMA, /* of the DMA API: has its own memory until that is given up */
+	PAGE_PLAIN, /* of alloc_page() */
 	PAGE_USER, /* a program's, while it is pinned */
 	PAGE_FRAME, /* of the domain's memory, while it is pinned */
 };
@@ -29,12 +31,22 @@ struct page {
 	bool in_p2m; /* the kernel's table has the granter's frame for it */
 	bool written; /* by a copy, since it was pinned */
 	unsigned int pins;
-	/* PAGE_GRANT, under the hypervisor's lock */
+	/* PAGE_DMA */
+	unsigned long attrs;
+	bool hollow; /* has no memory of its own */
+	bool reset; /* the kernel's own entry for it is gone, in PV */
+	bool private; /* ready for a grant */
+	bool refused; /* it stays, by a failure on purpose */
+	/* Under the hypervisor's lock */
+	unsigned int areas; /* entries of vmap() that show it */
+	u64 known; /* processors may know old entries of it, see vmap.h */
+	unsigned int granted; /* PAGE_FRAME: by the kernel, to others */
+	/* PAGE_GRANT, PAGE_DMA, under the hypervisor's lock */
 	bool mapped; /* by the hypervisor, for the kernel */
 	bool readonly;
 	u32 ref, handle;
 	unsigned int maps; /* entries of programs that show it */
-	/* PAGE_GRANT: the granter's; PAGE_FRAME: the domain's own */
+	/* The granter's of a grant; PAGE_FRAME: the domain's own */
 	struct domain *owner;
 	unsigned long pfn;
 	/* PAGE_USER */
@@ -51,8 +63,30 @@ bool PageForeign(const struct page *page);
 void ClearPageForeign(struct page *page);
 unsigned long xen_page_to_gfn(struct page *page);
 
+/*
+ * Page frame numbers. In a PV domain the machine's numbers are others than the
+ * domain's, and not all of those have one.
+ */
+unsigned long page_to_pfn(const struct page *page);
+phys_addr_t page_to_phys(const struct page *page);
+unsigned long page_to_xen_pfn(struct page *page);
+unsigned long pfn_to_gfn(unsigned long pfn);
+#define PHYS_PFN(addr) ((unsigned long)((addr) >> PAGE_SHIFT))
+#define PAGE_ALIGNED(addr) (!((addr) & (PAGE_SIZE - 1)))
+
 int gnttab_alloc_pages(int nr_pages, struct page **pages);
 void gnttab_free_pages(int nr_pages, struct page **pages);
+int gnttab_pages_set_private(int nr_pages, struct page **pages);
+void gnttab_pages_clear_private(int nr_pages, struct page **pages);
+
+/* Takes memory from behind pages, and puts it back. */
+int xenmem_reservation_increase(int count, unsigned long *frames);
+int xenmem_reservation_decrease(int count, unsigned long *frames);
+void xenmem_reservation_va_mapping_update(unsigned long count,
+					  struct page **pages,
+					  unsigned long *frames);
+void xenmem_reservation_va_mapping_reset(unsigned long count,
+					 struct page **pages);
 
 int pin_user_pages_fast(unsigned long start, int nr_pages,
 			unsigned int gup_flags, struct page **pages);
@@ -66,6 +100,15 @@ struct page *page_at(u64 addr);
 struct page *page_of_gfn(unsigned long gfn);
 /* A page that stands for something else than a grant. */
 struct page *page_new(enum page_kind kind);
+/* Back to where it came from: nobody may have it, or know of it. */
+void page_back(struct page *page);
+/* Where the hypervisor may map a grant. */
+static inline bool page_is_for_grants(const struct page *page)
+{
+	return page->kind == PAGE_GRANT || page->kind == PAGE_DMA;
+}
+/* Pages that the hypervisor had no memory for, on purpose, and did not get it. */
+unsigned int pages_refused(void);
 void pages_start(void);
 /* Prints what is left and forgets it; @leaked: the driver admits to so many. */
 unsigned int pages_leaks(FILE *out, long leaked);

@@ -37,6 +37,13 @@ static inline void kref_init(struct kref *kref)
 	refcount_set(&kref->refcount, 1);
 }
 
+static inline void kref_get(struct kref *kref)
+{
+	if (atomic_read(&kref->refcount.refs) < 1)
+		machine_fatal("kref_get of what nobody holds any more");
+	refcount_inc(&kref->refcount);
+}
+
 static inline int kref_put(struct kref *kref, void (*release)(struct kref *))
 {
 	if (!refcount_dec_and_test(&kref->refcount))

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "calls.h"
+#include "descriptors.h"
 #include "files.h"
 #include "user.h"
 #include "waiting.h"
@@ -42,10 +43,14 @@ void call_begin(struct context *c, struct task *task, struct domain *domain)
 void call_end(struct context *c)
 {
 	struct task *task = c->task;
-	struct file *released = c->released;
+	struct file *released;
 
+	/* With no lock held, on the way back to the program. */
+	while (!c->nheld && (released = c->released)) {
+		c->released = NULL;
+		files_release(released);
+	}
 	context_leave(c);
-	files_release(released);
 	if (!task)
 		return;
 	pthread_mutex_lock(&tasks.lock);
@@ -64,7 +69,8 @@ struct task *task_new(struct domain *d, pid_t pid)
 	task->maps = -1;
 	task_set_pid(task, pid);
 	task->mm = mm_new(task);
-	INIT_LIST_HEAD(&task->files);
+	INIT_LIST_HEAD(&task->opened);
+	task->files = descriptors_new(task);
 	pthread_mutex_lock(&tasks.lock);
 	list_add_tail(&task->node, &tasks.all);
 	pthread_mutex_unlock(&tasks.lock);
@@ -81,6 +87,7 @@ int task_fork(struct task *parent, pid_t pid, struct task **child)
 	call_begin(&c, parent, NULL);
 	err = copy_mm(parent->mm, (*child)->mm);
 	holders_fork(parent, *child);
+	descriptors_fork(parent, *child);
 	call_end(&c);
 	if (err)
 		task_exit(*child);
@@ -115,6 +122,7 @@ void task_exec(struct task *task)
 	drop_mm(task);
 	call_end(&c);
 	user_maps_forget(task);
+	descriptors_exec(task);
 }
 
 void task_exit(struct task *task)
@@ -131,6 +139,7 @@ void task_exit(struct task *task)
 	drop_mm(task);
 	call_end(&c);
 
+	descriptors_exit(task);
 	holders_exit(task);
 	pthread_mutex_lock(&tasks.lock);
 	list_del(&task->node);

@@ -189,6 +189,20 @@ unsigned long copy_to_user(void __user *to, const void *from, unsigned long n)
 	return user_write(task, (uintptr_t)to, from, n) ? 0 : n;
 }
 
+int machine_get_user(void *value, const void __user *from, size_t size)
+{
+	struct task *task = user_of("get_user", from);
+	unsigned int variant;
+
+	puts_.lost = !user_flush();
+	if (!fault(SITE_GET_USER, &variant) &&
+	    user_read(task, value, (uintptr_t)from, size))
+		return 0;
+
+	memset(value, 0, size);
+	return -EFAULT;
+}
+
 int machine_put_user(void __user *to, const void *value, size_t size)
 {
 	struct task *task = user_of("put_user", to);

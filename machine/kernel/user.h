@@ -30,6 +30,14 @@ long copy_to_user_nofault(void __user *to, const void *from, size_t size);
 		__typeof__(*(ptr)) put_ = (x);                               \
 		machine_put_user((void __user *)(ptr), &put_, sizeof(put_)); \
 	})
+#define get_user(x, ptr)                                                   \
+	({                                                                 \
+		u64 got_ = 0;                                              \
+		int err_ = machine_get_user(&got_, (ptr), sizeof(*(ptr))); \
+		(x) = (__typeof__(*(ptr)))got_;                            \
+		err_;                                                      \
+	})
+int machine_get_user(void *value, const void __user *from, size_t size);
 int machine_put_user(void __user *to, const void *value, size_t size);
 
 /* ---- of the machine alone ---- */

@@ -34,6 +34,11 @@ typedef struct {
 	u32 handle; /* PTE_GRANT */
 } pte_t;
 
+/* How an entry is cached, and so on: nothing here sees it. */
+typedef struct {
+	unsigned long pgprot;
+} pgprot_t;
+
 struct vm_fault {
 	struct vm_area_struct *vma;
 	unsigned long address;
@@ -44,7 +49,7 @@ struct vm_operations_struct {
 	void (*open)(struct vm_area_struct *area);
 	void (*close)(struct vm_area_struct *area);
 	int (*may_split)(struct vm_area_struct *area, unsigned long addr);
-	int (*mremap)(struct vm_area_struct *area); /* never called */
+	int (*mremap)(struct vm_area_struct *area);
 	vm_fault_t (*fault)(struct vm_fault *vmf);
 	struct page *(*find_special_page)(struct vm_area_struct *vma,
 					  unsigned long addr);
@@ -54,6 +59,7 @@ struct vm_area_struct {
 	unsigned long vm_start, vm_end;
 	unsigned long vm_flags;
 	unsigned long vm_pgoff;
+	pgprot_t vm_page_prot;
 	struct mm_struct *vm_mm;
 	struct file *vm_file;
 	void *vm_private_data;
@@ -164,7 +170,8 @@ struct task {
 	struct domain *domain;
 	int killed; /* atomic: a fatal signal is pending */
 	struct list_head node; /* of all tasks */
-	struct list_head files; /* descriptors it holds, by its own opening */
+	struct list_head opened; /* files it holds, by its own opening */
+	struct files_struct *files; /* its descriptors with a number */
 	unsigned int calls; /* threads that are in the kernel for it */
 	bool exiting;
 };

@@ -156,6 +156,23 @@ void machine_advance(unsigned int milliseconds)
 	pthread_mutex_unlock(&waiting.lock);
 }
 
+bool waiting_for_none(const unsigned int *count)
+{
+	unsigned long until = machine_jiffies() + 30UL * HZ;
+
+	pthread_mutex_lock(&waiting.lock);
+	while (__atomic_load_n(count, __ATOMIC_SEQ_CST) &&
+	       time_after(until, machine_jiffies())) {
+		if (waiting.test_time)
+			pass_time(waiting.now + 1);
+		else
+			wait_jiffies(1);
+	}
+	pthread_mutex_unlock(&waiting.lock);
+
+	return !__atomic_load_n(count, __ATOMIC_SEQ_CST);
+}
+
 void waiting_unload(void)
 {
 	waiting.unload = waiting.now;
@@ -372,28 +389,78 @@ void machine_wait_checked(void)
 	context()->atomic--;
 }
 
+/* Until something changes that may end a wait; the lock is held. */
+static void wait_some(unsigned long until)
+{
+	struct delayed_work *w;
+
+	if (!waiting.test_time) {
+		wait_jiffies(until - machine_jiffies());
+	} else if (list_empty(&waiting.queue)) {
+		pass_time(until);
+	} else {
+		/* No further than to what may wake it. */
+		w = list_first_entry(&waiting.queue, struct delayed_work, node);
+		pass_time(time_after(w->expires, until) ? until : w->expires);
+	}
+}
+
 long machine_wait(wait_queue_head_t *head, unsigned long woken, long timeout)
 {
 	unsigned long until = machine_jiffies() + timeout;
-	struct delayed_work *w;
 	long left;
 
 	pthread_mutex_lock(&waiting.lock);
-	while (head->woken == woken && time_after(until, machine_jiffies())) {
-		if (!waiting.test_time) {
-			wait_jiffies(until - machine_jiffies());
-		} else if (list_empty(&waiting.queue)) {
-			pass_time(until);
-		} else {
-			/* No further than to what may wake it. */
-			w = list_first_entry(&waiting.queue,
-					     struct delayed_work, node);
-			pass_time(time_after(w->expires, until) ? until
-								: w->expires);
-		}
-	}
+	while (head->woken == woken && time_after(until, machine_jiffies()))
+		wait_some(until);
 	left = until - machine_jiffies();
 	pthread_mutex_unlock(&waiting.lock);
 
 	return max(left, 0L);
+}
+
+/* ---- completions ---- */
+
+void init_completion(struct completion *x)
+{
+	x->done = false;
+	init_waitqueue_head(&x->wait);
+}
+
+void complete_all(struct completion *x)
+{
+	pthread_mutex_lock(&waiting.lock);
+	x->done = true;
+	pthread_mutex_unlock(&waiting.lock);
+	wake_up_all(&x->wait);
+}
+
+long wait_for_completion_killable_timeout(struct completion *x,
+					  unsigned long timeout)
+{
+	unsigned long until = machine_jiffies() + timeout;
+	struct task *task = context()->task;
+	bool killed, done;
+	long left;
+
+	might_sleep();
+	user_flush();
+	if (!task)
+		machine_fatal("a thread of the kernel's own waits for a signal");
+	if (!x->wait.initialised)
+		machine_fatal(
+			"a completion is waited for that is not initialised");
+	killed = fatal_signal_pending(task);
+
+	pthread_mutex_lock(&waiting.lock);
+	while (!x->done && !(killed |= task_is_killed(task)) &&
+	       time_after(until, machine_jiffies()))
+		wait_some(until);
+	done = x->done;
+	left = until - machine_jiffies();
+	pthread_mutex_unlock(&waiting.lock);
+
+	if (done)
+		return max(left, 1L);
+	return killed ? -ERESTARTSYS : 0;
 }

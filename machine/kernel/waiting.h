@@ -18,8 +18,13 @@ unsigned long machine_jiffies(void);
 #define jiffies machine_jiffies()
 #define time_after(a, b) ((long)((b) - (a)) < 0)
 
+/* What is negative as an int is for ever. */
+#define MAX_JIFFY_OFFSET ((unsigned long)(LONG_MAX >> 1) - 1)
+
 static inline unsigned long msecs_to_jiffies(unsigned int ms)
 {
+	if ((int)ms < 0)
+		return MAX_JIFFY_OFFSET;
 	return DIV_ROUND_UP((unsigned long)ms * HZ, 1000);
 }
 
@@ -80,11 +85,24 @@ void machine_wait_checked(void);
 /* Until it is woken or the time is over; the time left. */
 long machine_wait(wait_queue_head_t *head, unsigned long woken, long timeout);
 
+struct completion {
+	bool done; /* for all, for ever */
+	wait_queue_head_t wait;
+};
+
+void init_completion(struct completion *x);
+void complete_all(struct completion *x);
+/* The time left, at least 1; 0 if it is over; -ERESTARTSYS if killed. */
+long wait_for_completion_killable_timeout(struct completion *x,
+					  unsigned long timeout);
+
 /* ---- of the machine alone ---- */
 
 void waiting_start(bool test_time);
 /* The driver is about to be unloaded. */
 void waiting_unload(void);
+/* Lets time pass until @count is 0; false if that takes half a minute. */
+bool waiting_for_none(const unsigned int *count);
 /* Ends the worker; returns how much work was still pending. */
 unsigned int waiting_stop(FILE *out);
 /* Ends sleeps of tasks that have a fatal signal now. */

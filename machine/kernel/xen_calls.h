@@ -65,6 +65,12 @@ int gnttab_unmap_refs(struct gnttab_unmap_grant_ref *unmap_ops,
 		      struct page **pages, unsigned int count);
 int HYPERVISOR_grant_table_op(unsigned int cmd, void *uop, unsigned int count);
 
+/* A page of this domain's, for another one: the reference, or -ENOSPC. */
+int gnttab_grant_foreign_access(domid_t domid, unsigned long frame,
+				int readonly);
+/* 0: the other domain has it mapped. */
+int gnttab_try_end_foreign_access(grant_ref_t ref);
+
 typedef struct {
 	u64 maddr;
 } xmaddr_t;

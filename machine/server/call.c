@@ -65,9 +65,11 @@ static bool call_open(const struct call *call)
 	bool sent;
 	int fd;
 
-	if (request->file < FILE_CAPABILITIES ||
-	    (request->file == FILE_LIMIT &&
-	     (request->a & O_ACCMODE) != O_RDONLY))
+	if (request->file == FILE_DMABUF)
+		fd = -EINVAL;
+	else if (request->file < FILE_CAPABILITIES ||
+		 (request->file == FILE_LIMIT &&
+		  (request->a & O_ACCMODE) != O_RDONLY))
 		fd = device_open(call->process, request->file, request->a);
 	else
 		fd = served_open(call->process, request->file);
@@ -106,15 +108,25 @@ static int64_t call_copy(struct call *call)
 static int64_t call_mmap(struct call *call)
 {
 	const struct request *request = call->request;
+	int64_t error;
 
 	if (!call->device->file)
 		return -ENODEV;
-	if (server.mode == MACHINE_PV && call->device->kind == FILE_GNTDEV)
+	error = task_mmap(call->process->task, call->device->file, request->a,
+			  request->b, request->c, request->d, request->e,
+			  &call->view);
+	if (!error && call->view.no_fork)
 		call->flags = ANSWER_NO_FORK;
 
-	return task_mmap(call->process->task, call->device->file, request->a,
-			 request->b, request->c, request->d, request->e,
-			 &call->view);
+	return error;
+}
+
+static int64_t call_seek(const struct call *call)
+{
+	if (!call->device->file)
+		return -ESPIPE;
+	return file_seek(call->device->file, call->request->a,
+			 call->request->b);
 }
 
 /* All that is mapped from one address to another. */
@@ -196,6 +208,8 @@ static int64_t call_do(struct call *call)
 		return call_copy(call);
 	case OP_MMAP:
 		return call_mmap(call);
+	case OP_SEEK:
+		return call_seek(call);
 	case OP_OPEN:
 		call->answered = true;
 		return call_open(call);
@@ -213,7 +227,8 @@ static int64_t call_do(struct call *call)
 static bool names_a_device(const struct request *request)
 {
 	return request->op == OP_IOCTL || request->op == OP_COPY ||
-	       request->op == OP_MMAP || request->op == OP_FDINFO;
+	       request->op == OP_MMAP || request->op == OP_FDINFO ||
+	       request->op == OP_SEEK;
 }
 
 /*
@@ -285,6 +300,7 @@ void call_serve(int fd, struct process *process)
 		.request = &request,
 	};
 
+	promise_begin(fd, process);
 	while (receive(&call, &request)) {
 		process_settle();
 		if (!serve(&call))

@@ -24,10 +24,9 @@ static LIST_HEAD(bucket, device) buckets[BUCKETS];
 static unsigned int devices, helpers;
 
 static const char *const names[] = {
-	[FILE_GNTDEV] = "gntdev",
-	[FILE_GNTALLOC] = "gntalloc",
-	[FILE_EVTCHN] = "evtchn",
-	[FILE_PRIVCMD] = "privcmd",
+	[FILE_GNTDEV] = "gntdev", [FILE_GNTALLOC] = "gntalloc",
+	[FILE_EVTCHN] = "evtchn", [FILE_PRIVCMD] = "privcmd",
+	[FILE_VGEM] = "vgem",
 };
 
 struct device *device_find(uint64_t inode)
@@ -358,6 +357,31 @@ int device_open(struct process *process, enum served_file kind, int oflags)
 	show(device);
 
 	return theirs;
+}
+
+struct device *device_promise(struct process *process, int *theirs)
+{
+	struct device *device = make(process, FILE_DMABUF);
+
+	if (make_sockets(device, theirs)) {
+		unmake(device);
+		return NULL;
+	}
+	shutdown(device->socket.fd, SHUT_WR);
+
+	return device;
+}
+
+void device_keep(struct device *device, struct file *file)
+{
+	device->file = file;
+	file_set_tag(file, device);
+	show(device);
+}
+
+void device_break(struct device *device)
+{
+	unmake(device);
 }
 
 int device_connected(int fd, pid_t pid)

@@ -308,6 +308,7 @@ static void start_machine(const char *mode)
 {
 	struct machine_config config = {
 		.holds = process_holds,
+		.descriptors = &promise_descriptors,
 		.fatal = on_fatal,
 	};
 	int error;

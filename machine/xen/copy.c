@@ -79,6 +79,7 @@ static s16 claim_local(struct domain *caller, const struct gnttab_copy_ptr *ptr,
 			       ptr->offset;
 		return GNTST_okay;
 	case PAGE_GRANT:
+	case PAGE_DMA:
 		if (!page->mapped)
 			machine_fatal(
 				"a copy from or to a page with nothing behind it");
@@ -214,7 +215,7 @@ static void copy_one(struct batch *batch, struct gnttab_copy *op,
 	if (op->status)
 		return;
 
-	if (dest.page && dest.page->kind != PAGE_GRANT)
+	if (dest.page && !page_is_for_grants(dest.page))
 		dest.page->written = true;
 	if (left_to_caller(&dest, &source, op->len, true) ||
 	    left_to_caller(&source, &dest, op->len, false))

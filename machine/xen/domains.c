@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../kernel/dma.h"
 #include "xen.h"
 #include "../kernel/errand.h"
 
@@ -249,6 +250,23 @@ unsigned char *domain_memory(const struct domain *d)
 void memory_copy(void *to, const void *from, size_t size)
 {
 	memmove(to, from, size);
+}
+
+u64 frame_address(const struct domain *d, unsigned long pfn)
+{
+	return (d->id * (1ULL << 32) + pfn) << PAGE_SHIFT;
+}
+
+unsigned char *dma_memory_at(dma_addr_t addr)
+{
+	struct domain *d = domain_find(addr >> (32 + PAGE_SHIFT));
+	u64 offset;
+
+	if (!d)
+		return NULL;
+	offset = addr - frame_address(d, 0);
+
+	return offset < d->pages * PAGE_SIZE ? d->memory + offset : NULL;
 }
 
 long domain_page_alloc(struct domain *d)

@@ -6,6 +6,7 @@
 #include "../kernel/errand.h"
 #include "../kernel/faults.h"
 #include "../kernel/pages.h"
+#include "../kernel/vmap.h"
 
 /* An auto-translated domain names its pages by their physical address. */
 #define PHYSICAL (1ULL << 62)
@@ -150,6 +151,20 @@ static void handle_free(u32 handle)
 
 /* ---- map ---- */
 
+/* An entry of an area of the kernel's: what it showed goes. */
+static bool find_kernel_entry(u64 addr, u32 flags, struct track *t)
+{
+	t->pte = vmap_pte_at(addr);
+	t->area = t->pte;
+	if (!t->pte)
+		return false;
+	if (flags & GNTMAP_application_map)
+		machine_fatal("an entry of the kernel's is made for programs");
+	if (t->pte->kind == PTE_GRANT)
+		machine_fatal("a grant is mapped over another in an entry");
+	return true;
+}
+
 /* Where the mapping goes, by the operation's address; nothing may be there. */
 static void find_target(struct domain *caller, u64 addr, u32 flags,
 			struct track *t)
@@ -157,6 +172,8 @@ static void find_target(struct domain *caller, u64 addr, u32 flags,
 	struct vm_area_struct *vma;
 
 	if (flags & GNTMAP_contains_pte) {
+		if (find_kernel_entry(addr, flags, t))
+			return;
 		t->pte = pte_at(addr, &vma);
 		if (!t->pte)
 			machine_fatal(
@@ -179,17 +196,25 @@ static void find_target(struct domain *caller, u64 addr, u32 flags,
 	if (machine_mode() == MACHINE_XLAT)
 		addr ^= PHYSICAL;
 	t->page = page_at(addr);
-	if (!t->page || addr & ~PAGE_MASK || t->page->kind != PAGE_GRANT)
+	if (!t->page || addr & ~PAGE_MASK || !page_is_for_grants(t->page))
 		machine_fatal(
 			"a grant is mapped at %#llx, which is no page for one",
 			addr);
+	if (t->page->kind == PAGE_DMA &&
+	    (!t->page->hollow || !t->page->private ||
+	     page_may_be_known(t->page)))
+		machine_fatal(
+			"a grant is mapped at a page of the DMA API that is not made ready for it");
 	if (t->page->mapped)
 		machine_fatal("a grant is mapped over another in the same page");
 }
 
 static void make_mapping(struct track *t, u32 handle, unsigned long pfn)
 {
+	pte_t before;
+
 	if (t->pte) {
+		before = *t->pte;
 		*t->pte = (pte_t){
 			.kind = PTE_GRANT,
 			.writable = !t->readonly,
@@ -197,6 +222,8 @@ static void make_mapping(struct track *t, u32 handle, unsigned long pfn)
 			.pfn = pfn,
 			.handle = handle,
 		};
+		if (t->area)
+			vmap_pte_changed(t->pte, &before);
 		return;
 	}
 	t->page->mapped = true;
@@ -241,7 +268,7 @@ static s16 map_checked(struct domain *caller, struct gnttab_map_grant_ref *op)
 	t->used = true;
 	make_mapping(t, handle, pfn);
 	op->handle = handle;
-	op->dev_bus_addr = (granter->id * (1ULL << 32) + pfn) << PAGE_SHIFT;
+	op->dev_bus_addr = frame_address(granter, pfn);
 
 	return GNTST_okay;
 }
@@ -318,9 +345,18 @@ static void check_target(const struct track *t, u64 addr, u64 bus_addr)
 
 static void unmake_mapping(struct track *t)
 {
-	if (t->pte)
+	pte_t before;
+
+	if (t->pte) {
+		before = *t->pte;
 		*t->pte = (pte_t){.kind = PTE_NONE};
+		if (t->area)
+			vmap_pte_changed(t->pte, &before);
+	}
 	if (t->page) {
+		if (t->page->areas)
+			machine_fatal(
+				"a grant is unmapped from a page that is vmapped");
 		t->page->mapped = false;
 		t->page->owner = NULL;
 	}
@@ -339,7 +375,7 @@ s16 grant_unmap(struct gnttab_unmap_grant_ref *op, s16 refuse)
 	hypervisor_lock();
 	t = track_of(op->handle);
 	check_target(t, op->host_addr, op->dev_bus_addr);
-	event.user = !t->page;
+	event.user = !t->page && !t->area;
 	event.domain = t->granter->id;
 	event.ref = t->ref;
 	if (refuse) {
@@ -361,6 +397,11 @@ void grant_refuse(u32 handle)
 	hypervisor_lock();
 	track_of(handle)->refused = true;
 	hypervisor_unlock();
+}
+
+bool pte_is_refused(const pte_t *pte)
+{
+	return grants.tracks[pte->handle].refused;
 }
 
 bool pte_is_lost(pte_t *pte)
@@ -396,7 +437,7 @@ void grant_store(struct page *page, unsigned long offset, const void *value,
 	};
 
 	hypervisor_lock();
-	if (page->kind != PAGE_GRANT || !page->mapped)
+	if (!page_is_for_grants(page) || !page->mapped)
 		machine_fatal(
 			"the kernel stores to a page with nothing behind it: it would go down");
 	if (page->readonly)
@@ -480,13 +521,15 @@ void machine_mappings(struct machine_mappings *m)
 	const struct track *t;
 
 	memset(m, 0, sizeof(*m));
+	m->hollow = pages_refused();
 	hypervisor_lock();
 	for (t = grants.tracks; t < grants.tracks + grants.used; t++) {
 		if (!t->used)
 			continue;
 		m->refused += t->refused;
 		m->kernel += t->page != NULL;
-		m->user += t->page == NULL;
+		m->user += !t->page && !t->area;
+		m->areas += t->area != NULL;
 	}
 	hypervisor_unlock();
 }

@@ -58,6 +58,8 @@ void domains_stop(void);
 struct domain *domain_find(unsigned int domid);
 /* From or to domains' memory, which programs may be reading and writing. */
 void memory_copy(void *to, const void *from, size_t size);
+/* Where a page of a domain is for devices, and back. */
+u64 frame_address(const struct domain *d, unsigned long pfn);
 void domains_each(void (*fn)(struct domain *d, void *arg), void *arg);
 
 /* ---- grants ---- */
@@ -70,7 +72,8 @@ struct track {
 	struct domain *mapper, *granter;
 	u32 ref;
 	struct page *page; /* the kernel's, or NULL */
-	pte_t *pte; /* a program's, or NULL; NULL too once it is lost */
+	pte_t *pte; /* a program's or an area's; NULL too once it is lost */
+	pte_t *area; /* the same, if it is of an area of the kernel's */
 	u32 next_free;
 };
 
@@ -91,6 +94,7 @@ void grant_copies(struct domain *caller, struct gnttab_copy *ops, u32 count);
 void event_emit(const struct machine_event *event);
 /* The kernel clears an entry that the hypervisor would not end: lock held. */
 bool pte_is_lost(pte_t *pte);
+bool pte_is_refused(const pte_t *pte);
 bool page_is_mapped(const struct page *page);
 void tracks_start(unsigned int most);
 /* Prints mappings that are left, but for refused ones, and forgets all. */
@@ -105,6 +109,9 @@ void grant_store(struct page *page, unsigned long offset, const void *value,
 /* The same through a program's entry; false if none is there for writing. */
 bool grant_store_entry(const pte_t *pte, unsigned long offset,
 		       const void *value, size_t size);
+
+/* Grants of the kernel's own: prints what is left, and forgets it. */
+unsigned int foreign_leaks(FILE *out);
 
 /* ---- event channels ---- */
 

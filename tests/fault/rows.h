@@ -2,7 +2,7 @@
 /*
  * Defects that drivers of this kind have had and that only a forced failure
  * shows: one test each, named after the number of its row in the project's list
- * of them. Rows about dma-bufs come with the dma-bufs.
+ * of them.
  */
 #ifndef FAULT_ROWS_H
 #define FAULT_ROWS_H

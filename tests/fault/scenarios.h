@@ -22,5 +22,7 @@ struct scenario {
 
 extern const struct scenario scenarios[];
 extern const size_t nscenarios;
+extern const struct scenario scenarios_dmabuf[];
+extern const size_t nscenarios_dmabuf;
 
 #endif /* FAULT_SCENARIOS_H */

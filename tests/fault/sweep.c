@@ -59,7 +59,8 @@ static void check_agreement(void)
 		/* In a PV domain by the kernel, by a program, or by both. */
 		CHECK(n.mapped >= m.kernel && n.mapped >= m.user);
 		CHECK(n.mapped <= m.kernel + m.user);
-		CHECK_EQ(n.leaked, 0);
+		/* Row 59: what the hypervisor had no memory for is lost. */
+		CHECK_EQ(n.leaked, m.hollow);
 	}
 }
 
@@ -145,7 +146,8 @@ static void sweep_load(void)
 		err = machine_start(&config);
 		if (!err)
 			break;
-		CHECK_EQ(err, -12);
+		/* -ENOMEM, or of a device -EIO. */
+		CHECK(err == -12 || err == -5);
 		machine_fail_none();
 		runs++;
 		sites++;
@@ -177,15 +179,19 @@ static void load_and_unload(void)
 int main(int argc, char **argv)
 {
 	static struct test tests[64];
-	size_t i;
+	const struct scenario *s;
+	size_t i, count = nscenarios + nscenarios_dmabuf;
 
 	tests[0] = (struct test)TEST(load_and_unload);
-	for (i = 0; i < nscenarios; i++)
-		tests[i + 1] = (struct test){.name = scenarios[i].name,
+	for (i = 0; i < count; i++) {
+		s = i < nscenarios ? &scenarios[i]
+				   : &scenarios_dmabuf[i - nscenarios];
+		tests[i + 1] = (struct test){.name = s->name,
 					     .run = run_chosen,
-					     .modes = scenarios[i].modes,
-					     .arg = &scenarios[i]};
+					     .modes = s->modes,
+					     .arg = s};
+	}
 	tap_arg = (const void **)&chosen;
 
-	return tap_main(argc, argv, tests, nscenarios + 1);
+	return tap_main(argc, argv, tests, count + 1);
 }

@@ -10,68 +10,20 @@
 #include <fcntl.h>
 #include <linux/ioctl.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../include/xen/gntdev.h"
-#include "../../machine/machine.h"
+#include "fuzz.h"
 
 typedef uint16_t domid_t;
 #include <xen/evtchn.h>
 
-#define PAGE 4096UL
-#define RW (PROT_READ | PROT_WRITE)
-#define AT(n) (0x700000000000UL + (n)*0x100000UL)
-#define GRANTS 24
-#define FILES 3
-#define TASKS 3
-#define SLOTS 6
-#define HOLDS 4
-#define BUFFER (8 * PAGE)
-#define MAX_OPS 64
-
-#define EXPECT(cond)                                                  \
-	do {                                                          \
-		if (!(cond)) {                                        \
-			fprintf(stderr, "fuzz: %s:%d: expected %s\n", \
-				__FILE__, __LINE__, #cond);           \
-			abort();                                      \
-		}                                                     \
-	} while (0)
-
-static struct {
-	const uint8_t *data;
-	size_t left;
-	struct domain *granter, *mapper;
-	long refs[GRANTS];
-	unsigned long pfns[GRANTS];
-	struct task *tasks[TASKS];
-	struct file *files[FILES];
-	struct file *evtchn;
-	uint32_t port; /* of the tasks', or 0 */
-	long peer_port;
-	/* What was mapped at AT(n), by which task. */
-	struct slot {
-		bool used;
-		unsigned int task, first, count;
-	} slots[SLOTS];
-	/* Ranges that were inserted; they may be gone. */
-	struct range {
-		unsigned int file, first, count;
-		uint64_t index;
-	} ranges[8];
-	unsigned int nranges;
-	struct page *holds[HOLDS];
-} f;
-
-/* User memory for structures, and for what is copied. */
-static unsigned char *buffer;
+struct fuzz f;
+unsigned char *buffer;
 
 /* ---- reading the input ---- */
 
-static unsigned int byte(void)
+unsigned int byte(void)
 {
 	if (!f.left)
 		return 0;
@@ -79,12 +31,12 @@ static unsigned int byte(void)
 	return *f.data++;
 }
 
-static unsigned int below(unsigned int n)
+unsigned int below(unsigned int n)
 {
 	return byte() % n;
 }
 
-static struct task *some_task(unsigned int *n)
+struct task *some_task(unsigned int *n)
 {
 	unsigned int i = below(TASKS);
 
@@ -100,7 +52,7 @@ static struct range *some_range(void)
 	return &f.ranges[below(sizeof(f.ranges) / sizeof(f.ranges[0]))];
 }
 
-static struct slot *some_slot(unsigned long *at)
+struct slot *some_slot(unsigned long *at)
 {
 	unsigned int i = below(SLOTS);
 
@@ -108,8 +60,7 @@ static struct slot *some_slot(unsigned long *at)
 	return &f.slots[i];
 }
 
-static long request(struct task *task, struct file *file, unsigned int cmd,
-		    void *arg)
+long request(struct task *task, struct file *file, unsigned int cmd, void *arg)
 {
 	long ret;
 
@@ -231,29 +182,36 @@ static void op_copy(void)
 static void op_raw(void)
 {
 	static const unsigned int requests[] = {
-		IOCTL_GNTDEV_MAP_GRANT_REF,	   IOCTL_GNTDEV_UNMAP_GRANT_REF,
-		IOCTL_GNTDEV_GET_OFFSET_FOR_VADDR, IOCTL_GNTDEV_SET_MAX_GRANTS,
-		IOCTL_GNTDEV_SET_UNMAP_NOTIFY,	   IOCTL_GNTDEV_GRANT_COPY,
+		IOCTL_GNTDEV_MAP_GRANT_REF,
+		IOCTL_GNTDEV_UNMAP_GRANT_REF,
+		IOCTL_GNTDEV_GET_OFFSET_FOR_VADDR,
+		IOCTL_GNTDEV_SET_MAX_GRANTS,
+		IOCTL_GNTDEV_SET_UNMAP_NOTIFY,
+		IOCTL_GNTDEV_GRANT_COPY,
 		_IOC(_IOC_NONE, 'G', 8, 8),
+		IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS,
+		IOCTL_GNTDEV_DMABUF_EXP_WAIT_RELEASED,
+		IOCTL_GNTDEV_DMABUF_IMP_TO_REFS,
+		IOCTL_GNTDEV_DMABUF_IMP_RELEASE,
 	};
-	unsigned int which = below(9), i, cmd = 0;
+	unsigned int which = below(13), i, cmd = 0;
 	void *arg = buffer;
 
-	if (which < 7)
+	if (which < 11)
 		cmd = requests[which];
 	else
 		cmd = 'G' << 8 | byte() | byte() << 16;
 	for (i = 0; i < 24; i++)
 		buffer[i] = byte();
 	/* At the end of what can be read, or nowhere. */
-	if (which == 8)
+	if (which == 12)
 		arg = memmove(buffer + BUFFER - 8, buffer, 8);
 	request(some_task(NULL), f.files[below(FILES)], cmd, arg);
 }
 
 /* ---- mappings ---- */
 
-static void check_slot(const struct slot *s, unsigned long at)
+void check_slot(const struct slot *s, unsigned long at)
 {
 	unsigned int i;
 	unsigned char seen;
@@ -509,11 +467,14 @@ static void op_time(void)
 }
 
 static void (*const ops[])(void) = {
-	op_insert, op_insert,	      op_insert,	op_remove, op_notify,
-	op_notify, op_offset_and_max, op_copy,		op_raw,	   op_mmap,
-	op_mmap,   op_mmap,	      op_munmap,	op_change, op_touch,
-	op_hold,   op_file,	      op_event_channel, op_peer,   op_fail,
-	op_time,   op_process,	      op_munmap,	op_copy,
+	op_insert,     op_insert,	 op_insert,	    op_remove,
+	op_notify,     op_notify,	 op_offset_and_max, op_copy,
+	op_raw,	       op_mmap,		 op_mmap,	    op_mmap,
+	op_munmap,     op_change,	 op_touch,	    op_hold,
+	op_file,       op_event_channel, op_peer,	    op_fail,
+	op_time,       op_process,	 op_munmap,	    op_copy,
+	op_export,     op_export,	 op_use_buffer,	    op_use_buffer,
+	op_use_buffer, op_share_buffer,	 op_share_buffer,   op_import,
 };
 
 /* ---- a sequence ---- */
@@ -549,6 +510,7 @@ static void stop(void)
 	bool ended;
 
 	machine_fail_none();
+	buffers_end();
 	for (i = 0; i < HOLDS; i++) {
 		if (f.holds[i])
 			page_release(f.holds[i]);

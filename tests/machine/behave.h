@@ -28,6 +28,7 @@ struct behaviour {
 };
 
 extern const struct behaviour descriptor_behaviours[];
+extern const struct behaviour buffer_behaviours[];
 extern const struct behaviour process_behaviours[];
 extern const struct behaviour memory_behaviours[];
 extern const struct behaviour copy_behaviours[];
@@ -49,6 +50,9 @@ void pair_end(struct pair *pair);
 /* A grant is in use as long as somebody maps it: asked by privcmd. */
 bool is_busy(uint32_t ref);
 int open_or_die(const char *path, int flags);
+/* A descriptor through a socket. */
+void send_fd(int to, int fd);
+int receive_fd(int from);
 /* Waits for a child that must exit with 0. */
 void must_pass(int child);
 /* The signal that reading a byte gets, or 0. */

@@ -81,7 +81,7 @@ static void duplicate(void)
 	pair_end(&pair);
 }
 
-static void send_fd(int to, int fd)
+void send_fd(int to, int fd)
 {
 	union {
 		struct cmsghdr header;
@@ -99,7 +99,7 @@ static void send_fd(int to, int fd)
 	CHECK(sendmsg(to, &message, 0) == 1, "sendmsg: %s", strerror(errno));
 }
 
-static int receive_fd(int from)
+int receive_fd(int from)
 {
 	union {
 		struct cmsghdr header;

@@ -22,7 +22,7 @@ ifneq ($(COVERAGE),)
 LDFLAGS += --coverage
 endif
 
-SHARED := $(TOP)/tests/unit/tap.c $(TOP)/tests/unit/world.c
+SHARED := $(addprefix $(TOP)/tests/unit/,tap.c world.c buffers.c)
 HEADERS := $(wildcard $(TOP)/tests/unit/*.h $(CURDIR)/*.h $(TOP)/machine/*.h)
 
 .PHONY: all check list machine

@@ -15,8 +15,16 @@
 	printf("_Static_assert(offsetof(%s, %s) == %zu, \"%s of %s\");\n", \
 	       #type, #field, offsetof(type, field), #field, #type)
 
+#define VALUE(name) \
+	printf("_Static_assert(%s == %d, \"%s\");\n", #name, (int)(name), #name)
+
 int main(void)
 {
+	VALUE(DMA_BIDIRECTIONAL);
+	VALUE(DMA_TO_DEVICE);
+	VALUE(DMA_FROM_DEVICE);
+	VALUE(DMA_NONE);
+	SIZE(dma_addr_t);
 	SIZE(struct gnttab_map_grant_ref);
 	OFFSET(struct gnttab_map_grant_ref, host_addr);
 	OFFSET(struct gnttab_map_grant_ref, flags);

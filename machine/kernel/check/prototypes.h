@@ -83,6 +83,104 @@ void(misc_deregister)(struct miscdevice *misc);
 void(seq_printf)(struct seq_file *m, const char *fmt, ...);
 int(sysfs_emit)(char *buf, const char *fmt, ...);
 
+/* linux/file.h, linux/fdtable.h */
+int(get_unused_fd_flags)(unsigned flags);
+void(put_unused_fd)(unsigned int fd);
+void(fd_install)(unsigned int fd, struct file *file);
+int(iterate_fd)(struct files_struct *, unsigned,
+		int (*)(const void *, struct file *, unsigned), const void *);
+
+/* linux/completion.h, linux/kref.h, linux/list.h */
+void(complete_all)(struct completion *);
+long(wait_for_completion_killable_timeout)(struct completion *x,
+					   unsigned long timeout);
+void(kref_get)(struct kref *kref);
+int(kref_put)(struct kref *kref, void (*release)(struct kref *kref));
+void(list_add)(struct list_head *new, struct list_head *head);
+void(list_del_init)(struct list_head *entry);
+void(list_splice)(const struct list_head *list, struct list_head *head);
+int(PTR_ERR_OR_ZERO)(const void *ptr);
+bool(IS_ERR_OR_NULL)(const void *ptr);
+
+/* linux/dma-buf.h; the unlocked ones came with 6.2 */
+struct dma_buf *(dma_buf_export)(const struct dma_buf_export_info *exp_info);
+struct dma_buf *(dma_buf_get)(int fd);
+void(dma_buf_put)(struct dma_buf *dmabuf);
+struct dma_buf_attachment *(dma_buf_attach)(struct dma_buf *dmabuf,
+					    struct device *dev);
+void(dma_buf_detach)(struct dma_buf *dmabuf, struct dma_buf_attachment *attach);
+struct sg_table *dma_buf_map_attachment_unlocked(struct dma_buf_attachment *,
+						 enum dma_data_direction);
+void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *,
+				       struct sg_table *,
+				       enum dma_data_direction);
+void(iosys_map_set_vaddr)(struct iosys_map *map, void *vaddr);
+
+/* linux/device.h, linux/dma-mapping.h, linux/dma-map-ops.h */
+void(root_device_unregister)(struct device *root);
+void(set_dma_ops)(struct device *dev, const struct dma_map_ops *dma_ops);
+int(dma_coerce_mask_and_coherent)(struct device *dev, u64 mask);
+bool(dev_is_dma_coherent)(struct device *dev);
+void *(dma_alloc_attrs)(struct device *dev, size_t size, dma_addr_t *dma_handle,
+			gfp_t flag, unsigned long attrs);
+void(dma_free_attrs)(struct device *dev, size_t size, void *cpu_addr,
+		     dma_addr_t dma_handle, unsigned long attrs);
+int(dma_get_sgtable_attrs)(struct device *dev, struct sg_table *sgt,
+			   void *cpu_addr, dma_addr_t dma_addr, size_t size,
+			   unsigned long attrs);
+dma_addr_t(dma_map_page_attrs)(struct device *dev, struct page *page,
+			       size_t offset, size_t size,
+			       enum dma_data_direction dir,
+			       unsigned long attrs);
+void(dma_unmap_page_attrs)(struct device *dev, dma_addr_t addr, size_t size,
+			   enum dma_data_direction dir, unsigned long attrs);
+int(dma_map_sgtable)(struct device *dev, struct sg_table *sgt,
+		     enum dma_data_direction dir, unsigned long attrs);
+void(dma_unmap_sgtable)(struct device *dev, struct sg_table *sgt,
+			enum dma_data_direction dir, unsigned long attrs);
+void(dma_sync_sgtable_for_cpu)(struct device *dev, struct sg_table *sgt,
+			       enum dma_data_direction dir);
+void(dma_sync_sgtable_for_device)(struct device *dev, struct sg_table *sgt,
+				  enum dma_data_direction dir);
+
+/* linux/scatterlist.h */
+struct scatterlist *(sg_next)(struct scatterlist *);
+struct page *(sg_page)(struct scatterlist *sg);
+phys_addr_t(sg_phys)(struct scatterlist *sg);
+int(sg_alloc_table_from_pages_segment)(struct sg_table *sgt,
+				       struct page **pages,
+				       unsigned int n_pages,
+				       unsigned int offset, unsigned long size,
+				       unsigned int max_segment,
+				       gfp_t gfp_mask);
+void(sg_free_table)(struct sg_table *);
+
+/* linux/vmalloc.h, linux/gfp.h */
+void *(vmap)(struct page **pages, unsigned int count, unsigned long flags,
+	     pgprot_t prot);
+void(vunmap)(const void *addr);
+
+/* compat/outside.h */
+pte_t *(kernel_pte)(unsigned long addr);
+void(flush_domain_tlb)(void);
+bool(mmap_is_write_locked)(struct mm_struct *mm);
+
+/* xen/mem-reservation.h, xen/grant_table.h, xen/page.h */
+int(xenmem_reservation_increase)(int count, xen_pfn_t *frames);
+int(xenmem_reservation_decrease)(int count, xen_pfn_t *frames);
+void(xenmem_reservation_va_mapping_update)(unsigned long count,
+					   struct page **pages,
+					   xen_pfn_t *frames);
+void(xenmem_reservation_va_mapping_reset)(unsigned long count,
+					  struct page **pages);
+int(gnttab_pages_set_private)(int nr_pages, struct page **pages);
+void(gnttab_pages_clear_private)(int nr_pages, struct page **pages);
+int(gnttab_grant_foreign_access)(domid_t domid, unsigned long frame,
+				 int readonly);
+int(gnttab_try_end_foreign_access)(grant_ref_t ref);
+unsigned long(pfn_to_gfn)(unsigned long pfn);
+unsigned long(page_to_xen_pfn)(struct page *page);
+
 /* xen/grant_table.h, xen/events.h, xen/page.h, asm/xen/hypercall.h */
 void(gnttab_set_map_op)(struct gnttab_map_grant_ref *map, phys_addr_t addr,
 			uint32_t flags, grant_ref_t ref, domid_t domid);
@@ -109,6 +207,7 @@ static inline void machine_check_operations(struct file_operations *f,
 					    struct vm_operations_struct *v,
 					    struct mmu_interval_notifier_ops *n)
 {
+	int (*mremap)(struct vm_area_struct *) = v->mremap;
 	int (*open)(struct inode *, struct file *) = f->open;
 	int (*flush)(struct file *, fl_owner_t) = f->flush;
 	int (*release)(struct inode *, struct file *) = f->release;
@@ -134,6 +233,38 @@ static inline void machine_check_operations(struct file_operations *f,
 	(void)open, (void)flush, (void)release, (void)mmap, (void)area;
 	(void)ioctl, (void)compat, (void)fdinfo, (void)vopen, (void)vclose;
 	(void)split, (void)fault, (void)special, (void)invalidate;
+	(void)mremap;
+}
+
+static inline void machine_check_buffers(struct dma_buf_ops *b,
+					 struct dma_map_ops *d)
+{
+	struct sg_table *(*map)(struct dma_buf_attachment *,
+				enum dma_data_direction) = b->map_dma_buf;
+	void (*unmap)(struct dma_buf_attachment *, struct sg_table *,
+		      enum dma_data_direction) = b->unmap_dma_buf;
+	void (*release)(struct dma_buf *) = b->release;
+	int (*begin)(struct dma_buf *, enum dma_data_direction) =
+		b->begin_cpu_access;
+	int (*end)(struct dma_buf *, enum dma_data_direction) =
+		b->end_cpu_access;
+	int (*mmap)(struct dma_buf *, struct vm_area_struct *) = b->mmap;
+	int (*vmap)(struct dma_buf *, struct iosys_map *) = b->vmap;
+	void (*vunmap)(struct dma_buf *, struct iosys_map *) = b->vunmap;
+	int (*map_sg)(struct device *, struct scatterlist *, int,
+		      enum dma_data_direction, unsigned long) = d->map_sg;
+	void (*unmap_sg)(struct device *, struct scatterlist *, int,
+			 enum dma_data_direction, unsigned long) = d->unmap_sg;
+	dma_addr_t (*map_page)(struct device *, struct page *, unsigned long,
+			       size_t, enum dma_data_direction,
+			       unsigned long) = d->map_page;
+	void (*unmap_page)(struct device *, dma_addr_t, size_t,
+			   enum dma_data_direction,
+			   unsigned long) = d->unmap_page;
+
+	(void)map, (void)unmap, (void)release, (void)begin, (void)end;
+	(void)mmap, (void)vmap, (void)vunmap, (void)map_sg, (void)unmap_sg;
+	(void)map_page, (void)unmap_page;
 }
 
 #endif /* MACHINE_KERNEL_PROTOTYPES_H */

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * What the kernel asks of the hypervisor for pages of its own: to take memory
+ * from behind them and to give it back, and to let others have them.
+ *
+ * A thread of the kernel's own belongs to no domain, and yet ends grants by
+ * their number. So a number that the kernel has granted in one domain it grants
+ * in no other one as long as that lasts.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "context.h"
+#include "faults.h"
+#include "pages.h"
+#include "vmap.h"
+#include "xen_calls.h"
+#include "../xen/xen.h"
+
+/* ---- memory of pages ---- */
+
+static void check_count(unsigned long count, const char *what)
+{
+	if (count != 1)
+		machine_fatal("%s of %lu pages is not modelled", what, count);
+}
+
+/* The page whose memory it is, by what its domain calls it. */
+static struct page *page_of_frame(unsigned long frame, const char *what)
+{
+	struct page *page = page_of_gfn(frame);
+
+	if (!page || page->kind != PAGE_DMA)
+		machine_fatal(
+			"%s of frame %#lx, which is no page of the DMA API",
+			what, frame);
+	return page;
+}
+
+static void check_dma_page(const struct page *page, const char *what)
+{
+	if (page->kind != PAGE_DMA)
+		machine_fatal("%s of a page that is not of the DMA API", what);
+	if (page_is_mapped(page))
+		machine_fatal("%s of a page with a grant in it", what);
+}
+
+int xenmem_reservation_increase(int count, unsigned long *frames)
+{
+	struct page *page;
+	unsigned int variant;
+
+	check_count(count, "xenmem_reservation_increase");
+	page = page_of_frame(*frames, "xenmem_reservation_increase");
+	check_dma_page(page, "xenmem_reservation_increase");
+	if (!page->hollow)
+		machine_fatal("a page gets memory that has some");
+	if (fault(SITE_INCREASE, &variant)) {
+		page->refused = true;
+		return 0;
+	}
+	page->hollow = false;
+
+	return 1;
+}
+
+int xenmem_reservation_decrease(int count, unsigned long *frames)
+{
+	struct page *page;
+	unsigned int variant;
+
+	check_count(count, "xenmem_reservation_decrease");
+	page = page_of_frame(*frames, "xenmem_reservation_decrease");
+	check_dma_page(page, "xenmem_reservation_decrease");
+	if (page->hollow)
+		machine_fatal("memory of a page is given up that has none");
+	if (fault(SITE_DECREASE, &variant))
+		return 0;
+	page->hollow = true;
+
+	return 1;
+}
+
+/* In a PV domain the memory is kept, and stands behind no page until then. */
+void xenmem_reservation_va_mapping_reset(unsigned long count,
+					 struct page **pages)
+{
+	check_count(count, "xenmem_reservation_va_mapping_reset");
+	check_dma_page(*pages, "xenmem_reservation_va_mapping_reset");
+	if (machine_mode() != MACHINE_PV)
+		return;
+	if ((*pages)->hollow)
+		machine_fatal("memory of a page is put aside that has none");
+	(*pages)->hollow = true;
+	(*pages)->reset = true;
+	page_unmapped_here(*pages);
+}
+
+void xenmem_reservation_va_mapping_update(unsigned long count,
+					  struct page **pages,
+					  unsigned long *frames)
+{
+	check_count(count, "xenmem_reservation_va_mapping_update");
+	check_dma_page(*pages, "xenmem_reservation_va_mapping_update");
+	if (machine_mode() != MACHINE_PV)
+		return;
+	if (!(*pages)->hollow || *frames != xen_page_to_gfn(*pages))
+		machine_fatal("a page gets memory that is not its own");
+	(*pages)->hollow = false;
+	(*pages)->reset = false;
+	(*pages)->known = 0;
+}
+
+int gnttab_pages_set_private(int nr_pages, struct page **pages)
+{
+	unsigned int variant;
+
+	check_count(nr_pages, "gnttab_pages_set_private");
+	check_dma_page(*pages, "gnttab_pages_set_private");
+	/* Only where an address does not fit into a page's record. */
+	if (fault(SITE_SET_PRIVATE, &variant))
+		return -ENOMEM;
+	(*pages)->private = true;
+
+	return 0;
+}
+
+void gnttab_pages_clear_private(int nr_pages, struct page **pages)
+{
+	check_count(nr_pages, "gnttab_pages_clear_private");
+	check_dma_page(*pages, "gnttab_pages_clear_private");
+	(*pages)->private = false;
+}
+
+/* ---- grants by the kernel ---- */
+
+static struct {
+	pthread_mutex_t lock;
+	struct given {
+		struct domain *domain; /* NULL: the number is free */
+		struct page *page; /* NULL: of no memory that may be granted */
+	} * all;
+	u32 size;
+} given = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static struct given *given_at(u32 ref)
+{
+	u32 size = given.size ?: 1024;
+
+	while (size <= ref)
+		size *= 2;
+	if (size != given.size) {
+		given.all = realloc(given.all, size * sizeof(*given.all));
+		if (!given.all)
+			machine_fatal("no memory for grants");
+		memset(given.all + given.size, 0,
+		       (size - given.size) * sizeof(*given.all));
+		given.size = size;
+	}
+
+	return &given.all[ref];
+}
+
+/* A reference whose number the kernel uses in no domain; lock held. */
+static long new_reference(struct domain *d, domid_t to, unsigned long pfn,
+			  bool readonly)
+{
+	long ref = domain_grant(d, to, pfn, readonly), other;
+
+	if (ref < 0 || !given_at(ref)->domain)
+		return ref;
+	other = new_reference(d, to, pfn, readonly);
+	domain_ungrant(d, ref);
+
+	return other;
+}
+
+/*
+ * The page behind a frame number; what the hypervisor will not let another
+ * domain have has a number in the table that is no page of this one.
+ */
+static unsigned long granted_pfn(struct domain *d, unsigned long frame,
+				 struct page **page)
+{
+	*page = page_of_gfn(frame);
+	if (!*page || (*page)->kind != PAGE_FRAME || (*page)->owner != d) {
+		*page = NULL;
+		return U32_MAX;
+	}
+
+	return (*page)->pfn;
+}
+
+int gnttab_grant_foreign_access(domid_t domid, unsigned long frame,
+				int readonly)
+{
+	struct domain *d = context()->domain;
+	unsigned int variant;
+	struct page *page;
+	unsigned long pfn;
+	long ref;
+
+	if (!d)
+		machine_fatal("a thread of the kernel's own grants a page");
+	if (fault(SITE_FOREIGN_ACCESS, &variant))
+		return -ENOSPC;
+
+	pthread_mutex_lock(&given.lock);
+	pfn = granted_pfn(d, frame, &page);
+	ref = new_reference(d, domid, pfn, readonly);
+	if (ref >= 0) {
+		*given_at(ref) = (struct given){d, page};
+		if (page)
+			page->granted++;
+	}
+	pthread_mutex_unlock(&given.lock);
+
+	return ref;
+}
+
+int gnttab_try_end_foreign_access(grant_ref_t ref)
+{
+	struct given *g;
+	bool ended;
+
+	pthread_mutex_lock(&given.lock);
+	g = given_at(ref);
+	if (!g->domain)
+		machine_fatal(
+			"a grant is ended by the kernel that it has not given: %u",
+			ref);
+	ended = !domain_ungrant(g->domain, ref);
+	if (ended) {
+		if (g->page)
+			g->page->granted--;
+		g->domain = NULL;
+	}
+	pthread_mutex_unlock(&given.lock);
+
+	return ended;
+}
+
+unsigned int foreign_leaks(FILE *out)
+{
+	unsigned int count = 0;
+	u32 i;
+
+	for (i = 0; i < given.size; i++) {
+		if (!given.all[i].domain)
+			continue;
+		count++;
+		if (out)
+			fprintf(out,
+				"machine: the kernel of domain %u still grants a page, reference %u\n",
+				given.all[i].domain->id, i);
+	}
+	free(given.all);
+	given.all = NULL;
+	given.size = 0;
+
+	return count;
+}
