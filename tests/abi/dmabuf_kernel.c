@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,18 +16,20 @@
 #include "tap.h"
 
 #define READ_WRITE (PROT_READ | PROT_WRITE)
-#define USER "dmabuf-user.ko"
 
 /* As it is when all was as it must be. */
 #define ALL_WELL (-ENODATA)
 
 static int load(int dmabuf, bool invert)
 {
-	int fd = open(USER, O_RDONLY | O_CLOEXEC), error;
-	char parameters[48];
+	const char *kernel = getenv("LAB_KERNEL");
+	char path[48], parameters[48];
+	int fd, error;
 
+	snprintf(path, sizeof(path), "dmabuf-user-%s.ko", kernel ?: "6.1");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		SKIP("%s is not here (make -C tests/kernel)", USER);
+		SKIP("%s is not here (make -C tests/kernel)", path);
 	snprintf(parameters, sizeof(parameters), "fd=%d invert=%d", dmabuf,
 		 invert);
 	error = syscall(SYS_finit_module, fd, parameters, 0) ? -errno : 0;

@@ -128,7 +128,8 @@ goes_down() {
 	point $? "$description"
 }
 
-# abi ARCH: the contract tests' programs, and the module that one loads, built.
+# abi ARCH [KERNEL]: the contract tests' programs, and the module that one loads
+# into that kernel, built.
 abi() {
 	make -s -C tests/abi ARCH="$1" >&2 || {
 		point 1 "tests/abi builds for $1"
@@ -136,8 +137,8 @@ abi() {
 	}
 	[ "$1" != i386 ] || return 0
 	# Which fetches what a module is built with.
-	lab/module "$1" >/dev/null
-	make -s -C tests/kernel ARCH="$1" >&2 || {
+	lab/module "$1" "${2:-6.1}" >/dev/null
+	make -s -C tests/kernel ARCH="$1" KERNEL="${2:-6.1}" >&2 || {
 		point 1 "tests/kernel builds for $1"
 		finish
 	}
