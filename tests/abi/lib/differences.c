@@ -193,6 +193,12 @@ static const struct group groups[] = {
 		DIFFERS | ON_MACHINE,
 		NO_DMABUFS,
 		{
+			"entries_of_several_pages_are_granted_page_by_page",
+			"entries_that_a_device_sees_merged_are_granted_once",
+			"entry_that_does_not_start_with_its_page_is_einval",
+			"entry_that_does_not_end_with_its_page_is_einval",
+			"list_of_fewer_pages_than_the_buffer_has_is_einval",
+			"list_of_more_pages_than_the_buffer_has_is_einval",
 			"drivers_see_a_buffer_as_one_area_and_its_addresses",
 			"drivers_see_a_write_combining_buffer",
 			"drivers_see_a_coherent_buffer",
