@@ -144,12 +144,15 @@ abi() {
 	}
 }
 
-# abi_in_guest TYPE: the contract tests in a guest; a granter in dom0 serves them.
+# abi_in_guest DESCRIPTION TYPE KERNEL [PROGRAM...]: the contract tests in a guest;
+# a granter in dom0 serves them.
 abi_in_guest() {
-	abi amd64
-	lab "contract tests, $1 guest" --guest "$1" --timeout 500 \
+	local description=$1 guest=$2 kernel=$3
+	shift 3
+	abi amd64 "$kernel"
+	lab "$description" --guest "$guest" --kernel "$kernel" --timeout 500 \
 		--file build/amd64/tests/abi --beside "./abi/granter --peer \$GUEST_DOMID" -- \
-		env GNTDEV_GRANTER=peer ./abi/run-abi
+		env GNTDEV_GRANTER=peer ./abi/run-abi "$@"
 }
 
 # programs FOLDER OUT SETTING...: builds a folder of test programs and runs each.
