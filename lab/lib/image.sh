@@ -7,7 +7,7 @@
 # may load with modprobe. Some kernels have them built in, some lack them.
 LOADED_MODULES=(xen-evtchn xen-privcmd xenfs virtio_pci virtio_mmio virtio_console
 	virtio_blk xen-blkfront)
-OTHER_MODULES=(xen-gntalloc ext4 vgem udmabuf brd)
+OTHER_MODULES=(xen-gntalloc ext4 vgem udmabuf brd virtio-gpu)
 
 # archive FOLDER FILE
 archive() {

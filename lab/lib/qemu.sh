@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2054 # commas belong to QEMU's options
 # The virtual machines. Software emulation throughout, so that the lab works
-# on any host; no network card, no display.
+# on any host; no network card, no display. There is a graphics card, for its
+# driver's buffers; nothing loads that driver but a test.
 
 # Kernel messages reach the console while booting only when they matter: the
 # emulated line is slow. init turns the rest on.
@@ -44,8 +45,8 @@ qemu_command() {
 		-device virtserialport,chardev=control,name=lab.control
 		-drive "if=none,id=scratch,format=raw,file=$RUN/scratch")
 	case $arch in
-	amd64) qemu+=(-device virtio-blk-pci,drive=scratch) ;;
-	arm64) qemu+=(-device virtio-blk-device,drive=scratch) ;;
+	amd64) qemu+=(-device virtio-blk-pci,drive=scratch -device virtio-gpu-pci) ;;
+	arm64) qemu+=(-device virtio-blk-device,drive=scratch -device virtio-gpu-device) ;;
 	esac
 	if [ "$interactive" = 1 ]; then
 		qemu+=(-chardev stdio,id=terminal,signal=off
