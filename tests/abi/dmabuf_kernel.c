@@ -28,6 +28,8 @@ static int insert(const char *name, const char *parameters)
 	char path[48];
 	int fd, error;
 
+	if (world.machine)
+		SKIP("the kernel that would take %s is the real one", name);
 	snprintf(path, sizeof(path), "dmabuf-%s-%s.ko", name, kernel ?: "6.1");
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
