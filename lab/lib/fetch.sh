@@ -235,8 +235,9 @@ fetch_newer_kernel() {
 # The kernel's build tools are programs of the newer release and need its C
 # library: they get it beside them. The compiler is this system's, and older
 # than the one that built the kernel: what only the newer one knows is taken out
-# of the configuration, as it would be if the kernel were configured here; so is
-# type information for modules, as the program that makes it is not here.
+# of the configuration, as it would be if the kernel were configured here: it
+# aligns cold functions too, so with the older one none may be marked as cold. No
+# type information for modules either: the program that makes it is not here.
 fetch_newer_headers() {
 	local arch=$1 into=$2 host release headers common tools file
 	host=$(dpkg --print-architecture)
@@ -258,8 +259,9 @@ fetch_newer_headers() {
 	# shellcheck disable=SC2016
 	printf 'include $(dir $(lastword $(MAKEFILE_LIST)))../%s/Makefile\n' "$common" \
 		>"$headers/Makefile"
-	sed -i -e '/^CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=/d' -e '/^CONFIG_DEBUG_INFO_BTF_MODULES=/d' \
-		"$headers/include/config/auto.conf"
+	sed -i -E '/\bCONFIG_CC_HAS_(MIN|SANE)_FUNCTION_ALIGNMENT\b/d' \
+		"$headers"/include/{config/auto.conf,generated/autoconf.h}
+	sed -i '/^CONFIG_DEBUG_INFO_BTF_MODULES=/d' "$headers/include/config/auto.conf"
 	ln -s "usr/src/linux-headers-$release" "$into/build"
 }
 
