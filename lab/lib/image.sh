@@ -24,14 +24,6 @@ kernel_dir() {
 	esac
 }
 
-# copy_module FROM TO: not compressed; the emulated machine is slow at that.
-copy_module() {
-	case $1 in
-	*.xz) need xz xz-utils && xz -dc "$1" >"${2%.xz}" ;;
-	*) cp "$1" "$2" ;;
-	esac
-}
-
 # Copies the modules that the lab uses, with those that they depend on.
 add_modules() {
 	local from=$1 to=$2 release name file
@@ -64,6 +56,14 @@ make_base() {
 	add_modules "$from" "$root"
 	archive "$root" "$3"
 	rm -rf "$root"
+}
+
+# copy_module FROM TO: not compressed; the emulated machine is slow at that.
+copy_module() {
+	case $1 in
+	*.xz) need xz xz-utils && xz -dc "$1" >"${2%.xz}" ;;
+	*) cp "$1" "$2" ;;
+	esac
 }
 
 # Programs of Xen's packages that the lab has in dom0.

@@ -2,8 +2,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2054 # commas belong to QEMU's options
 # The virtual machines. Software emulation throughout, so that the lab works
-# on any host; no network card, no display. There is a graphics card, for its
-# driver's buffers; nothing loads that driver but a test.
+# on any host; no network card, no display.
 
 # Kernel messages reach the console while booting only when they matter: the
 # emulated line is slow. init turns the rest on.
@@ -44,6 +43,8 @@ qemu_command() {
 		-chardev "file,id=control,path=$RUN/control"
 		-device virtserialport,chardev=control,name=lab.control
 		-drive "if=none,id=scratch,format=raw,file=$RUN/scratch")
+	# The graphics card is there for its driver's buffers; none but a test loads
+	# that driver.
 	case $arch in
 	amd64) qemu+=(-device virtio-blk-pci,drive=scratch -device virtio-gpu-pci) ;;
 	arm64) qemu+=(-device virtio-blk-device,drive=scratch -device virtio-gpu-device) ;;
