@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * The dma-buf functions of libxengnttab. TAP. The program grants to its own
- * domain; the buffers that it imports are the system heap's, which kernels from
- * 6.12 on have.
+ * domain; the buffers that it imports are the system heap's, which Debian's
+ * kernel 6.12 for amd64 has.
  *
  * The library leaves the field `reserved' of its two import requests as it finds
  * it, on the stack and in what malloc() returns, and the driver takes no request
