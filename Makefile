@@ -37,8 +37,9 @@ module-install: module
 	$(MAKE) -C $(KDIR) M=$(CURDIR)/driver INSTALL_MOD_DIR=updates modules_install
 
 lab-module:
-	lab/module amd64
-	lab/module arm64
+	for arch in amd64 arm64; do \
+		for kernel in 6.1 6.12; do lab/module $$arch $$kernel || exit 1; done; \
+	done
 
 machine:
 	$(MAKE) -f machine/build.mk

@@ -9,10 +9,13 @@
 #   ARCH/headers    what builds a module for that kernel
 #   ARCH/busybox    a static busybox
 #   ARCH/tools      xl, xenstored, xenconsoled and the libraries they need
+#   ARCH/kernel-6.12, ARCH/headers-6.12
+#                   a newer kernel, of the Debian release after this one
 # It appears complete or not at all; once it is there nothing is downloaded.
 
 DEBIAN_RELEASE=bookworm
 XEN_VERSION=4.17
+COMPONENTS=(xen kernel headers busybox tools kernel-6.12 headers-6.12)
 
 # Where this system gets its Debian packages from, for the given kind of
 # archive (debian or debian-security).
@@ -26,18 +29,26 @@ mirror() {
 	printf '%s\n' "${uri:-http://deb.debian.org/$1}"
 }
 
+# The folder of apt for an architecture, of $DEBIAN_RELEASE: see component.
+apt_dir() {
+	case $DEBIAN_RELEASE in
+	bookworm) printf '%s\n' "$LAB_CACHE/apt/$1" ;;
+	*) printf '%s\n' "$LAB_CACHE/apt/$1-$DEBIAN_RELEASE" ;;
+	esac
+}
+
 # apt with lists, state and downloads of its own: apt ARCH TOOL ARGUMENTS...
 private_apt() {
 	local arch=$1 tool=$2
 	shift 2
-	APT_CONFIG=$LAB_CACHE/apt/$arch/apt.conf "$tool" "$@" 8>&-
+	APT_CONFIG=$(apt_dir "$arch")/apt.conf "$tool" "$@" 8>&-
 }
 
 # Writes the private configuration of apt and fetches the package lists.
 open_archive() {
-	local arch=$1 dir=$LAB_CACHE/apt/$1 keys=/usr/share/keyrings/debian-archive-keyring.gpg
-	local options
-	[ -z "${lists_ready[$arch]:-}" ] || return 0
+	local arch=$1 dir options keys=/usr/share/keyrings/debian-archive-keyring.gpg
+	dir=$(apt_dir "$arch")
+	[ -z "${lists_ready[$dir]:-}" ] || return 0
 	need apt-get apt
 	need dpkg-deb dpkg
 	[ -e "$keys" ] || unready "$keys is missing: apt-get install debian-archive-keyring"
@@ -66,12 +77,12 @@ open_archive() {
 		Acquire::Languages "none";
 		Acquire::Retries "3";
 	EOT
-	say "fetching Debian's package lists for $arch"
+	say "fetching Debian's package lists for $arch ($DEBIAN_RELEASE)"
 	private_apt "$arch" apt-get -qq update >"$dir/update.log" 2>&1 || {
 		tail -n 3 "$dir/update.log" >&2
 		unready "cannot fetch Debian's package lists from $(mirror debian): is the network there?"
 	}
-	lists_ready[$arch]=1
+	lists_ready[$dir]=1
 }
 declare -A lists_ready
 
@@ -100,7 +111,8 @@ has_room() {
 
 # unpack ARCH FOLDER PACKAGE...: downloads the packages and unpacks them there.
 unpack() {
-	local arch=$1 into=$2 package size deb debs=$LAB_CACHE/apt/$1/debs
+	local arch=$1 into=$2 package size deb debs
+	debs=$(apt_dir "$arch")/debs
 	shift 2
 	for package; do
 		size=$(package_field "$arch" "$package" Size)
@@ -123,12 +135,16 @@ unpack() {
 
 # component ARCH NAME: makes sure that it is in the cache, made as it is now.
 component() {
-	local arch=$1 name=$2 recipe piece
-	recipe=$(declare -f "fetch_$name" | sha256sum)
+	local arch=$1 name=$2 DEBIAN_RELEASE=$DEBIAN_RELEASE maker recipe piece
+	maker=fetch_$name
+	case $name in
+	*-6.12) DEBIAN_RELEASE=trixie maker=fetch_newer_${name%-*} ;;
+	esac
+	recipe=$(declare -f "$maker" | sha256sum)
 	[ "$(cat "$LAB_CACHE/$arch/$name/.recipe" 2>/dev/null)" != "$recipe" ] || return 0
 	open_archive "$arch"
 	piece=$(new_piece)
-	"fetch_$name" "$arch" "$piece"
+	"$maker" "$arch" "$piece"
 	printf '%s\n' "$recipe" >"$piece/.recipe"
 	publish "$piece" "$arch/$name"
 }
@@ -159,18 +175,23 @@ fetch_kernel() {
 }
 
 # The ELF file inside an x86 boot image, which gives the place and length of
-# its xz archive at 0x248. Xen takes it as it is; the emulated machine would
-# need five seconds to decompress it, at each boot.
+# its archive at 0x248. Xen takes it as it is; the emulated machine would need
+# five seconds to decompress it, at each boot.
 unwrap_image() {
-	local sectors place
-	need xz xz-utils
+	local sectors place unpacker
 	sectors=$(od -A n -t u1 -j $((0x1f1)) -N 1 "$1")
 	read -ra place < <(od -A n -t u4 -j $((0x248)) -N 8 "$1")
+	place[0]=$(((sectors + 1) * 512 + place[0]))
+	case $(od -A n -t x1 -j "${place[0]}" -N 4 "$1") in
+	' fd 37 7a 58') unpacker=xz && need xz xz-utils ;;
+	' 28 b5 2f fd') unpacker=zstd && need zstd zstd ;;
+	*) unready "$1 is not the boot image that was expected (xz or zstd inside)" ;;
+	esac
 	# After the archive come four bytes with the length of its content.
 	dd if="$1" bs=64K iflag=skip_bytes,count_bytes status=none \
-		skip=$(((sectors + 1) * 512 + place[0])) count=$((place[1] - 4)) |
-		xz -dc >"$2" ||
-		unready "$1 is not the boot image that was expected (xz inside)"
+		skip="${place[0]}" count=$((place[1] - 4)) |
+		"$unpacker" -dc >"$2" ||
+		unready "the $unpacker archive in $1 cannot be unpacked"
 }
 
 fetch_busybox() {
@@ -192,6 +213,70 @@ fetch_headers() {
 	printf 'include $(dir $(lastword $(MAKEFILE_LIST)))../%s/Makefile\n' "$common" \
 		>"$headers/Makefile"
 	ln -s "usr/src/linux-headers-$release" "$into/build"
+}
+
+# The newer release has everything below /usr, and its modules compressed, which
+# would cost the emulated machine time at each boot.
+fetch_newer_kernel() {
+	local release
+	need depmod kmod
+	release=$(kernel_release "$1")
+	unpack "$1" "$2" "linux-image-$release"
+	[ -e "$2/lib" ] || ln -s usr/lib "$2/lib"
+	case $1 in
+	amd64) unwrap_image "$2/boot/vmlinuz-$release" "$2/image" ;;
+	arm64) ln -s "boot/vmlinuz-$release" "$2/image" ;;
+	esac
+	printf '%s\n' "$release" >"$2/release"
+	depmod -b "$2" "$release" 2>/dev/null ||
+		unready "depmod cannot index the modules of $release"
+}
+
+# The kernel's build tools are programs of the newer release and need its C
+# library: they get it beside them. The compiler is this system's, and older
+# than the one that built the kernel: what only the newer one knows is taken out
+# of the configuration, as it would be if the kernel were configured here: it
+# aligns cold functions too, so with the older one none may be marked as cold. No
+# type information for modules either: the program that makes it is not here.
+fetch_newer_headers() {
+	local arch=$1 into=$2 host release headers common tools file
+	host=$(dpkg --print-architecture)
+	release=$(cat "$LAB_CACHE/$arch/kernel-6.12/release")
+	common=linux-headers-${release%-"$arch"}-common
+	headers=$into/usr/src/linux-headers-$release
+	unpack "$arch" "$into" "linux-headers-$release" "$common"
+	open_archive "$host"
+	tools=linux-kbuild-${release%-"$arch"}
+	unpack "$host" "$into" "$tools"
+	mkdir "$into/host"
+	unpack "$host" "$into/host" libc6 libelf1t64 zlib1g libzstd1
+	find "$into/usr/lib/$tools" -type f -perm -100 | while read -r file; do
+		head -c 4 "$file" | grep -q ELF || continue
+		mv "$file" "$file.elf"
+		wrapper "$into" >"$file"
+		chmod 755 "$file"
+	done
+	# shellcheck disable=SC2016
+	printf 'include $(dir $(lastword $(MAKEFILE_LIST)))../%s/Makefile\n' "$common" \
+		>"$headers/Makefile"
+	sed -i -E '/\bCONFIG_CC_HAS_(MIN|SANE)_FUNCTION_ALIGNMENT\b/d' \
+		"$headers"/include/{config/auto.conf,generated/autoconf.h}
+	sed -i '/^CONFIG_DEBUG_INFO_BTF_MODULES=/d' "$headers/include/config/auto.conf"
+	ln -s "usr/src/linux-headers-$release" "$into/build"
+}
+
+# wrapper FOLDER: a script that runs the program NAME.elf beside it with the
+# loader and the libraries in FOLDER/host, wherever FOLDER is by then. The name
+# is kept, as objtool finds another program by its own.
+wrapper() {
+	local loader
+	loader=$(cd "$1" && find host/usr/lib -name 'ld-linux*' -print -quit)
+	cat <<-EOT
+		#!/bin/sh
+		self=\$(readlink -f "\$0")
+		top=\${self%/usr/lib/linux-kbuild-*}
+		exec "\$top/$loader" --argv0 "\$self" --library-path "\$top/${loader%/*}" "\$self.elf" "\$@"
+	EOT
 }
 
 # xl, xenstored and xenconsoled with every library that they need.

@@ -7,7 +7,7 @@
 # may load with modprobe. Some kernels have them built in, some lack them.
 LOADED_MODULES=(xen-evtchn xen-privcmd xenfs virtio_pci virtio_mmio virtio_console
 	virtio_blk xen-blkfront)
-OTHER_MODULES=(xen-gntalloc ext4 vgem udmabuf brd)
+OTHER_MODULES=(xen-gntalloc ext4 vgem udmabuf brd virtio-gpu)
 # In dom0 alone, and when there is a display.
 DISPLAY_MODULES=(cirrus)
 
@@ -20,7 +20,8 @@ archive() {
 # kernel_dir ARCH KERNEL: the folder with image, release and lib/modules.
 kernel_dir() {
 	case $2 in
-	distribution) printf '%s\n' "$LAB_CACHE/$1/kernel" ;;
+	6.1) printf '%s\n' "$LAB_CACHE/$1/kernel" ;;
+	6.12) printf '%s\n' "$LAB_CACHE/$1/kernel-6.12" ;;
 	debug) printf '%s\n' "$LAB_CACHE/$1/debug-kernel" ;;
 	esac
 }
@@ -37,12 +38,13 @@ add_modules() {
 	done | awk '$1 == "insmod" { print $2 }' | sort -u | while read -r file; do
 		file=${file#"$from/"}
 		mkdir -p "$to/$(dirname "$file")"
-		cp "$from/$file" "$to/$file"
+		copy_module "$from/$file" "$to/$file"
 	done
 	cp "$from/lib/modules/$release"/modules.{order,builtin,builtin.modinfo} "$to/lib/modules/$release/"
 	depmod -b "$to" "$release"
 	# Not among the others, so that nothing loads it by accident.
-	cp "$from/lib/modules/$release/kernel/drivers/xen/xen-gntdev.ko" "$to/lib/lab/distribution/"
+	file=$(find "$from/lib/modules/$release/kernel/drivers/xen" -name 'xen-gntdev.ko*')
+	copy_module "$file" "$to/lib/lab/distribution/$(basename "$file")"
 }
 
 # make_base ARCH KERNEL [MODULE]... FILE
@@ -61,6 +63,14 @@ make_base() {
 	add_modules "$from" "$root" "$@"
 	archive "$root" "$file"
 	rm -rf "$root"
+}
+
+# copy_module FROM TO: not compressed; the emulated machine is slow at that.
+copy_module() {
+	case $1 in
+	*.xz) need xz xz-utils && xz -dc "$1" >"${2%.xz}" ;;
+	*) cp "$1" "$2" ;;
+	esac
 }
 
 # Programs of Xen's packages that the lab has in dom0.
@@ -165,7 +175,7 @@ quote() {
 job_image() {
 	local root file
 	root=$(mktemp -d "$RUN/job.XXXXXX")
-	mkdir -p "$root"/{lab.run,lab,lib/lab/ours,lib/lab/domu}
+	mkdir -p "$root"/{lab.run,lab,lib/lab/domu} "$root/lib/lab/$driver"
 	{
 		printf '%s=%s\n' LAB_GUEST "$1" LAB_ARCH "$arch" LAB_DRIVER "$driver" \
 			LAB_KERNEL "$kernel" LAB_CPUS "$cpus" \
@@ -183,7 +193,7 @@ job_image() {
 	for file in "${files[@]}"; do
 		cp -RL "$file" "$root/lab/"
 	done
-	[ -z "$module" ] || cp "$module" "$root/lib/lab/ours/xen-gntdev.ko"
+	[ -z "$module" ] || cp "$module" "$root/lib/lab/$driver/xen-gntdev.ko"
 	if [ "$1" = dom0 ] && [ -n "$domu" ]; then
 		ln "$RUN/domu" "$root/lib/lab/domu/initrd"
 		cp "$(kernel_dir "$arch" "$kernel")/image" "$root/lib/lab/domu/image"

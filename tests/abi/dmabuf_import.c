@@ -29,31 +29,6 @@ struct foreign {
 	uint32_t refs[SOME];
 };
 
-static bool is_granted(uint32_t ref)
-{
-	int peer = granter_map(&ref, 1);
-
-	if (peer >= 0)
-		granter_unmap(peer);
-	return peer >= 0;
-}
-
-static int must_map(const uint32_t *refs, unsigned int count)
-{
-	int peer = granter_map(refs, count);
-
-	CHECK(peer >= 0, "the other side cannot map: %s", error_name(peer));
-	return peer;
-}
-
-static void check_as_peer(int peer, unsigned int place, unsigned int number)
-{
-	uint8_t page[PAGE];
-
-	granter_map_read(peer, place * PAGE, page, PAGE);
-	check_page(page, number);
-}
-
 /*
  * Xen gives no write-combining pages to a PV domain without devices, and vgem
  * wants them: there a program that looks at them never gets on.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * What other drivers see of an exported dma-buf: tests/kernel/dmabuf-user.c is
- * one. It looks when it is loaded, and says what it saw by how that fails.
+ * one. It looks when it is loaded, and says what it saw by how that fails. And
+ * imports of what other drivers might export: dmabuf-odd.c does.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,23 +17,35 @@
 #include "tap.h"
 
 #define READ_WRITE (PROT_READ | PROT_WRITE)
-#define USER "dmabuf-user.ko"
 
 /* As it is when all was as it must be. */
 #define ALL_WELL (-ENODATA)
 
-static int load(int dmabuf, bool invert)
+/* A module of that name for this kernel. 0 or -errno. */
+static int insert(const char *name, const char *parameters)
 {
-	int fd = open(USER, O_RDONLY | O_CLOEXEC), error;
-	char parameters[48];
+	const char *kernel = getenv("LAB_KERNEL");
+	char path[48];
+	int fd, error;
 
+	if (world.machine)
+		SKIP("the kernel that would take %s is the real one", name);
+	snprintf(path, sizeof(path), "dmabuf-%s-%s.ko", name, kernel ?: "6.1");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		SKIP("%s is not here (make -C tests/kernel)", USER);
-	snprintf(parameters, sizeof(parameters), "fd=%d invert=%d", dmabuf,
-		 invert);
+		SKIP("%s is not here (make -C tests/kernel)", path);
 	error = syscall(SYS_finit_module, fd, parameters, 0) ? -errno : 0;
 	close(fd);
 	return error;
+}
+
+static int load(int dmabuf, bool invert)
+{
+	char parameters[48];
+
+	snprintf(parameters, sizeof(parameters), "fd=%d invert=%d", dmabuf,
+		 invert);
+	return insert("user", parameters);
 }
 
 static void number_pages(const struct buffer *buffer)
@@ -92,4 +106,88 @@ TEST(area_that_drivers_saw_may_be_used_again)
 	number_pages(&buffer);
 	for (int i = 0; i < 50; i++)
 		EXPECT(load(buffer.fd, false), ALL_WELL);
+}
+
+/* A module's dma-buf of eight pages, whose scatter list is of that kind. */
+static int odd_buffer(const char *kind)
+{
+	char parameters[32], number[16];
+	int error;
+
+	/* What an earlier test has left. */
+	syscall(SYS_delete_module, "dmabuf_odd", O_NONBLOCK);
+	snprintf(parameters, sizeof(parameters), "kind=%s", kind);
+	error = insert("odd", parameters);
+	CHECK(!error, "dmabuf-odd: %s", error_name(error));
+	CHECK(read_line("/sys/module/dmabuf_odd/parameters/fd", number,
+			sizeof(number)),
+	      "dmabuf-odd does not tell its descriptor");
+	return atoi(number);
+}
+
+static void odd_buffer_gone(int fd)
+{
+	close(fd);
+	EXPECT(syscall(SYS_delete_module, "dmabuf_odd", O_NONBLOCK) ? -errno
+								    : 0,
+	       0);
+}
+
+static void check_odd_is_granted(const char *kind)
+{
+	int device = dev_open(), fd = odd_buffer(kind), peer;
+	uint32_t refs[8], number;
+
+	EXPECT(dmabuf_import(device, fd, granter_domid(), refs, 8), 0);
+	peer = must_map(refs, 8);
+	for (uint32_t i = 0; i < 8; i++) {
+		granter_map_read(peer, i * PAGE, &number, sizeof(number));
+		EQUAL(number, i);
+	}
+	granter_unmap(peer);
+	EXPECT(dmabuf_release(device, fd), 0);
+	odd_buffer_gone(fd);
+}
+
+static void check_odd_is_einval(const char *kind)
+{
+	int device = dev_open(), fd = odd_buffer(kind);
+	uint32_t refs[8] = {0};
+
+	for (int i = 0; i < 3; i++)
+		EXPECT(dmabuf_import(device, fd, granter_domid(), refs, 8),
+		       -EINVAL);
+	EXPECT(dmabuf_release(device, fd), -ENOENT);
+	odd_buffer_gone(fd);
+}
+
+TEST(entries_of_several_pages_are_granted_page_by_page)
+{
+	check_odd_is_granted("plain");
+}
+
+/* Row 53: the device sees fewer entries than the processor. */
+TEST(entries_that_a_device_sees_merged_are_granted_once)
+{
+	check_odd_is_granted("merged");
+}
+
+TEST(entry_that_does_not_start_with_its_page_is_einval)
+{
+	check_odd_is_einval("offset");
+}
+
+TEST(entry_that_does_not_end_with_its_page_is_einval)
+{
+	check_odd_is_einval("short");
+}
+
+TEST(list_of_fewer_pages_than_the_buffer_has_is_einval)
+{
+	check_odd_is_einval("fewer");
+}
+
+TEST(list_of_more_pages_than_the_buffer_has_is_einval)
+{
+	check_odd_is_einval("more");
 }

@@ -159,6 +159,25 @@ TEST(every_request_is_served)
 	EQUAL(granter_byte(range.refs[0], 101), content(0, 101));
 }
 
+TEST(dma_bufs_are_enotty_where_the_kernel_has_none)
+{
+	static const unsigned long numbers[] = {
+		IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS,
+		IOCTL_GNTDEV_DMABUF_EXP_WAIT_RELEASED,
+		IOCTL_GNTDEV_DMABUF_IMP_TO_REFS,
+		IOCTL_GNTDEV_DMABUF_IMP_RELEASE,
+	};
+	uint32_t structure[8] = {0};
+	int fd = dev_open();
+
+	if (!world.without_dmabufs && !world.distribution)
+		SKIP("this kernel has dma-bufs");
+	for (unsigned int i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		EXPECT(request(fd, numbers[i], structure), -ENOTTY);
+		EXPECT(request(fd, numbers[i], NULL), -ENOTTY);
+	}
+}
+
 /* A structure may lie anywhere. */
 TEST(structures_at_odd_addresses_are_taken)
 {

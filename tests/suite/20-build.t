@@ -5,11 +5,13 @@
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
 
-# module ARCH: from scratch, with W=1 and sparse; no warning may appear.
+# module FOLDER ARCH KERNEL...: from scratch, with W=1 and sparse; no warning may
+# appear.
 module() {
-	local output
-	rm -rf "build/$1/module"
-	output=$(SPARSE=1 lab/module "$1" 2>&1) || {
+	local folder=build/$2/$1 output
+	shift
+	rm -rf "$folder"
+	output=$(SPARSE=1 lab/module "$@" 2>&1) || {
 		printf '%s\n' "$output"
 		return 1
 	}
@@ -17,20 +19,33 @@ module() {
 }
 
 is_drop_in() {
-	local ko=build/$1/module/driver/xen-gntdev.ko
+	local ko=build/$1/$2/driver/xen-gntdev.ko
 	modinfo -F name "$ko" | grep -qx xen_gntdev &&
 		modinfo -F parm "$ko" | grep -q '^limit:' &&
 		modinfo -F alias "$ko" | grep -qx 'devname:xen/gntdev' &&
 		modinfo -F license "$ko" | grep -qx 'Dual MIT/GPL'
 }
 
+asks_for_no_dma_buf() {
+	local ko=build/amd64/module-without-dma-buf/driver/xen-gntdev.ko
+	nm -u "$ko" | grep -q gnttab_map_refs && ! nm -u "$ko" | grep dma_buf
+}
+
 check 'the header agrees with the published one, for 64- and 32-bit callers' \
 	make -s -C tests/abi header-check
 for arch in amd64 arm64; do
-	check "the module builds for $arch without a warning (W=1, sparse)" module "$arch"
-	check "the $arch module has the distribution's name, parameter and an alias" \
-		is_drop_in "$arch"
+	for kernel in 6.1 6.12; do
+		folder=module
+		[ "$kernel" = 6.1 ] || folder=module-$kernel
+		check "the module builds for $arch, $kernel without a warning (W=1, sparse)" \
+			module "$folder" "$arch" "$kernel"
+		check "that $arch module has the distribution's name, parameter and an alias" \
+			is_drop_in "$arch" "$folder"
+	done
 done
+check 'the module builds for a kernel without dma-bufs without a warning (W=1, sparse)' \
+	module module-without-dma-buf amd64 6.1 without-dma-buf
+check 'that module needs nothing of dma-bufs' asks_for_no_dma_buf
 for arch in amd64 arm64 i386 armhf; do
 	check "tests/abi builds for $arch" make -s -C tests/abi ARCH="$arch"
 	[ $arch = armhf ] ||

@@ -4,5 +4,5 @@
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
 
-abi_in_guest pvh
+abi_in_guest "contract tests, pvh guest" pvh 6.1
 finish

@@ -4,5 +4,5 @@
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
 
-abi_in_guest pv
+abi_in_guest "contract tests, pv guest" pv 6.1
 finish

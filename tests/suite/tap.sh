@@ -128,7 +128,8 @@ goes_down() {
 	point $? "$description"
 }
 
-# abi ARCH: the contract tests' programs, and the module that one loads, built.
+# abi ARCH [KERNEL]: the contract tests' programs, and the module that one loads
+# into that kernel, built.
 abi() {
 	make -s -C tests/abi ARCH="$1" >&2 || {
 		point 1 "tests/abi builds for $1"
@@ -136,19 +137,22 @@ abi() {
 	}
 	case $1 in i386 | armhf) return 0 ;; esac
 	# Which fetches what a module is built with.
-	lab/module "$1" >/dev/null
-	make -s -C tests/kernel ARCH="$1" >&2 || {
+	lab/module "$1" "${2:-6.1}" >/dev/null
+	make -s -C tests/kernel ARCH="$1" KERNEL="${2:-6.1}" >&2 || {
 		point 1 "tests/kernel builds for $1"
 		finish
 	}
 }
 
-# abi_in_guest TYPE: the contract tests in a guest; a granter in dom0 serves them.
+# abi_in_guest DESCRIPTION TYPE KERNEL [PROGRAM...]: the contract tests in a guest;
+# a granter in dom0 serves them.
 abi_in_guest() {
-	abi amd64
-	lab "contract tests, $1 guest" --guest "$1" --timeout 500 \
+	local description=$1 guest=$2 kernel=$3
+	shift 3
+	abi amd64 "$kernel"
+	lab "$description" --guest "$guest" --kernel "$kernel" --timeout 500 \
 		--file build/amd64/tests/abi --beside "./abi/granter --peer \$GUEST_DOMID" -- \
-		env GNTDEV_GRANTER=peer ./abi/run-abi
+		env GNTDEV_GRANTER=peer ./abi/run-abi "$@"
 }
 
 # programs FOLDER OUT SETTING...: builds a folder of test programs and runs each.

@@ -116,6 +116,31 @@ void check_given_back(const struct buffer *buffer)
 	EQUAL(granter_wait_idle(buffer->refs, buffer->pages, 5000), 0);
 }
 
+bool is_granted(uint32_t ref)
+{
+	int peer = granter_map(&ref, 1);
+
+	if (peer >= 0)
+		granter_unmap(peer);
+	return peer >= 0;
+}
+
+int must_map(const uint32_t *refs, unsigned int count)
+{
+	int peer = granter_map(refs, count);
+
+	CHECK(peer >= 0, "the other side cannot map: %s", error_name(peer));
+	return peer;
+}
+
+void check_as_peer(int peer, unsigned int place, unsigned int number)
+{
+	uint8_t page[PAGE];
+
+	granter_map_read(peer, place * PAGE, page, PAGE);
+	check_page(page, number);
+}
+
 unsigned int descriptors(void)
 {
 	DIR *dir = opendir("/proc/self/fd");

@@ -36,8 +36,15 @@ void check_given_back(const struct buffer *buffer);
 /* How many descriptors this process has. */
 unsigned int descriptors(void);
 
+/* What the other side makes of references that it was granted. */
+bool is_granted(uint32_t ref);
+int must_map(const uint32_t *refs, unsigned int count);
+void check_as_peer(int peer, unsigned int place, unsigned int number);
+
 /* A device with buffers of its own: vgem. Skips the test where there is none. */
 int drm_open(void);
+/* The same, of the display that QEMU emulates. */
+int drm_open_display(void);
 /* A dma-buf of so many pages; -errno. */
 int drm_try_export(int drm, unsigned int pages, uint32_t *handle);
 int drm_export(int drm, unsigned int pages);

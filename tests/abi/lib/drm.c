@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * A device that exports and imports dma-bufs and knows nothing of Xen: vgem,
- * through the requests that graphics devices have in common. Their numbers and
- * structures are those of Linux's drm.h and drm_mode.h.
+ * Devices that export and import dma-bufs and know nothing of Xen: vgem, and the
+ * display that QEMU emulates, through the requests that graphics devices have in
+ * common. Their numbers and structures are those of Linux's drm.h and
+ * drm_mode.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -63,18 +64,18 @@ static int request(int fd, unsigned long number, void *argument)
 }
 
 /* Nobody loads modules by themselves in the lab. */
-static void load_vgem(void)
+static void load(const char *module)
 {
 	pid_t child = fork();
 
 	if (!child) {
-		execlp("modprobe", "modprobe", "-q", "vgem", NULL);
+		execlp("modprobe", "modprobe", "-q", module, NULL);
 		_exit(127);
 	}
 	waitpid(child, NULL, 0);
 }
 
-static bool is_vgem(int fd)
+static bool is_of(int fd, const char *driver)
 {
 	char name[16] = "";
 	struct drm_version version = {
@@ -82,10 +83,10 @@ static bool is_vgem(int fd)
 		.name = name,
 	};
 
-	return !request(fd, DRM_VERSION, &version) && !strcmp(name, "vgem");
+	return !request(fd, DRM_VERSION, &version) && !strcmp(name, driver);
 }
 
-static int find_vgem(void)
+static int find(const char *driver)
 {
 	char path[32];
 	int fd;
@@ -93,7 +94,7 @@ static int find_vgem(void)
 	for (int i = 0; i < 8; i++) {
 		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
 		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd >= 0 && is_vgem(fd))
+		if (fd >= 0 && is_of(fd, driver))
 			return fd;
 		if (fd >= 0)
 			close(fd);
@@ -101,17 +102,36 @@ static int find_vgem(void)
 	return -1;
 }
 
-int drm_open(void)
+/* The device of a driver, which is another name than its module's. */
+static int open_card(const char *driver, const char *module)
 {
-	int fd = find_vgem();
+	int fd = find(driver);
 
-	if (fd < 0) {
-		load_vgem();
-		fd = find_vgem();
+	/* Under `gntdev run' that would be the real kernel. */
+	if (fd < 0 && !world.machine) {
+		load(module);
+		fd = find(driver);
 	}
 	if (fd < 0)
-		SKIP("there is no vgem device");
+		SKIP("there is no %s device", module);
 	return fd;
+}
+
+int drm_open(void)
+{
+	return open_card("vgem", "vgem");
+}
+
+/* Without a console on it, which would still be drawn when the power goes. */
+int drm_open_display(void)
+{
+	if (!world.machine) {
+		load("drm_kms_helper");
+		write_line(
+			"/sys/module/drm_kms_helper/parameters/fbdev_emulation",
+			"N");
+	}
+	return open_card("virtio_gpu", "virtio-gpu");
 }
 
 int drm_try_export(int drm, unsigned int pages, uint32_t *handle)

@@ -204,10 +204,10 @@ bool granter_swap(uint32_t one, uint32_t other)
 	return !wire.error;
 }
 
-int granter_map(const uint32_t *refs, unsigned int count)
+static int map_by(enum wire_op op, const uint32_t *refs, unsigned int count)
 {
 	struct wire wire = {
-		.op = WIRE_MAP,
+		.op = op,
 		.args = {world.domid},
 		.length = count * sizeof(*refs),
 	};
@@ -216,6 +216,16 @@ int granter_map(const uint32_t *refs, unsigned int count)
 	memcpy(wire.refs, refs, wire.length);
 	call(&wire, NULL);
 	return wire.error ? wire.error : (int)wire.value;
+}
+
+int granter_map(const uint32_t *refs, unsigned int count)
+{
+	return map_by(WIRE_MAP, refs, count);
+}
+
+int granter_export(const uint32_t *refs, unsigned int count)
+{
+	return map_by(WIRE_EXPORT, refs, count);
 }
 
 void granter_map_read(int map, unsigned int offset, void *to, size_t length)

@@ -59,6 +59,11 @@ void granter_map_read(int map, unsigned int offset, void *to, size_t length);
 void granter_map_write(int map, unsigned int offset, const void *from,
 		       size_t length);
 void granter_unmap(int map);
+/*
+ * The same, but by a dma-buf that it makes of the pages: the three calls above
+ * see what a program sees that maps that, and whose instance is closed.
+ */
+int granter_export(const uint32_t *refs, unsigned int count);
 
 /* A port of the granter's, unbound, for this domain to bind to. */
 unsigned int granter_port(void);

@@ -398,6 +398,7 @@ void local_serve(struct wire *wire)
 	case WIRE_MAP_READ:
 	case WIRE_MAP_WRITE:
 	case WIRE_UNMAP:
+	case WIRE_EXPORT:
 		mapper_serve(wire);
 		break;
 	case WIRE_FINISH:

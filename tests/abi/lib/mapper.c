@@ -17,7 +17,7 @@
 #define PAGE 4096u
 #define MAX_MAPS 64u
 
-/* An open device each; fd is 0 where none is. */
+/* An open device each, or a dma-buf; fd is 0 where none is. */
 static struct map {
 	int fd;
 	unsigned int pages;
@@ -44,21 +44,53 @@ static int insert(int fd, unsigned int domid, const uint32_t *refs,
 	return error;
 }
 
-static int make(struct map *map, unsigned int domid, const uint32_t *refs,
-		unsigned int count)
+/* Turns the device into one with a range at 0; the file, or -errno. */
+static int range(int fd, unsigned int domid, const uint32_t *refs,
+		 unsigned int count)
 {
-	int error, fd = open("/dev/xen/gntdev", O_RDWR | O_CLOEXEC);
+	int error = insert(fd, domid, refs, count);
+
+	if (!error)
+		return fd;
+	close(fd);
+	return error;
+}
+
+/* A dma-buf, of which nothing but its descriptor is left; or -errno. */
+static int export(int fd, unsigned int domid, const uint32_t *refs,
+		  unsigned int count)
+{
+	struct ioctl_gntdev_dmabuf_exp_from_refs *op;
+	int result = -ENOMEM;
+
+	op = calloc(1, sizeof(*op) + count * sizeof(*refs));
+	if (op) {
+		op->count = count;
+		op->domid = domid;
+		memcpy(op->refs, refs, count * sizeof(*refs));
+		result = ioctl(fd, IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS, op)
+				 ? -errno
+				 : (int)op->fd;
+		free(op);
+	}
+	close(fd);
+	return result;
+}
+
+static int make(struct map *map, const struct wire *wire, unsigned int count)
+{
+	int fd = open("/dev/xen/gntdev", O_RDWR | O_CLOEXEC), error;
 
 	if (fd < 0)
 		return -errno;
-	error = insert(fd, domid, refs, count);
-	if (!error) {
-		map->at = mmap(NULL, count * PAGE, PROT_READ | PROT_WRITE,
-			       MAP_SHARED, fd, 0);
-		if (map->at == MAP_FAILED)
-			error = -errno;
-	}
-	if (error) {
+	fd = (wire->op == WIRE_EXPORT ? export : range)(fd, wire->args[0],
+							wire->refs, count);
+	if (fd < 0)
+		return fd;
+	map->at = mmap(NULL, count * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       fd, 0);
+	if (map->at == MAP_FAILED) {
+		error = -errno;
 		close(fd);
 		return error;
 	}
@@ -84,8 +116,7 @@ static void serve_map(struct wire *wire)
 		wire->error = -ENFILE;
 		return;
 	}
-	wire->error = make(&maps[i], wire->args[0], wire->refs,
-			   wire->length / sizeof(uint32_t));
+	wire->error = make(&maps[i], wire, wire->length / sizeof(uint32_t));
 	wire->value = i;
 	wire->length = 0;
 }
@@ -114,7 +145,7 @@ void mapper_serve(struct wire *wire)
 {
 	struct map *map = &maps[wire->args[0] % MAX_MAPS];
 
-	if (wire->op == WIRE_MAP) {
+	if (wire->op == WIRE_MAP || wire->op == WIRE_EXPORT) {
 		serve_map(wire);
 	} else if (!map->fd) {
 		wire->error = -ENOENT;

@@ -26,6 +26,7 @@ enum wire_op {
 	WIRE_MAP_READ, /* args: number, offset, length; data: bytes */
 	WIRE_MAP_WRITE, /* args: number, offset; data: bytes */
 	WIRE_UNMAP, /* args: number */
+	WIRE_EXPORT, /* as WIRE_MAP */
 };
 
 struct wire_seen {

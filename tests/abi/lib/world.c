@@ -65,6 +65,7 @@ void world_init(void)
 
 	world.domid = domid ? strtoul(domid, NULL, 10) : 0;
 	world.distribution = driver && !strcmp(driver, "distribution");
+	world.without_dmabufs = driver && !strcmp(driver, "without-dma-buf");
 	world.machine = getenv("GNTDEV_MACHINE");
 	world.auto_translated = is_auto_translated();
 }

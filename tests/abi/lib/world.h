@@ -16,6 +16,8 @@ struct world {
 	bool auto_translated;
 	/* LAB_DRIVER says that the driver under test is the distribution's. */
 	bool distribution;
+	/* Or that it was built without dma-bufs. */
+	bool without_dmabufs;
 	/* Under `gntdev run`: the driver in a process, not a kernel. */
 	bool machine;
 };
