@@ -23,11 +23,25 @@ static bool handle_is_good(grant_handle_t handle)
 	return handle != INVALID_GRANT_HANDLE && handle != LOST_HANDLE;
 }
 
+/* Where addresses of entries go; the entry that would be beside the last one. */
+struct pte_list {
+	u64 *next;
+	unsigned long beside;
+};
+
+/* A page of a page table is one page of the machine. */
 static int record_pte(pte_t *pte, unsigned long addr, void *data)
 {
-	u64 **next = data;
+	struct pte_list *list = data;
+	unsigned long at = (unsigned long)pte;
 
-	*(*next)++ = arbitrary_virt_to_machine(pte).maddr;
+	if (at == list->beside && at & ~PAGE_MASK)
+		*list->next = list->next[-1] + sizeof(*pte);
+	else
+		*list->next = arbitrary_virt_to_machine(pte).maddr;
+	list->beside = at + sizeof(*pte);
+	list->next++;
+
 	return 0;
 }
 
@@ -35,9 +49,11 @@ static int record_pte(pte_t *pte, unsigned long addr, void *data)
 static int find_ptes(struct vm_area_struct *vma, unsigned long addr, u32 n,
 		     u64 *ptes)
 {
+	struct pte_list list = {.next = ptes};
+
 	return apply_to_page_range(vma->vm_mm, addr,
 				   (unsigned long)n << PAGE_SHIFT, record_pte,
-				   &ptes);
+				   &list);
 }
 
 /* Makes the entries first to first + n - 1, of which none is there. */
