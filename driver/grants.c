@@ -96,6 +96,7 @@ static void leak(struct mapping *m, u32 i)
 {
 	m->pages[i] = NULL;
 	m->handles[i] = INVALID_GRANT_HANDLE;
+	m->leaky = true;
 	m->held--;
 	atomic_long_dec(&counters.mapped);
 	atomic_long_inc(&counters.leaked);
@@ -112,30 +113,19 @@ void grants_warn(const struct gnttab_unmap_grant_ref *op)
 		op->handle, op->status);
 }
 
-/* Back to where they came from. */
-static void free_pages_of(struct mapping *m, u32 first, u32 n)
+/* Pages are unmapped; of leaked ones among them, nothing is left. */
+static void let_go(struct mapping *m, u32 first, u32 n)
 {
-	if (m->memory)
-		dma_memory_put_pages(m, first, n);
-	else
-		gnttab_free_pages(n, m->pages + first);
-	memset(m->pages + first, 0, n * sizeof(m->pages[0]));
-}
+	u32 i, gone = 0;
 
-/* Gives pages back to the kernel; of leaked ones among them, nothing is left. */
-static void give_back(struct mapping *m, u32 first, u32 n)
-{
-	u32 i, k, last = first + n;
-
-	for (i = first; i < last; i += max(k, 1U)) {
-		for (k = 0; i + k < last && m->pages[i + k]; k++)
-			m->handles[i + k] = INVALID_GRANT_HANDLE;
-		if (!k)
+	for (i = first; i < first + n; i++) {
+		if (m->handles[i] == INVALID_GRANT_HANDLE)
 			continue;
-		free_pages_of(m, i, k);
-		m->held -= k;
-		atomic_long_sub(k, &counters.mapped);
+		m->handles[i] = INVALID_GRANT_HANDLE;
+		gone++;
 	}
+	m->held -= gone;
+	atomic_long_sub(gone, &counters.mapped);
 }
 
 /* Unmaps pages first to first + n - 1: mapped, and no one else's. */
@@ -163,26 +153,25 @@ static void unmap_batch(struct mapping *m, u32 first, u32 n)
 		grants_warn(&ops[i]);
 		leak(m, first + i);
 	}
-	give_back(m, first, n);
+	let_go(m, first, n);
 
 	if (m->notify)
 		notify_send(m->notify + first, n);
 }
 
 /* The page is there to be unmapped: mapped, and only this driver has it. */
-static bool page_is_idle(const struct mapping *m, u32 i)
+static inline bool page_is_idle(const struct mapping *m, u32 i)
 {
-	return m->pages[i] && m->handles[i] != INVALID_GRANT_HANDLE &&
+	return m->handles[i] != INVALID_GRANT_HANDLE &&
 	       m->handles[i] != LOST_HANDLE && page_count(m->pages[i]) == 1;
 }
 
 /**
- * grants_unmap() - give back the pages of a mapping that nobody uses any more
+ * grants_unmap() - unmap the pages of a mapping that nobody uses any more
  * @m: a mapping that no program sees
  *
- * Pages that were never mapped just go back to the kernel. I/O that was begun
- * before munmap holds a reference on its page; such a page stays as it is.
- * Notifications of the pages given back are sent.
+ * I/O that was begun before munmap holds a reference on its page; such a page
+ * stays as it is. The others are the mapping's until they are freed.
  *
  * Return: how many pages are still held.
  */
@@ -190,21 +179,45 @@ u32 grants_unmap(struct mapping *m)
 {
 	u32 i, n;
 
-	for (i = 0; i < m->count; i += n) {
-		n = 1;
-		if (page_is_idle(m, i)) {
-			while (i + n < m->count && n < GNTDEV_BATCH &&
-			       page_is_idle(m, i + n))
-				n++;
+	for (i = 0; i < m->count && m->held; i += max(n, 1U)) {
+		n = 0;
+		while (i + n < m->count && n < GNTDEV_BATCH &&
+		       page_is_idle(m, i + n))
+			n++;
+		if (n) {
 			unmap_batch(m, i, n);
 			cond_resched();
-		} else if (m->pages[i] && m->handles[i] == LOST_HANDLE) {
+		} else if (m->handles[i] == LOST_HANDLE) {
 			leak(m, i);
-		} else if (m->pages[i] &&
-			   m->handles[i] == INVALID_GRANT_HANDLE) {
-			free_pages_of(m, i, 1);
 		}
 	}
 
 	return m->held;
+}
+
+/* Pages given back in one go; thousands take a while. */
+#define FREE_BATCH 1024U
+
+/**
+ * grants_free_pages() - give the pages of a mapping back to where they are from
+ * @m: the mapping; pages that are still mapped are left alone
+ */
+void grants_free_pages(struct mapping *m)
+{
+	u32 i, n;
+
+	for (i = 0; i < m->count; i += max(n, 1U)) {
+		n = 0;
+		while (i + n < m->count && n < FREE_BATCH && m->pages[i + n] &&
+		       m->handles[i + n] == INVALID_GRANT_HANDLE)
+			n++;
+		if (!n)
+			continue;
+		if (m->memory)
+			dma_memory_put_pages(m, i, n);
+		else
+			gnttab_free_pages(n, m->pages + i);
+		memset(m->pages + i, 0, n * sizeof(m->pages[0]));
+		cond_resched();
+	}
 }
