@@ -17,7 +17,7 @@ help:
 	@echo "make lab-module          the modules for the lab's kernels, amd64 and arm64"
 	@echo "make machine             build/machine/gntdev, for gntdev run"
 	@echo "make machine-install [PREFIX=/usr/local] [DESTDIR=]"
-	@echo "make tests               the test programs, for amd64, arm64 and i386"
+	@echo "make tests               the test programs, for amd64, arm64, i386 and armhf"
 	@echo "make header-check        the public header against the system's"
 	@echo "make style               checkpatch, sparse, shellcheck, formatting"
 	@echo "make coverage            lines and branches of driver/ that tests reach"
@@ -88,10 +88,8 @@ worlds:
 	tests/abi/worlds
 
 tests:
-	for arch in amd64 arm64 i386; do \
-		$(MAKE) -C tests/abi ARCH=$$arch && \
-		$(MAKE) -C tests/stress ARCH=$$arch || exit 1; \
-	done
+	for arch in amd64 arm64 i386 armhf; do $(MAKE) -C tests/abi ARCH=$$arch || exit 1; done
+	for arch in amd64 arm64 i386; do $(MAKE) -C tests/stress ARCH=$$arch || exit 1; done
 	for arch in amd64 arm64; do $(MAKE) -C tests/kernel ARCH=$$arch || exit 1; done
 	$(MAKE) -C tests/clients
 

@@ -17,10 +17,14 @@
  *     window->lock	a program's page-table entries in a PV domain; taken
  *			by the MMU notifier too, so nothing is allocated
  *			under it
+ *       mapping->lock	the kernel's own mappings of pages that a program
+ *			sees; a spinlock, as it is taken with a page table's
+ *			lock held
  *     retirement lock	the list of mappings whose pages are still in use;
  *			taken alone
  *
- * User memory is touched under none of them: a fault on it takes mmap_lock.
+ * User memory is touched under none of them: a fault on it takes mmap_lock. (The
+ * exception is a store that rather fails than faults.)
  */
 #ifndef GNTDEV_H
 #define GNTDEV_H
@@ -34,6 +38,9 @@
 
 /* Operations in one hypercall: a page of map operations. */
 #define GNTDEV_BATCH 128U
+
+/* The same under a spinlock. */
+#define GNTDEV_ATOMIC_BATCH 8U
 
 struct copy_batch;
 struct dma_memory;
@@ -115,6 +122,7 @@ struct grant_range {
 	u32 count;
 	enum range_state state; /* guarded by the instance's lock */
 	bool writable; /* of the mapping; valid from MAPPING on */
+	bool clears; /* a byte, at munmap; set under the instance's lock */
 	u32 vmas; /* VMAs of the mapping; guarded by the instance's lock */
 	struct notify *notify; /* one a page, or NULL; the same lock */
 	struct ioctl_gntdev_grant_ref grants[];
@@ -144,17 +152,27 @@ struct window {
  * Mapping: made by mmap or for a dma-buf, given to the retirement when nobody
  * sees it, freed or kept when the last page is unmapped. Its arrays, and those
  * of its window, are one allocation with it.
+ *
+ * While a program's entries are grant mappings themselves, the kernel needs none
+ * of its own: it gets them page by page, when somebody asks for a page, or before
+ * entries go that are to come back. See grants_ensure().
  */
 struct mapping {
 	const struct ioctl_gntdev_grant_ref *grants; /* valid until retired */
 	struct grant_range *range; /* the same; NULL for a dma-buf */
+	struct instance *inst; /* the range's */
 	struct dma_memory *memory; /* what the pages are, if not the kernel's */
 	u32 count;
-	u32 held; /* pages mapped in the hypervisor */
+	u32 held; /* pages that are not given back */
 	bool writable;
 	bool leaky; /* a page of it is out of use for ever */
+	spinlock_t lock;
 	struct page **pages; /* an entry is NULL once given back */
-	grant_handle_t *handles; /* of the kernel's mapping of each page */
+	/*
+	 * Of the kernel's mapping of each page, or INVALID_GRANT_HANDLE. Guarded
+	 * by lock while a program sees the pages.
+	 */
+	grant_handle_t *handles;
 	struct notify *notify; /* the range's, from munmap on */
 	struct list_head retired; /* guarded by the retirement lock, or kept */
 	struct window window; /* of a range */
@@ -231,6 +249,7 @@ long mapping_offset_request(struct file *file, void __user *arg);
 /* grants.c */
 int grants_status_errno(s16 status);
 int grants_map(struct mapping *m);
+int grants_ensure(struct mapping *m, u32 first, u32 n);
 u32 grants_unmap(struct mapping *m);
 void grants_free_pages(struct mapping *m);
 void grants_warn(const struct gnttab_unmap_grant_ref *op);
@@ -256,6 +275,7 @@ void keep_free_all(struct keep *keep);
 long notify_request(struct instance *inst, void __user *arg);
 bool notify_clears(const struct grant_range *range);
 void notify_clear_bytes(struct mapping *m);
+bool notify_clear_at(struct mapping *m, unsigned long start);
 void notify_send(struct notify *notify, u32 count);
 
 /* copy.c */

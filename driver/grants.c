@@ -29,13 +29,14 @@ static phys_addr_t page_addr(struct page *page)
 	return (unsigned long)page_address(page);
 }
 
-static int map_batch(struct mapping *m, u32 first, u32 n)
+/* Maps pages first to first + n - 1, of which none is. */
+static int map_batch(struct mapping *m, struct gnttab_map_grant_ref *ops,
+		     u32 first, u32 n)
 {
 	const struct ioctl_gntdev_grant_ref *grants = m->grants + first;
-	struct gnttab_map_grant_ref *ops = m->ops.map;
 	u32 flags = GNTMAP_host_map | (m->writable ? 0 : GNTMAP_readonly);
 	int err = 0;
-	u32 i, done = 0;
+	u32 i;
 
 	for (i = 0; i < n; i++)
 		gnttab_set_map_op(&ops[i], page_addr(m->pages[first + i]),
@@ -50,15 +51,12 @@ static int map_batch(struct mapping *m, u32 first, u32 n)
 	for (i = 0; i < n; i++) {
 		if (ops[i].status == GNTST_okay) {
 			m->handles[first + i] = ops[i].handle;
-			done++;
 			continue;
 		}
 		ClearPageForeign(m->pages[first + i]);
 		if (!err)
 			err = grants_status_errno(ops[i].status);
 	}
-	m->held += done;
-	atomic_long_add(done, &counters.mapped);
 
 	return err;
 }
@@ -77,7 +75,7 @@ int grants_map(struct mapping *m)
 
 	for (first = 0; first < m->count; first += n) {
 		n = min(m->count - first, GNTDEV_BATCH);
-		err = map_batch(m, first, n);
+		err = map_batch(m, m->ops.map, first, n);
 		if (err)
 			return err;
 		if (first + n < m->count && fatal_signal_pending(current))
@@ -86,6 +84,55 @@ int grants_map(struct mapping *m)
 	}
 
 	return 0;
+}
+
+/* Maps what is not of a few pages; returns 0 or a negative errno. */
+static int ensure_batch(struct mapping *m, u32 first, u32 last)
+{
+	struct gnttab_map_grant_ref ops[GNTDEV_ATOMIC_BATCH];
+	int err = 0;
+	u32 n;
+
+	lockdep_assert_held(&m->lock);
+
+	for (; first < last && !err; first += max(n, 1U)) {
+		n = 0;
+		while (first + n < last &&
+		       m->handles[first + n] == INVALID_GRANT_HANDLE)
+			n++;
+		if (n)
+			err = map_batch(m, ops, first, n);
+	}
+
+	return err;
+}
+
+/**
+ * grants_ensure() - have the kernel map grants that a program's entries map
+ * @m: a mapping that is mmapped
+ * @first: the first of its pages that are wanted
+ * @n: how many
+ *
+ * For those who want the pages themselves, and so that a grant stays mapped when
+ * a program's entry goes for a time. Pages that the kernel has mapped are left
+ * alone. Does not sleep: gnttab_map_refs() would only wait for a granter's page
+ * that is paged out, and one that is mapped already is not.
+ *
+ * Return: 0, or a negative errno if not all of the pages are mapped.
+ */
+int grants_ensure(struct mapping *m, u32 first, u32 n)
+{
+	u32 end, last = first + n;
+	int err = 0;
+
+	for (; first < last && !err; first = end) {
+		end = min(first + GNTDEV_ATOMIC_BATCH, last);
+		spin_lock(&m->lock);
+		err = ensure_batch(m, first, end);
+		spin_unlock(&m->lock);
+	}
+
+	return err;
 }
 
 /*
@@ -113,19 +160,22 @@ void grants_warn(const struct gnttab_unmap_grant_ref *op)
 		op->handle, op->status);
 }
 
-/* Pages are unmapped; of leaked ones among them, nothing is left. */
+/* Pages are not mapped any more; of leaked ones among them, nothing is left. */
 static void let_go(struct mapping *m, u32 first, u32 n)
 {
 	u32 i, gone = 0;
 
 	for (i = first; i < first + n; i++) {
-		if (m->handles[i] == INVALID_GRANT_HANDLE)
+		if (!m->pages[i])
 			continue;
 		m->handles[i] = INVALID_GRANT_HANDLE;
 		gone++;
 	}
 	m->held -= gone;
 	atomic_long_sub(gone, &counters.mapped);
+
+	if (m->notify)
+		notify_send(m->notify + first, n);
 }
 
 /* Unmaps pages first to first + n - 1: mapped, and no one else's. */
@@ -154,9 +204,6 @@ static void unmap_batch(struct mapping *m, u32 first, u32 n)
 		leak(m, first + i);
 	}
 	let_go(m, first, n);
-
-	if (m->notify)
-		notify_send(m->notify + first, n);
 }
 
 /* The page is there to be unmapped: mapped, and only this driver has it. */
@@ -166,12 +213,42 @@ static inline bool page_is_idle(const struct mapping *m, u32 i)
 	       m->handles[i] != LOST_HANDLE && page_count(m->pages[i]) == 1;
 }
 
+/* The same, and the kernel knows of it, as it does but after a failed call. */
+static bool page_is_known(const struct mapping *m, u32 i)
+{
+	return page_is_idle(m, i) && PageForeign(m->pages[i]);
+}
+
+static bool page_is_stray(const struct mapping *m, u32 i)
+{
+	return page_is_idle(m, i) && !PageForeign(m->pages[i]);
+}
+
+/* The kernel has nothing mapped there, so nobody can have the page. */
+static bool page_is_bare(const struct mapping *m, u32 i)
+{
+	return m->pages[i] && m->handles[i] == INVALID_GRANT_HANDLE;
+}
+
+/* For how many pages from @first on the same is true, up to a batch. */
+static u32 run_of(const struct mapping *m, u32 first,
+		  bool (*is)(const struct mapping *m, u32 i))
+{
+	u32 most = min(m->count - first, GNTDEV_BATCH), n = 0;
+
+	while (n < most && is(m, first + n))
+		n++;
+
+	return n;
+}
+
 /**
  * grants_unmap() - unmap the pages of a mapping that nobody uses any more
  * @m: a mapping that no program sees
  *
  * I/O that was begun before munmap holds a reference on its page; such a page
- * stays as it is. The others are the mapping's until they are freed.
+ * stays as it is. The others are the mapping's until they are freed, which is
+ * to be before this is called again. Their notifications are sent.
  *
  * Return: how many pages are still held.
  */
@@ -180,10 +257,13 @@ u32 grants_unmap(struct mapping *m)
 	u32 i, n;
 
 	for (i = 0; i < m->count && m->held; i += max(n, 1U)) {
-		n = 0;
-		while (i + n < m->count && n < GNTDEV_BATCH &&
-		       page_is_idle(m, i + n))
-			n++;
+		n = run_of(m, i, page_is_bare);
+		if (n) {
+			let_go(m, i, n);
+			continue;
+		}
+		/* Not together: the first stray page hides the others from it. */
+		n = run_of(m, i, page_is_known) ?: run_of(m, i, page_is_stray);
 		if (n) {
 			unmap_batch(m, i, n);
 			cond_resched();

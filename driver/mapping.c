@@ -48,6 +48,7 @@ static struct mapping *mapping_alloc(u32 count)
 		return NULL;
 
 	memset(m, 0, sizeof(*m));
+	spin_lock_init(&m->lock);
 	m->ops.map = (void *)(m + 1);
 	m->pages = (void *)m->ops.map + ops_size(count);
 	window_init(&m->window, m, 0, count, m->pages + count);
@@ -89,6 +90,8 @@ struct mapping *mapping_create(const struct ioctl_gntdev_grant_ref *grants,
 		mapping_free(m);
 		return NULL;
 	}
+	m->held = count;
+	atomic_long_add(count, &counters.mapped);
 
 	return m;
 }
@@ -240,16 +243,18 @@ static void mapping_renew(struct mapping *m, struct grant_range *range)
 	m->grants = range->grants;
 	m->writable = range->writable;
 	m->window.writable = range->writable;
+	m->held = m->count;
+	atomic_long_add(m->count, &counters.mapped);
 }
 
 /*
  * Maps the range's grants and shows them in the VMA; all of them or none, and
  * then *m is what is left, if anything.
  */
-static int mapping_make(struct grant_range *range, struct vm_area_struct *vma,
-			struct mapping **m)
+static int mapping_make(struct instance *inst, struct grant_range *range,
+			struct vm_area_struct *vma, struct mapping **m)
 {
-	int err;
+	int err = 0;
 
 	if (*m)
 		mapping_renew(*m, range);
@@ -259,8 +264,11 @@ static int mapping_make(struct grant_range *range, struct vm_area_struct *vma,
 	if (!*m)
 		return -ENOMEM;
 	(*m)->range = range;
+	(*m)->inst = inst;
 
-	err = grants_map(*m);
+	/* Entries that are grant mappings, if there are any, will do. */
+	if (!mode->user_grants || !(vma->vm_flags & VM_ACCESS_FLAGS))
+		err = grants_map(*m);
 	if (!err)
 		err = window_show(&(*m)->window, vma);
 	if (err) {
@@ -301,7 +309,7 @@ int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 	if (IS_ERR(range))
 		return PTR_ERR(range);
 
-	err = mapping_make(range, vma, &m);
+	err = mapping_make(inst, range, vma, &m);
 	trace_gntdev_mmap(index, range->count, writable, err);
 	if (err) {
 		range_settle(inst, range, RANGE_INSERTED, m);
@@ -379,6 +387,7 @@ static bool range_drop_vma(struct instance *inst, struct mapping *m)
 		range_enter(inst, range, RANGE_UNMAPPING);
 		m->notify = range->notify;
 		range->notify = NULL;
+		range->clears = false;
 	}
 	mutex_unlock(&inst->lock);
 

@@ -12,7 +12,7 @@ bool notify_clears(const struct grant_range *range)
 {
 	u32 i;
 
-	if (!range->notify)
+	if (!range->clears)
 		return false;
 	for (i = 0; i < range->count; i++) {
 		if (range->notify[i].action & UNMAP_NOTIFY_CLEAR_BYTE)
@@ -22,7 +22,7 @@ bool notify_clears(const struct grant_range *range)
 	return false;
 }
 
-/* The bytes of a mapping's armed pages; all are mapped, and writable. */
+/* The bytes of a mapping's armed pages, which is writable. */
 void notify_clear_bytes(struct mapping *m)
 {
 	u32 i;
@@ -31,11 +31,50 @@ void notify_clear_bytes(struct mapping *m)
 	for (i = 0; i < m->count; i++) {
 		if (!(m->notify[i].action & UNMAP_NOTIFY_CLEAR_BYTE))
 			continue;
+		/* Not so yet, if it was armed while the entries went. */
+		if (grants_ensure(m, i, 1))
+			continue;
 		page = page_address(m->pages[i]);
 		WRITE_ONCE(page[m->notify[i].byte], 0);
 	}
 	/* Before any unmapping, and so before any event. */
 	wmb();
+}
+
+/**
+ * notify_clear_at() - clear the bytes where the program itself sees them
+ * @m: a mapping of the calling program, which is being unmapped as a whole
+ * @start: where the program has it
+ *
+ * Costs little, as the kernel need not map the pages. Bytes that cannot be
+ * cleared so, because the program has taken writing away, are left.
+ *
+ * Return: whether no byte is left.
+ */
+bool notify_clear_at(struct mapping *m, unsigned long start)
+{
+	struct grant_range *range = m->range;
+	bool all = true;
+	unsigned long at;
+	const u8 zero = 0;
+	u32 i;
+
+	mutex_lock(&m->inst->lock);
+	for (i = 0; i < range->count; i++) {
+		if (!(range->notify[i].action & UNMAP_NOTIFY_CLEAR_BYTE))
+			continue;
+		at = start + ((unsigned long)i << PAGE_SHIFT) +
+		     range->notify[i].byte;
+		if (copy_to_user_nofault((void __user *)at, &zero, 1))
+			all = false;
+		else
+			range->notify[i].action &= ~UNMAP_NOTIFY_CLEAR_BYTE;
+	}
+	if (all)
+		WRITE_ONCE(range->clears, false);
+	mutex_unlock(&m->inst->lock);
+
+	return all;
 }
 
 /* The events of pages that are unmapped, or never were mapped. Spends them. */
@@ -80,6 +119,8 @@ static int notify_place(struct instance *inst, u64 index, struct notify *new,
 		*spare = NULL;
 	}
 
+	if (new->action & UNMAP_NOTIFY_CLEAR_BYTE)
+		WRITE_ONCE(range->clears, true);
 	if (range->notify)
 		swap(range->notify[(index - range->index) >> PAGE_SHIFT], *new);
 	else

@@ -5,7 +5,7 @@
  * write and which must be ended before the kernel would clear it. So an MMU
  * notifier ends the entries whenever the kernel is about to change them, for
  * whatever reason, and a fault makes them again: mprotect, madvise and soft-
- * dirty tracking work, and the pages themselves stay mapped by the kernel.
+ * dirty tracking work, and meanwhile the grants stay mapped by the kernel.
  */
 #include "gntdev.h"
 
@@ -21,6 +21,17 @@ static u32 entry_flags(const struct window *w)
 static bool handle_is_good(grant_handle_t handle)
 {
 	return handle != INVALID_GRANT_HANDLE && handle != LOST_HANDLE;
+}
+
+/* How many entries are there from the first on, up to a batch. */
+static u32 good_handles(const struct window *w, u32 first, u32 last)
+{
+	u32 most = min(last - first, GNTDEV_BATCH), n = 0;
+
+	while (n < most && handle_is_good(w->handles[first + n]))
+		n++;
+
+	return n;
 }
 
 /* Where addresses of entries go; the entry that would be beside the last one. */
@@ -56,7 +67,10 @@ static int find_ptes(struct vm_area_struct *vma, unsigned long addr, u32 n,
 				   &list);
 }
 
-/* Makes the entries first to first + n - 1, of which none is there. */
+/*
+ * Makes the entries first to first + n - 1, of which none is there. Returns
+ * -EAGAIN, which no program may see, if a granter has its page paged out.
+ */
 static int map_ptes(struct window *w, u32 first, u32 n, bool writable)
 {
 	const struct ioctl_gntdev_grant_ref *grants =
@@ -78,6 +92,8 @@ static int map_ptes(struct window *w, u32 first, u32 n, bool writable)
 	for (i = 0; i < n; i++) {
 		if (ops[i].status == GNTST_okay)
 			w->handles[first + i] = ops[i].handle;
+		else if (ops[i].status == GNTST_eagain)
+			err = err ?: -EAGAIN;
 		else if (!err)
 			err = grants_status_errno(ops[i].status);
 	}
@@ -115,16 +131,47 @@ static void unmap_ptes(struct window *w, u32 first, u32 last, bool may_sleep)
 	lockdep_assert_held(&w->lock);
 
 	for (i = first; i < last; i += n) {
-		n = 0;
-		while (i + n < last && n < GNTDEV_BATCH &&
-		       handle_is_good(w->handles[i + n]))
-			n++;
+		n = good_handles(w, i, last);
 		if (n)
 			unmap_pte_batch(w, i, n);
 		else
 			n = 1;
 		if (may_sleep)
 			cond_resched();
+	}
+}
+
+/*
+ * Whether grants must stay mapped when a program's entries go. They come back
+ * unless it is the end: a munmap, which takes all of them, or that of the
+ * process. And a byte to be cleared is cleared before its page is unmapped.
+ */
+static bool must_stay(struct window *w, const struct mmu_notifier_range *range)
+{
+	struct mapping *m = w->mapping;
+
+	if (range->event != MMU_NOTIFY_UNMAP &&
+	    range->event != MMU_NOTIFY_RELEASE)
+		return true;
+	if (!m->range || !READ_ONCE(m->range->clears))
+		return false;
+
+	return range->event != MMU_NOTIFY_UNMAP ||
+	       !mmu_notifier_range_blockable(range) ||
+	       current->mm != w->notifier.mm || !notify_clear_at(m, w->start);
+}
+
+/* Has the kernel map what those of the entries first to last - 1 map that are there. */
+static void ensure_ptes(struct window *w, u32 first, u32 last)
+{
+	u32 i, n;
+
+	lockdep_assert_held(&w->lock);
+
+	for (i = first; i < last; i += max(n, 1U)) {
+		n = good_handles(w, i, last);
+		if (n)
+			(void)grants_ensure(w->mapping, w->first + i, n);
 	}
 }
 
@@ -141,6 +188,9 @@ static bool pv_invalidate(struct mmu_interval_notifier *notifier,
 	unsigned long from = max(range->start, w->start);
 	unsigned long to = min(range->end, end);
 	bool may_sleep = mmu_notifier_range_blockable(range);
+	u32 first = (from - w->start) >> PAGE_SHIFT;
+	u32 last = DIV_ROUND_UP(to - w->start, PAGE_SIZE);
+	bool stay = must_stay(w, range);
 
 	/* The out-of-memory reaper may not sleep, and comes again. */
 	if (may_sleep)
@@ -149,8 +199,9 @@ static bool pv_invalidate(struct mmu_interval_notifier *notifier,
 		return false;
 
 	mmu_interval_set_seq(notifier, seq);
-	unmap_ptes(w, (from - w->start) >> PAGE_SHIFT,
-		   DIV_ROUND_UP(to - w->start, PAGE_SIZE), may_sleep);
+	if (stay)
+		ensure_ptes(w, first, last);
+	unmap_ptes(w, first, last, may_sleep);
 	mutex_unlock(&w->lock);
 
 	return true;
@@ -176,6 +227,9 @@ int pv_map_entries(struct window *w)
 		mutex_lock(&w->lock);
 		err = map_ptes(w, first, n, w->writable);
 		mutex_unlock(&w->lock);
+		if (!err && first + n < w->count &&
+		    fatal_signal_pending(current))
+			err = -EINTR;
 		cond_resched();
 	}
 
@@ -234,6 +288,21 @@ static int populate(struct window *w, struct vm_area_struct *vma)
 	return pv_map_entries(w);
 }
 
+/* The granter has to get its pages first: that is the kernel's to wait for. */
+static int populate_patiently(struct window *w, struct vm_area_struct *vma)
+{
+	int err;
+
+	if (!pv_unmap_entries(w))
+		return -EIO;
+	/* Of a dma-buf, all are mapped by the kernel. */
+	err = w->mapping->range ? grants_map(w->mapping) : 0;
+	if (!err)
+		err = populate(w, vma);
+
+	return err == -EAGAIN ? -EINVAL : err;
+}
+
 static int pv_attach(struct window *w, struct vm_area_struct *vma)
 {
 	int err;
@@ -249,8 +318,10 @@ static int pv_attach(struct window *w, struct vm_area_struct *vma)
 		return err;
 
 	/* Without any access (PROT_NONE), no entry may be there. */
-	if (vma->vm_flags & (VM_READ | VM_WRITE | VM_EXEC))
+	if (vma->vm_flags & VM_ACCESS_FLAGS)
 		err = populate(w, vma);
+	if (err == -EAGAIN)
+		err = populate_patiently(w, vma);
 	if (err)
 		pv_detach(w);
 
@@ -295,17 +366,22 @@ static vm_fault_t pv_fault(struct vm_fault *vmf)
 
 /*
  * The page behind an entry, for those who read or pin it; they hold mmap_lock
- * for reading. A writer is after the entry: clear_refs takes the accessed bit
- * from it by a plain write, of which no notifier is told. The hypervisor refuses
- * that where the page is another domain's, and the kernel would die of it.
+ * for reading, and the page table's lock. A writer is after the entry: clear_refs
+ * takes the accessed bit from it by a plain write, of which no notifier is told.
+ * The hypervisor refuses that where the page is another domain's, and the kernel
+ * would die of it.
  */
 static struct page *pv_special_page(struct vm_area_struct *vma,
 				    unsigned long addr)
 {
-	if (mmap_is_write_locked(vma->vm_mm))
+	struct window *w = vma->vm_private_data;
+	u32 i;
+
+	if (!w || mmap_is_write_locked(vma->vm_mm))
 		return NULL;
 
-	return mapping_page(vma, addr);
+	i = w->first + ((addr - vma->vm_start) >> PAGE_SHIFT);
+	return grants_ensure(w->mapping, i, 1) ? NULL : w->mapping->pages[i];
 }
 
 static const struct vm_operations_struct pv_vm_ops = {

@@ -301,6 +301,7 @@ void unpin_user_pages_dirty_lock(struct page **pages, unsigned long npages,
 
 unsigned int pages_leaks(FILE *out, long leaked)
 {
+	unsigned int entries = tracks_refused_entries();
 	unsigned long i;
 	unsigned int count = 0;
 	struct page *page;
@@ -312,6 +313,13 @@ unsigned int pages_leaks(FILE *out, long leaked)
 		/* Kept out of use because the hypervisor still has it. */
 		if (page->kind == PAGE_GRANT && page_is_excused(page) &&
 		    leaked > 0) {
+			leaked--;
+			continue;
+		}
+		/* Or has an entry of a program's for it. */
+		if (page->kind == PAGE_GRANT && !page->mapped && entries &&
+		    leaked > 0) {
+			entries--;
 			leaked--;
 			continue;
 		}

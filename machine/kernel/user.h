@@ -23,6 +23,7 @@ static inline void __user *compat_ptr(compat_uptr_t ptr)
 unsigned long copy_from_user(void *to, const void __user *from,
 			     unsigned long n);
 unsigned long copy_to_user(void __user *to, const void *from, unsigned long n);
+long copy_to_user_nofault(void __user *to, const void *from, size_t size);
 
 static inline unsigned long
 copy_words_from_user(void *to, const void __user *from, unsigned long size)

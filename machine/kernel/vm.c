@@ -501,6 +501,26 @@ enum vm_pin vm_pin(struct mm_struct *mm, unsigned long addr, bool write,
 	return result;
 }
 
+/* Of mappings of the devices alone, which is what the driver stores to so. */
+long copy_to_user_nofault(void __user *to, const void *from, size_t size)
+{
+	unsigned long addr = (unsigned long)to;
+	struct vm_area_struct *vma;
+	unsigned int variant;
+
+	if (addr >> PAGE_SHIFT != (addr + size - 1) >> PAGE_SHIFT)
+		machine_fatal("copy_to_user_nofault over pages is not modelled");
+	vma = find_vma(current->mm, addr);
+	if (!vma || vma->vm_start > addr || fault(SITE_NOFAULT, &variant))
+		return -EFAULT;
+
+	return grant_store_entry(
+		       &vma->ptes[(addr - vma->vm_start) >> PAGE_SHIFT],
+		       addr & ~PAGE_MASK, from, size)
+		       ? 0
+		       : -EFAULT;
+}
+
 bool vm_is_plain(struct mm_struct *mm, unsigned long addr, size_t len)
 {
 	struct vm_area_struct *vma;

@@ -162,7 +162,6 @@ int gnttab_map_refs(struct gnttab_map_grant_ref *map_ops,
 	unsigned int i, variant;
 	int ret, err = 0;
 
-	might_sleep();
 	if (kmap_ops)
 		machine_fatal("gnttab_map_refs with kmap_ops is not modelled");
 	ret = HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, map_ops, count);

@@ -243,6 +243,20 @@ static s16 map_checked(struct domain *caller, struct gnttab_map_grant_ref *op)
 	return GNTST_okay;
 }
 
+static bool is_in_use(unsigned int granter, u32 ref)
+{
+	struct domain *d = domain_find(granter);
+	bool used;
+
+	if (!d || ref >= d->entries)
+		return false;
+	hypervisor_lock();
+	used = d->uses[ref].readers || d->uses[ref].writers;
+	hypervisor_unlock();
+
+	return used;
+}
+
 s16 grant_map(struct domain *caller, struct gnttab_map_grant_ref *op)
 {
 	bool user = op->flags & GNTMAP_contains_pte;
@@ -259,6 +273,9 @@ s16 grant_map(struct domain *caller, struct gnttab_map_grant_ref *op)
 		hypervisor_lock();
 		status = map_checked(caller, op);
 		hypervisor_unlock();
+	} else if (status == GNTST_eagain && is_in_use(op->dom, op->ref)) {
+		/* No page is paged out that is mapped, not even when forced. */
+		status = GNTST_general_error;
 	}
 	/* On failure there is no handle, whatever was in it before. */
 	if (status)
@@ -390,6 +407,31 @@ void grant_store(struct page *page, unsigned long offset, const void *value,
 	event_emit(&event);
 }
 
+bool grant_store_entry(const pte_t *pte, unsigned long offset,
+		       const void *value, size_t size)
+{
+	struct machine_event event = {
+		.kind = MACHINE_EVENT_STORE,
+		.address = offset,
+	};
+	bool writable;
+
+	hypervisor_lock();
+	writable = pte->kind == PTE_GRANT && pte->writable;
+	if (writable) {
+		memory_copy(pte->owner->memory + (pte->pfn << PAGE_SHIFT) +
+				    offset,
+			    value, size);
+		event.domain = pte->owner->id;
+		event.ref = grants.tracks[pte->handle].ref;
+	}
+	hypervisor_unlock();
+	if (writable)
+		event_emit(&event);
+
+	return writable;
+}
+
 /* ---- what is left ---- */
 
 void tracks_each(void (*fn)(const struct track *t, void *arg), void *arg)
@@ -458,6 +500,19 @@ bool machine_refused(unsigned int domid, uint32_t ref)
 	hypervisor_unlock();
 
 	return refused;
+}
+
+/* Of how many program's entries the hypervisor was made to keep the mapping. */
+unsigned int tracks_refused_entries(void)
+{
+	unsigned int count = 0;
+	u32 i;
+
+	for (i = 0; i < grants.used; i++)
+		count += grants.tracks[i].used && grants.tracks[i].refused &&
+			 !grants.tracks[i].page;
+
+	return count;
 }
 
 unsigned int tracks_leaks(FILE *out)

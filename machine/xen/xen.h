@@ -95,12 +95,16 @@ bool page_is_mapped(const struct page *page);
 void tracks_start(unsigned int most);
 /* Prints mappings that are left, but for refused ones, and forgets all. */
 unsigned int tracks_leaks(FILE *out);
+unsigned int tracks_refused_entries(void);
 /* Its mapping, or another of the same grant, was refused to be ended. */
 bool page_is_excused(const struct page *page);
 void tracks_each(void (*fn)(const struct track *t, void *arg), void *arg);
 /* For the kernel's store into a page. */
 void grant_store(struct page *page, unsigned long offset, const void *value,
 		 size_t size);
+/* The same through a program's entry; false if none is there for writing. */
+bool grant_store_entry(const pte_t *pte, unsigned long offset,
+		       const void *value, size_t size);
 
 /* ---- event channels ---- */
 

@@ -25,7 +25,7 @@ static void row_31_a_page_whose_map_failed_is_not_written(void)
 		CHECK_EQ(req_notify(world.file, index + i * PAGE, CLEAR, 0), 0);
 	for (i = 1; i <= 3; i++) {
 		machine_fail_none();
-		CHECK_EQ(machine_fail_op(MACHINE_OP_KMAP, i, -1), 0);
+		CHECK_EQ(machine_fail_op(MACHINE_OP_MAP, i, -1), 0);
 		CHECK_EQ(map_index(AT(0), index, 3, RW), -EINVAL);
 	}
 	machine_fail_none();

@@ -71,8 +71,8 @@ static void row_7_each_allocation_of_large_requests_may_fail(void)
 /* ---- mmap ---- */
 
 /*
- * Three pages, mapped into the kernel and, in a PV domain, into the program:
- * each operation answers each status. All good is mapped, all else is not.
+ * Three pages, mapped into the kernel or, in a PV domain, into the program: each
+ * operation answers each status. All good is mapped, all else is not.
  */
 static const int16_t statuses[] = {0, -1, -7, -1000, 5};
 #define STATUSES (sizeof(statuses) / sizeof(statuses[0]))
@@ -97,8 +97,8 @@ static bool set_statuses(enum machine_op op, unsigned int combination)
 
 static void row_10_all_statuses_of_three_maps(void)
 {
-	unsigned int all = STATUSES * STATUSES * STATUSES, k, u, i;
-	unsigned int users = test_mode == MACHINE_PV ? all : 1;
+	unsigned int all = STATUSES * STATUSES * STATUSES, s, i;
+	bool pv = test_mode == MACHINE_PV;
 	struct machine_mappings m;
 	uint64_t index;
 	bool good;
@@ -107,26 +107,61 @@ static void row_10_all_statuses_of_three_maps(void)
 	world_start();
 	grant(3, false);
 	CHECK_EQ(req_map(world.file, 0, 3, &index), 0);
-	for (k = 0; k < all; k++) {
-		for (u = 0; u < users; u++) {
-			machine_fail_none();
-			good = set_statuses(MACHINE_OP_KMAP, k);
-			good &= set_statuses(MACHINE_OP_UMAP, u);
-			err = map_index(AT(0), index, 3, RW);
-			CHECK(good ? !err : err == -EINVAL || err == -ENOMEM);
-			machine_mappings(&m);
-			CHECK_EQ(m.kernel, good ? 3 : 0);
-			for (i = 0; i < 3; i++)
-				CHECK_EQ(in_use(i), good);
-			if (good)
-				CHECK_EQ(task_munmap(world.task, AT(0),
-						     3 * PAGE),
-					 0);
-		}
+	for (s = 0; s < all; s++) {
+		machine_fail_none();
+		good = set_statuses(MACHINE_OP_MAP, s);
+		err = map_index(AT(0), index, 3, RW);
+		CHECK(good ? !err : err == -EINVAL || err == -ENOMEM);
+		machine_mappings(&m);
+		CHECK_EQ(m.kernel, good && !pv ? 3 : 0);
+		CHECK_EQ(m.user, good && pv ? 3 : 0);
+		for (i = 0; i < 3; i++)
+			CHECK_EQ(in_use(i), good);
+		if (good)
+			CHECK_EQ(task_munmap(world.task, AT(0), 3 * PAGE), 0);
 	}
 	machine_fail_none();
 	CHECK_EQ(map_index(AT(0), index, 3, RW), 0);
 	CHECK_EQ(peek(AT(0) + 2 * PAGE), 'C');
+	world_stop();
+}
+
+/* Whom the kernel maps it for does not get a page whose mapping failed. */
+static void row_10_all_statuses_of_three_pages_that_io_wants(void)
+{
+	unsigned int all = STATUSES * STATUSES * STATUSES, s, i, failed;
+	struct machine_mappings m;
+	struct page *page[3];
+	uint64_t index;
+	bool got[3];
+
+	world_start();
+	grant(3, false);
+	CHECK_EQ(req_map(world.file, 0, 3, &index), 0);
+	for (s = 0; s < all; s++) {
+		machine_fail_none();
+		CHECK_EQ(map_index(AT(0), index, 3, RW), 0);
+		(void)set_statuses(MACHINE_OP_KMAP, s);
+		for (i = 0, failed = 0; i < 3; i++) {
+			got[i] = !page_hold(world.task, AT(0) + i * PAGE, true,
+					    &page[i]);
+			failed += !got[i];
+		}
+		machine_mappings(&m);
+		CHECK_EQ(m.kernel, 3 - failed);
+		CHECK_EQ(m.user, 3);
+		CHECK_EQ(failed != 0, s != 0);
+		/* The program sees no difference. */
+		CHECK_EQ(peek(AT(0) + 2 * PAGE), 'C');
+		CHECK_EQ(task_munmap(world.task, AT(0), 3 * PAGE), 0);
+		for (i = 0; i < 3; i++) {
+			CHECK_EQ(in_use(i), got[i]);
+			if (got[i])
+				page_release(page[i]);
+		}
+		machine_advance(1000);
+		CHECK_EQ(counters().mapped, 0);
+	}
 	world_stop();
 }
 
@@ -142,8 +177,9 @@ static void row_11_the_count_survives_mixed_failures(void)
 	CHECK_EQ(counters().mapped, 0);
 	CHECK_EQ(counters().leaked, 0);
 	machine_fail_none();
+	/* Without access, only the kernel maps it. */
 	CHECK_EQ(machine_fail_op(MACHINE_OP_KMAP, 2, -1), 0);
-	CHECK_EQ(map_index(AT(0), index, 3, RW), -EINVAL);
+	CHECK_EQ(map_index(AT(0), index, 3, 0), -EINVAL);
 	CHECK_EQ(counters().mapped, 0);
 	machine_fail_none();
 	CHECK_EQ(map_index(AT(0), index, 3, RW), 0);
@@ -389,6 +425,7 @@ static const struct test tests[] = {
 	TEST_IN(IN_ANY, row_2_a_copy_out_that_fails_leaves_no_range),
 	TEST(row_7_each_allocation_of_large_requests_may_fail),
 	TEST(row_10_all_statuses_of_three_maps),
+	TEST_IN(IN_PV, row_10_all_statuses_of_three_pages_that_io_wants),
 	TEST_IN(IN_PV, row_11_the_count_survives_mixed_failures),
 	TEST_IN(IN_PV, row_14_a_notifier_that_is_not_registered_is_not_removed),
 	TEST(row_24_every_page_of_a_range_may_be_in_use),

@@ -175,6 +175,7 @@ static bool check_cleared(struct ctx *c, struct range *r)
 			finding(c, FOUND_CONTRACT,
 				"CLEAR_BYTE left byte %u of own page %u 0x%02x",
 				n->offset, page, left);
+			show_holders(r->index);
 			return false;
 		}
 		page_wrote(c, page, n->offset, &zero, 1);

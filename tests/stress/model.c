@@ -259,8 +259,10 @@ bool range_remove(struct ctx *c, struct range *r)
 	if (event)
 		evtchn_drain(c->evtchn);
 	if (!EXPECT(c, unmap_patiently(c, in->fd, r->index, r->count),
-		    "UNMAP_GRANT_REF", 0))
+		    "UNMAP_GRANT_REF", 0)) {
+		show_holders(r->index);
 		return false;
+	}
 	in->in_table -= r->count;
 	in->stale[in->next_stale].index = r->index;
 	in->stale[in->next_stale].count = r->count;

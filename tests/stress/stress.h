@@ -235,6 +235,9 @@ int family_wait(pid_t pid);
 u32 family_epoch(void);
 bool family_quiet(u32 epoch);
 
+/* holders.c */
+void show_holders(u64 index);
+
 /* model.c */
 #define NO_PAGE 0xffffu
 enum want {

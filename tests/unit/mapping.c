@@ -478,10 +478,8 @@ static void a_killed_task_maps_no_long_range(void)
 
 static void the_hypervisors_room_for_mappings_ends_and_comes_back(void)
 {
-	unsigned int room = test_mode == MACHINE_PV ? 8 : 4;
-
 	world_prepare();
-	world.config.maptrack = room;
+	world.config.maptrack = 4;
 	world_start();
 	grant(5, false);
 	CHECK_EQ(map_at(AT(0), 0, 5, RW, NULL), -ENOMEM);

@@ -26,6 +26,7 @@ void(kvfree)(const void *addr);
 unsigned long(copy_from_user)(void *to, const void __user *from,
 			      unsigned long n);
 unsigned long(copy_to_user)(void __user *to, const void *from, unsigned long n);
+long(copy_to_user_nofault)(void __user *dst, const void *src, size_t size);
 void __user *(compat_ptr)(compat_uptr_t uptr);
 void *(ERR_PTR)(long error);
 long(PTR_ERR)(const void *ptr);
