@@ -9,7 +9,7 @@ KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 		/usr/src/linux-headers-*-arm64 2>/dev/null | sort -rV))
 
 .PHONY: help module module-install clean tests header-check style \
-	lab-module lab-kernel check-debug machine machine-install coverage fuzz bench-machine worlds
+	lab-module lab-kernel check-debug machine machine-install coverage fuzz bench bench-check bench-baseline bench-machine worlds
 
 help:
 	@echo "make module [KDIR=...]   driver/xen-gntdev.ko for a kernel"
@@ -22,6 +22,9 @@ help:
 	@echo "make style               checkpatch, sparse, shellcheck, formatting"
 	@echo "make coverage            lines and branches of driver/ that tests reach"
 	@echo "make fuzz [SECONDS=3600] sequences of everything, on the machine"
+	@echo "make bench               what it costs, and the distribution's, in instructions"
+	@echo "make bench-check         ours alone, against the committed numbers"
+	@echo "make bench-baseline      new numbers to commit"
 	@echo "make bench-machine       what the machine costs"
 	@echo "make worlds              each contract test in each world that ./test ran"
 	@echo "make lab-kernel          the lab's debugging kernel (15 minutes, cached)"
@@ -60,6 +63,22 @@ coverage:
 fuzz:
 	packaging/need test
 	$(MAKE) -C tests/fuzz run SECONDS=$(or $(SECONDS),3600)
+
+# Two boots of the lab for each architecture, of several minutes each.
+bench:
+	packaging/need test
+	bench/lab/run
+	bench/lab/plot amd64 >bench/amd64.svg
+	bench/lab/plot arm64 >bench/arm64.svg
+
+# A short boot for each, against bench/baseline-*.txt.
+bench-check:
+	packaging/need test
+	bench/lab/check
+
+bench-baseline:
+	packaging/need test
+	bench/lab/check --write
 
 bench-machine:
 	packaging/need test

@@ -90,6 +90,31 @@ mm_get_unmapped_area(struct mm_struct *mm, struct file *file,
 }
 #endif
 
+/*
+ * copy_from_user() of a small array of 64-bit words, whose own way to begin takes
+ * longer than such a copy. Returns 0, or another value if not all was there.
+ */
+static inline unsigned long
+copy_words_from_user(void *to, const void __user *from, unsigned long size)
+{
+	const u64 __user *next = from;
+	u64 *word = to;
+	unsigned long i, words = size / sizeof(u64);
+
+	if (!user_read_access_begin(from, size))
+		return size;
+#pragma GCC unroll 3
+	for (i = 0; i < words; i++)
+		unsafe_get_user(word[i], next + i, fault);
+	user_read_access_end();
+
+	return 0;
+
+fault:
+	user_read_access_end();
+	return size;
+}
+
 /* The dma-buf calls are exported in a namespace, which got to be a string. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
 #define GNTDEV_IMPORT_DMA_BUF MODULE_IMPORT_NS(DMA_BUF)

@@ -10,7 +10,7 @@
 #include "gntdev.h"
 #include "trace.h"
 
-#define CHUNK 64U
+#define CHUNK 128U
 /* A segment lies in one foreign page, so its local side in at most two. */
 #define CHUNK_OPS (2 * CHUNK)
 
@@ -31,7 +31,7 @@ struct copy_batch {
 	u32 runs_used;
 	struct gntdev_grant_copy_segment segments[CHUNK];
 	struct gnttab_copy ops[CHUNK_OPS];
-	u8 segment[CHUNK_OPS]; /* of each operation */
+	u16 end[CHUNK]; /* of each segment's operations */
 	struct page *pages[CHUNK_OPS];
 	struct run runs[CHUNK_OPS];
 };
@@ -105,10 +105,10 @@ static void set_local(struct copy_batch *batch, struct gnttab_copy_ptr *side,
 }
 
 /* Adds the part of a segment that starts at byte @done; returns its length. */
-static u16 add_op(struct copy_batch *batch, u32 i, u16 done,
+static u16 add_op(struct copy_batch *batch,
+		  const struct gntdev_grant_copy_segment *seg, u16 done,
 		  unsigned long source, unsigned long dest)
 {
-	const struct gntdev_grant_copy_segment *seg = &batch->segments[i];
 	struct gnttab_copy *op = &batch->ops[batch->ops_used];
 	unsigned long len = seg->len - done;
 
@@ -133,7 +133,7 @@ static u16 add_op(struct copy_batch *batch, u32 i, u16 done,
 	op->len = len;
 	op->flags = seg->flags;
 	op->status = 1;
-	batch->segment[batch->ops_used++] = i;
+	batch->ops_used++;
 
 	return len;
 }
@@ -145,23 +145,45 @@ static bool crosses(u16 offset, u16 len)
 
 static int check_segment(const struct gntdev_grant_copy_segment *seg)
 {
-	if (seg->flags & ~(GNTCOPY_source_gref | GNTCOPY_dest_gref))
+	u16 flags = seg->flags;
+
+	if (flags & ~(GNTCOPY_source_gref | GNTCOPY_dest_gref) || !flags)
 		return -EINVAL;
-	if (!(seg->flags & (GNTCOPY_source_gref | GNTCOPY_dest_gref)))
-		return -EINVAL;
-	if (seg->flags & GNTCOPY_source_gref &&
+	if (flags & GNTCOPY_source_gref &&
 	    crosses(seg->source.foreign.offset, seg->len))
 		return -EINVAL;
-	if (seg->flags & GNTCOPY_dest_gref &&
+	if (flags & GNTCOPY_dest_gref &&
 	    crosses(seg->dest.foreign.offset, seg->len))
 		return -EINVAL;
 
 	return 0;
 }
 
-static int add_segment(struct copy_batch *batch, u32 i, bool compat)
+/* A segment between grants is one operation. */
+static int add_between(struct copy_batch *batch,
+		       const struct gntdev_grant_copy_segment *seg)
 {
-	struct gntdev_grant_copy_segment *seg = &batch->segments[i];
+	struct gnttab_copy *op = &batch->ops[batch->ops_used];
+
+	if (crosses(seg->source.foreign.offset, seg->len) ||
+	    crosses(seg->dest.foreign.offset, seg->len))
+		return -EINVAL;
+
+	set_foreign(&op->source, seg->source.foreign.ref,
+		    seg->source.foreign.offset, seg->source.foreign.domid);
+	set_foreign(&op->dest, seg->dest.foreign.ref, seg->dest.foreign.offset,
+		    seg->dest.foreign.domid);
+	op->len = seg->len;
+	op->flags = GNTCOPY_source_gref | GNTCOPY_dest_gref;
+	op->status = 1;
+	batch->ops_used += seg->len != 0;
+
+	return 0;
+}
+
+static int add_local(struct copy_batch *batch,
+		     const struct gntdev_grant_copy_segment *seg, bool compat)
+{
 	unsigned long source = (unsigned long)seg->source.virt;
 	unsigned long dest = (unsigned long)seg->dest.virt;
 	int err = check_segment(seg);
@@ -173,12 +195,24 @@ static int add_segment(struct copy_batch *batch, u32 i, bool compat)
 		source = (u32)source;
 		dest = (u32)dest;
 	}
-
-	seg->status = GNTST_okay;
 	for (done = 0; done < seg->len;)
-		done += add_op(batch, i, done, source, dest);
+		done += add_op(batch, seg, done, source, dest);
 
 	return 0;
+}
+
+static inline int add_segment(struct copy_batch *batch, u32 i, bool compat)
+{
+	const struct gntdev_grant_copy_segment *seg = &batch->segments[i];
+	int err;
+
+	if (seg->flags == (GNTCOPY_source_gref | GNTCOPY_dest_gref))
+		err = add_between(batch, seg);
+	else
+		err = add_local(batch, seg, compat);
+	batch->end[i] = batch->ops_used;
+
+	return err;
 }
 
 /* Pins a run's pages; on failure the run has those that are pinned. */
@@ -289,11 +323,9 @@ static int try_again(struct copy_batch *batch)
 	return 0;
 }
 
-/* Copies what the batch holds; each segment gets its first failed status. */
+/* Copies what the batch holds. */
 static int execute(struct copy_batch *batch)
 {
-	struct gntdev_grant_copy_segment *seg;
-	u32 i;
 	int err;
 
 	if (!batch->ops_used)
@@ -305,21 +337,40 @@ static int execute(struct copy_batch *batch)
 		return err;
 	}
 
-	set_frames(batch);
+	if (batch->pages_used)
+		set_frames(batch);
 	err = hypercall(batch->ops, batch->ops_used);
 	if (!err)
 		err = try_again(batch);
 	unpin_pages(batch, true);
-	if (err)
-		return err;
 
-	for (i = 0; i < batch->ops_used; i++) {
-		seg = &batch->segments[batch->segment[i]];
-		if (seg->status == GNTST_okay)
-			seg->status = batch->ops[i].status;
+	return err;
+}
+
+/* Each segment is told the first failed status of its operations. */
+static int tell(const struct copy_batch *batch,
+		struct gntdev_grant_copy_segment __user *user, u32 n)
+{
+	s16 status;
+	u32 i, k = 0;
+
+	if (!user_write_access_begin(user, n * sizeof(*user)))
+		return -EFAULT;
+	for (i = 0; i < n; i++) {
+		status = GNTST_okay;
+		for (; k < batch->end[i]; k++) {
+			if (status == GNTST_okay)
+				status = batch->ops[k].status;
+		}
+		unsafe_put_user(status, &user[i].status, fault);
 	}
+	user_write_access_end();
 
 	return 0;
+
+fault:
+	user_write_access_end();
+	return -EFAULT;
 }
 
 static int copy_chunk(struct copy_batch *batch,
@@ -329,7 +380,7 @@ static int copy_chunk(struct copy_batch *batch,
 	u32 i;
 	int err;
 
-	if (copy_from_user(batch->segments, user, n * sizeof(*user)))
+	if (copy_words_from_user(batch->segments, user, n * sizeof(*user)))
 		return -EFAULT;
 
 	batch->ops_used = 0;
@@ -345,12 +396,7 @@ static int copy_chunk(struct copy_batch *batch,
 	if (err)
 		return err;
 
-	for (i = 0; i < n; i++) {
-		if (put_user(batch->segments[i].status, &user[i].status))
-			return -EFAULT;
-	}
-
-	return 0;
+	return tell(batch, user, n);
 }
 
 static long copy_segments(struct instance *inst,

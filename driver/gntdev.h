@@ -57,11 +57,19 @@ struct table {
 	u32 ranges;
 };
 
+/* Mappings whose pages wait for the next range. Guarded by the instance's lock. */
+struct keep {
+	struct list_head list; /* the longest kept one first */
+	u32 mappings;
+	u32 pages; /* of all of them */
+};
+
 /* Instance: an open file, and the dma-bufs made with it, which outlive that. */
 struct instance {
 	struct kref refs; /* the file's, and one of each exported dma-buf */
 	struct mutex lock; /* see the hierarchy above */
 	struct table table; /* guarded by lock */
+	struct keep keep; /* guarded by lock */
 	struct list_head exports; /* live dma-bufs; guarded by lock */
 	struct list_head imports; /* guarded by lock */
 	u64 exported_grants; /* grants of its dma-bufs; guarded by lock */
@@ -142,8 +150,8 @@ struct window {
 
 /*
  * Mapping: made by mmap or for a dma-buf, given to the retirement when nobody
- * sees it, freed when the last page is given back. Its arrays, and those of its
- * window, are one allocation with it.
+ * sees it, freed or kept when the last page is unmapped. Its arrays, and those
+ * of its window, are one allocation with it.
  *
  * While a program's entries are grant mappings themselves, the kernel needs none
  * of its own: it gets them page by page, when somebody asks for a page, or before
@@ -157,6 +165,7 @@ struct mapping {
 	u32 count;
 	u32 held; /* pages that are not given back */
 	bool writable;
+	bool leaky; /* a page of it is out of use for ever */
 	spinlock_t lock;
 	struct page **pages; /* an entry is NULL once given back */
 	/*
@@ -165,7 +174,7 @@ struct mapping {
 	 */
 	grant_handle_t *handles;
 	struct notify *notify; /* the range's, from munmap on */
-	struct list_head retired; /* guarded by the retirement lock */
+	struct list_head retired; /* guarded by the retirement lock, or kept */
 	struct window window; /* of a range */
 	union ops ops; /* who may change the mapping may use it */
 };
@@ -193,6 +202,7 @@ extern const struct mode *mode;
 struct counters {
 	atomic_long_t mapped; /* mapped in the hypervisor */
 	atomic_long_t deferred; /* of these: unmapped by the program, in use */
+	atomic_long_t kept; /* for the next range, unmapped */
 	atomic_long_t leaked; /* could not be given back; out of use for ever */
 };
 
@@ -241,6 +251,7 @@ int grants_status_errno(s16 status);
 int grants_map(struct mapping *m);
 int grants_ensure(struct mapping *m, u32 first, u32 n);
 u32 grants_unmap(struct mapping *m);
+void grants_free_pages(struct mapping *m);
 void grants_warn(const struct gnttab_unmap_grant_ref *op);
 
 /* dma_memory.c; dmabuf_none.c for kernels without dma-bufs */
@@ -249,9 +260,16 @@ void dma_memory_put_pages(struct mapping *m, u32 first, u32 n);
 void dma_memory_free(struct dma_memory *memory);
 
 /* retire.c */
+struct mapping *retire_idle(struct mapping *m);
 void retire_mapping(struct mapping *m);
 void retire_init(void);
 void retire_exit(void);
+
+/* keep.c */
+struct mapping *keep_take(struct keep *keep, u32 count);
+void keep_put(struct keep *keep, struct mapping *m, struct list_head *unwanted);
+void keep_free(struct list_head *unwanted);
+void keep_free_all(struct keep *keep);
 
 /* notify.c */
 long notify_request(struct instance *inst, void __user *arg);

@@ -143,6 +143,7 @@ static void leak(struct mapping *m, u32 i)
 {
 	m->pages[i] = NULL;
 	m->handles[i] = INVALID_GRANT_HANDLE;
+	m->leaky = true;
 	m->held--;
 	atomic_long_dec(&counters.mapped);
 	atomic_long_inc(&counters.leaked);
@@ -159,29 +160,20 @@ void grants_warn(const struct gnttab_unmap_grant_ref *op)
 		op->handle, op->status);
 }
 
-/* Gives pages that are not mapped back to where they came from. */
-static void free_pages_of(struct mapping *m, u32 first, u32 n)
+/* Pages are not mapped any more; of leaked ones among them, nothing is left. */
+static void let_go(struct mapping *m, u32 first, u32 n)
 {
-	if (m->memory)
-		dma_memory_put_pages(m, first, n);
-	else
-		gnttab_free_pages(n, m->pages + first);
-	memset(m->pages + first, 0, n * sizeof(m->pages[0]));
-	m->held -= n;
-	atomic_long_sub(n, &counters.mapped);
-}
+	u32 i, gone = 0;
 
-/* The same for all but the leaked ones among them, of which nothing is left. */
-static void give_back(struct mapping *m, u32 first, u32 n)
-{
-	u32 i, k, last = first + n;
-
-	for (i = first; i < last; i += max(k, 1U)) {
-		for (k = 0; i + k < last && m->pages[i + k]; k++)
-			m->handles[i + k] = INVALID_GRANT_HANDLE;
-		if (k)
-			free_pages_of(m, i, k);
+	for (i = first; i < first + n; i++) {
+		if (!m->pages[i])
+			continue;
+		m->handles[i] = INVALID_GRANT_HANDLE;
+		gone++;
 	}
+	m->held -= gone;
+	atomic_long_sub(gone, &counters.mapped);
+
 	if (m->notify)
 		notify_send(m->notify + first, n);
 }
@@ -211,13 +203,13 @@ static void unmap_batch(struct mapping *m, u32 first, u32 n)
 		grants_warn(&ops[i]);
 		leak(m, first + i);
 	}
-	give_back(m, first, n);
+	let_go(m, first, n);
 }
 
 /* The page is there to be unmapped: mapped, and only this driver has it. */
-static bool page_is_idle(const struct mapping *m, u32 i)
+static inline bool page_is_idle(const struct mapping *m, u32 i)
 {
-	return m->pages[i] && m->handles[i] != INVALID_GRANT_HANDLE &&
+	return m->handles[i] != INVALID_GRANT_HANDLE &&
 	       m->handles[i] != LOST_HANDLE && page_count(m->pages[i]) == 1;
 }
 
@@ -251,12 +243,12 @@ static u32 run_of(const struct mapping *m, u32 first,
 }
 
 /**
- * grants_unmap() - give back the pages of a mapping that nobody uses any more
+ * grants_unmap() - unmap the pages of a mapping that nobody uses any more
  * @m: a mapping that no program sees
  *
- * Pages that the kernel has not mapped just go back. I/O that was begun before
- * munmap holds a reference on its page; such a page stays as it is.
- * Notifications of the pages given back are sent.
+ * I/O that was begun before munmap holds a reference on its page; such a page
+ * stays as it is. The others are the mapping's until they are freed, which is
+ * to be before this is called again. Their notifications are sent.
  *
  * Return: how many pages are still held.
  */
@@ -264,10 +256,10 @@ u32 grants_unmap(struct mapping *m)
 {
 	u32 i, n;
 
-	for (i = 0; i < m->count; i += max(n, 1U)) {
+	for (i = 0; i < m->count && m->held; i += max(n, 1U)) {
 		n = run_of(m, i, page_is_bare);
 		if (n) {
-			give_back(m, i, n);
+			let_go(m, i, n);
 			continue;
 		}
 		/* Not together: the first stray page hides the others from it. */
@@ -275,10 +267,37 @@ u32 grants_unmap(struct mapping *m)
 		if (n) {
 			unmap_batch(m, i, n);
 			cond_resched();
-		} else if (m->pages[i] && m->handles[i] == LOST_HANDLE) {
+		} else if (m->handles[i] == LOST_HANDLE) {
 			leak(m, i);
 		}
 	}
 
 	return m->held;
+}
+
+/* Pages given back in one go; thousands take a while. */
+#define FREE_BATCH 1024U
+
+/**
+ * grants_free_pages() - give the pages of a mapping back to where they are from
+ * @m: the mapping; pages that are still mapped are left alone
+ */
+void grants_free_pages(struct mapping *m)
+{
+	u32 i, n;
+
+	for (i = 0; i < m->count; i += max(n, 1U)) {
+		n = 0;
+		while (i + n < m->count && n < FREE_BATCH && m->pages[i + n] &&
+		       m->handles[i + n] == INVALID_GRANT_HANDLE)
+			n++;
+		if (!n)
+			continue;
+		if (m->memory)
+			dma_memory_put_pages(m, i, n);
+		else
+			gnttab_free_pages(n, m->pages + i);
+		memset(m->pages + i, 0, n * sizeof(m->pages[0]));
+		cond_resched();
+	}
 }

@@ -12,6 +12,7 @@ int instance_open(struct inode *inode, struct file *file)
 
 	kref_init(&inst->refs);
 	mutex_init(&inst->lock);
+	INIT_LIST_HEAD(&inst->keep.list);
 	INIT_LIST_HEAD(&inst->exports);
 	INIT_LIST_HEAD(&inst->imports);
 	inst->table.root = RB_ROOT;
@@ -83,6 +84,7 @@ int instance_release(struct inode *inode, struct file *file)
 	range_remove_unmapped(inst);
 	dmabuf_release_imports(inst);
 	WARN_ON_ONCE(!RB_EMPTY_ROOT(&inst->table.root));
+	keep_free_all(&inst->keep);
 	copy_free_spare(inst);
 	instance_put(inst);
 

@@ -92,11 +92,13 @@ static const struct file_operations gntdev_fops = {
 
 COUNTER_ATTR(mapped);
 COUNTER_ATTR(deferred);
+COUNTER_ATTR(kept);
 COUNTER_ATTR(leaked);
 
 static struct attribute *gntdev_attrs[] = {
 	&dev_attr_mapped.attr,
 	&dev_attr_deferred.attr,
+	&dev_attr_kept.attr,
 	&dev_attr_leaked.attr,
 	NULL,
 };

@@ -86,6 +86,7 @@ struct mapping *mapping_create(const struct ioctl_gntdev_grant_ref *grants,
 	else
 		err = gnttab_alloc_pages(count, m->pages);
 	if (err) {
+		m->count = 0; /* no page is there to be given back */
 		mapping_free(m);
 		return NULL;
 	}
@@ -99,6 +100,7 @@ struct mapping *mapping_create(const struct ioctl_gntdev_grant_ref *grants,
 void mapping_free(struct mapping *m)
 {
 	WARN_ON_ONCE(m->held);
+	grants_free_pages(m);
 	mutex_destroy(&m->window.lock);
 	if (m->memory)
 		dma_memory_free(m->memory);
@@ -188,9 +190,13 @@ void window_close(struct vm_area_struct *vma)
 	window_free(w);
 }
 
-/* The range to map, in state MAPPING; or an ERR_PTR. */
+/*
+ * The range to map, in state MAPPING; or an ERR_PTR. Gives a kept mapping with
+ * it, if there is one.
+ */
 static struct grant_range *range_claim(struct instance *inst, u64 index,
-				       unsigned long pages, bool writable)
+				       unsigned long pages, bool writable,
+				       struct mapping **kept)
 {
 	struct grant_range *range;
 
@@ -205,6 +211,7 @@ static struct grant_range *range_claim(struct instance *inst, u64 index,
 
 	range->writable = writable;
 	range_enter(inst, range, RANGE_MAPPING);
+	*kept = keep_take(&inst->keep, range->count);
 	mutex_unlock(&inst->lock);
 
 	return range;
@@ -214,39 +221,63 @@ refuse:
 	return ERR_PTR(-EINVAL);
 }
 
+/* Ends what range_claim() or munmap began; @idle is what the range has left. */
 static void range_settle(struct instance *inst, struct grant_range *range,
-			 enum range_state state)
+			 enum range_state state, struct mapping *idle)
 {
+	LIST_HEAD(unwanted);
+
 	mutex_lock(&inst->lock);
 	range->vmas = state == RANGE_MAPPED;
 	range_enter(inst, range, state);
+	if (idle)
+		keep_put(&inst->keep, idle, &unwanted);
 	mutex_unlock(&inst->lock);
+
+	keep_free(&unwanted);
 }
 
-/* Maps the range's grants and shows them in the VMA; all of them or none. */
-static int mapping_make(struct instance *inst, struct grant_range *range,
-			struct vm_area_struct *vma)
+/* A kept mapping is as good as new. */
+static void mapping_renew(struct mapping *m, struct grant_range *range)
 {
-	struct mapping *m;
+	m->grants = range->grants;
+	m->writable = range->writable;
+	m->window.writable = range->writable;
+	m->held = m->count;
+	atomic_long_add(m->count, &counters.mapped);
+}
+
+/*
+ * Maps the range's grants and shows them in the VMA; all of them or none, and
+ * then *m is what is left, if anything.
+ */
+static int mapping_make(struct instance *inst, struct grant_range *range,
+			struct vm_area_struct *vma, struct mapping **m)
+{
 	int err = 0;
 
-	m = mapping_create(range->grants, range->count, range->writable, 0);
-	if (!m)
+	if (*m)
+		mapping_renew(*m, range);
+	else
+		*m = mapping_create(range->grants, range->count,
+				    range->writable, 0);
+	if (!*m)
 		return -ENOMEM;
-	m->range = range;
-	m->inst = inst;
+	(*m)->range = range;
+	(*m)->inst = inst;
 
 	/* Entries that are grant mappings, if there are any, will do. */
 	if (!mode->user_grants || !(vma->vm_flags & VM_ACCESS_FLAGS))
-		err = grants_map(m);
+		err = grants_map(*m);
 	if (!err)
-		err = window_show(&m->window, vma);
-	if (err)
-		retire_mapping(m);
-	else
-		vma->vm_ops = mode->vm_ops;
+		err = window_show(&(*m)->window, vma);
+	if (err) {
+		*m = retire_idle(*m);
+		return err;
+	}
+	vma->vm_ops = mode->vm_ops;
 
-	return err;
+	return 0;
 }
 
 /**
@@ -266,6 +297,7 @@ int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct instance *inst = file->private_data;
 	struct grant_range *range;
+	struct mapping *m;
 	u64 index = (u64)vma->vm_pgoff << PAGE_SHIFT;
 	bool writable = vma->vm_flags & VM_WRITE;
 	int err;
@@ -273,15 +305,18 @@ int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 
-	range = range_claim(inst, index, vma_pages(vma), writable);
+	range = range_claim(inst, index, vma_pages(vma), writable, &m);
 	if (IS_ERR(range))
 		return PTR_ERR(range);
 
-	err = mapping_make(inst, range, vma);
+	err = mapping_make(inst, range, vma, &m);
 	trace_gntdev_mmap(index, range->count, writable, err);
-	if (!err)
+	if (err) {
+		range_settle(inst, range, RANGE_INSERTED, m);
+	} else {
 		atomic_inc(&inst->vmas);
-	range_settle(inst, range, err ? RANGE_INSERTED : RANGE_MAPPED);
+		range_settle(inst, range, RANGE_MAPPED, NULL);
+	}
 
 	return err;
 }
@@ -376,8 +411,12 @@ void mapping_close(struct vm_area_struct *vma)
 	if (m->notify)
 		notify_clear_bytes(m);
 	mode->detach(w);
-	retire_mapping(m);
-	range_settle(inst, range, RANGE_INSERTED);
+	m = retire_idle(m);
+	if (m) {
+		kvfree(m->notify);
+		m->notify = NULL;
+	}
+	range_settle(inst, range, RANGE_INSERTED, m);
 }
 
 /* A range is one thing to the hypervisor and to the header: no parts of it. */

@@ -34,11 +34,25 @@ static u32 good_handles(const struct window *w, u32 first, u32 last)
 	return n;
 }
 
+/* Where addresses of entries go; the entry that would be beside the last one. */
+struct pte_list {
+	u64 *next;
+	unsigned long beside;
+};
+
+/* A page of a page table is one page of the machine. */
 static int record_pte(pte_t *pte, unsigned long addr, void *data)
 {
-	u64 **next = data;
+	struct pte_list *list = data;
+	unsigned long at = (unsigned long)pte;
 
-	*(*next)++ = arbitrary_virt_to_machine(pte).maddr;
+	if (at == list->beside && at & ~PAGE_MASK)
+		*list->next = list->next[-1] + sizeof(*pte);
+	else
+		*list->next = arbitrary_virt_to_machine(pte).maddr;
+	list->beside = at + sizeof(*pte);
+	list->next++;
+
 	return 0;
 }
 
@@ -46,9 +60,11 @@ static int record_pte(pte_t *pte, unsigned long addr, void *data)
 static int find_ptes(struct vm_area_struct *vma, unsigned long addr, u32 n,
 		     u64 *ptes)
 {
+	struct pte_list list = {.next = ptes};
+
 	return apply_to_page_range(vma->vm_mm, addr,
 				   (unsigned long)n << PAGE_SHIFT, record_pte,
-				   &ptes);
+				   &list);
 }
 
 /*
@@ -211,7 +227,8 @@ int pv_map_entries(struct window *w)
 		mutex_lock(&w->lock);
 		err = map_ptes(w, first, n, w->writable);
 		mutex_unlock(&w->lock);
-		if (!err && first + n < w->count &&
+		/* The kernel's own windows are nobody's who could be killed. */
+		if (!err && first + n < w->count && !w->kernel &&
 		    fatal_signal_pending(current))
 			err = -EINTR;
 		cond_resched();

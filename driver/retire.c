@@ -25,8 +25,10 @@ static bool retire_some(struct mapping *m)
 	u32 held = grants_unmap(m);
 
 	atomic_long_sub(before - held, &counters.deferred);
-	if (held)
+	if (held) {
+		grants_free_pages(m);
 		return false;
+	}
 
 	mapping_free(m);
 	return true;
@@ -63,22 +65,23 @@ static void retire_look(struct work_struct *work)
 }
 
 /**
- * retire_mapping() - end a mapping that no program sees
- * @m: the mapping; it is not the caller's after this
+ * retire_idle() - end a mapping that no program sees
+ * @m: the mapping
  *
  * Never waits for a page: pages with I/O under way are given back later. The
  * events in @m, if any, are sent when their pages have been unmapped.
+ *
+ * Return: @m, of which no page is held, for the caller to free or to use again;
+ * or NULL, when it is not the caller's any more.
  */
-void retire_mapping(struct mapping *m)
+struct mapping *retire_idle(struct mapping *m)
 {
-	u32 held;
+	u32 held = grants_unmap(m);
 
-	held = grants_unmap(m);
-	if (!held) {
-		mapping_free(m);
-		return;
-	}
+	if (!held)
+		return m;
 
+	grants_free_pages(m);
 	trace_gntdev_defer(m->count, held);
 	atomic_long_add(held, &counters.deferred);
 	/* Its range or its dma-buf may go before it. */
@@ -90,6 +93,16 @@ void retire_mapping(struct mapping *m)
 	retirement.interval = SOONEST;
 	mod_delayed_work(system_wq, &retirement.work, SOONEST);
 	mutex_unlock(&retirement.lock);
+
+	return NULL;
+}
+
+/* The same for a mapping that is not to be used again. */
+void retire_mapping(struct mapping *m)
+{
+	m = retire_idle(m);
+	if (m)
+		mapping_free(m);
 }
 
 void retire_init(void)

@@ -25,6 +25,12 @@ unsigned long copy_from_user(void *to, const void __user *from,
 unsigned long copy_to_user(void __user *to, const void *from, unsigned long n);
 long copy_to_user_nofault(void __user *to, const void *from, size_t size);
 
+static inline unsigned long
+copy_words_from_user(void *to, const void __user *from, unsigned long size)
+{
+	return copy_from_user(to, from, size);
+}
+
 #define put_user(x, ptr)                                                     \
 	({                                                                   \
 		__typeof__(*(ptr)) put_ = (x);                               \
@@ -38,6 +44,14 @@ long copy_to_user_nofault(void __user *to, const void *from, size_t size);
 		err_;                                                      \
 	})
 int machine_get_user(void *value, const void __user *from, size_t size);
+/* Where nothing but values is written, the kernel need not look each time. */
+#define user_write_access_begin(ptr, size) ((void)(ptr), (void)(size), true)
+#define user_write_access_end() ((void)0)
+#define unsafe_put_user(x, ptr, label) \
+	do {                           \
+		if (put_user(x, ptr))  \
+			goto label;    \
+	} while (0)
 int machine_put_user(void __user *to, const void *value, size_t size);
 
 /* ---- of the machine alone ---- */

@@ -211,7 +211,7 @@ static const struct group groups[] = {
 		},
 	},
 	{
-		DIFFERS | ON_MACHINE,
+		DIFFERS,
 		NO_DMABUFS,
 		{
 			"other_side_shows_this_domains_pages_in_a_dma_buf",

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Kernel memory, as /proc/meminfo accounts for it: slabs and vmalloc. */
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define INSTANCES 2000
+#define RANGES 8
+
+/* Bytes; what is freed or gathered lazily blurs single objects, not many. */
+static long long in_use(void)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	long long sum = 0, value;
+	char line[128];
+
+	if (!file)
+		die("/proc/meminfo");
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "Slab: %lld kB", &value) == 1 ||
+		    sscanf(line, "VmallocUsed: %lld kB", &value) == 1)
+			sum += value * 1024;
+	fclose(file);
+	return sum;
+}
+
+/* Descriptors of a device; the null device's cost is the kernel's own. */
+static double opened(const char *name)
+{
+	static int fds[INSTANCES];
+	long long before;
+
+	before = in_use();
+	for (int i = 0; i < INSTANCES; i++)
+		fds[i] = open_device(name);
+	before = in_use() - before;
+	for (int i = 0; i < INSTANCES; i++)
+		close(fds[i]);
+	return (double)before / INSTANCES;
+}
+
+void measure_memory(void)
+{
+	struct rlimit files = {INSTANCES + 100, INSTANCES + 100};
+	int device = open_device("/dev/xen/gntdev");
+	long long before;
+
+	setrlimit(RLIMIT_NOFILE, &files);
+	/* The table of descriptors grows once. */
+	opened("/dev/null");
+	printf("# memory\n");
+	printf("bytes:instance\t1\t%.0f\t0.00\n",
+	       opened("/dev/xen/gntdev") - opened("/dev/null"));
+
+	before = in_use();
+	for (int i = 0; i < RANGES; i++)
+		map_range(device, MOST);
+	printf("bytes:page\t%lu\t%.0f\t0.00\n", MOST + 0ul,
+	       (double)(in_use() - before) / RANGES / MOST);
+}
