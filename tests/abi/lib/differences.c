@@ -220,12 +220,6 @@ static const struct group groups[] = {
 			"other_side_exports_no_read_only_grants",
 			"other_side_exports_all_or_nothing",
 			"imported_buffer_is_exported_by_the_other_side",
-		},
-	},
-	{
-		DIFFERS,
-		NO_DMABUFS,
-		{
 			"drivers_see_a_buffer_as_one_area_and_its_addresses",
 			"drivers_see_a_write_combining_buffer",
 			"drivers_see_a_coherent_buffer",
