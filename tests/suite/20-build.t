@@ -27,8 +27,9 @@ is_drop_in() {
 }
 
 asks_for_no_dma_buf() {
-	local ko=build/amd64/module-without-dma-buf/driver/xen-gntdev.ko
-	nm -u "$ko" | grep -q gnttab_map_refs && ! nm -u "$ko" | grep dma_buf
+	local wanted
+	wanted=$(nm -u build/amd64/module-without-dma-buf/driver/xen-gntdev.ko) || return
+	grep -q gnttab_map_refs <<<"$wanted" && ! grep dma_buf <<<"$wanted"
 }
 
 check 'the header agrees with the published one, for 64- and 32-bit callers' \
