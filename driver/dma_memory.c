@@ -153,8 +153,8 @@ int dma_memory_alloc(struct mapping *m, u32 flags)
 {
 	int err;
 
-	m->memory = kvzalloc(struct_size(m->memory, pages, m->count),
-			     GFP_KERNEL_ACCOUNT);
+	m->memory =
+		kvzalloc(struct_size(m->memory, pages, m->count), GFP_PROGRAM);
 	if (!m->memory)
 		return -ENOMEM;
 	if (flags & GNTDEV_DMA_FLAG_WC)

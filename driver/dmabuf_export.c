@@ -50,7 +50,7 @@ static struct exported *export_alloc(struct instance *inst, u32 domid,
 	struct exported *exp;
 	int err;
 
-	exp = kvmalloc(struct_size(exp, grants, count), GFP_KERNEL_ACCOUNT);
+	exp = kvmalloc(struct_size(exp, grants, count), GFP_PROGRAM);
 	if (!exp)
 		return ERR_PTR(-ENOMEM);
 

@@ -237,7 +237,7 @@ import_create(const struct ioctl_gntdev_dmabuf_imp_to_refs *op)
 		return ERR_PTR(-EINVAL);
 	}
 
-	imp = kvmalloc(struct_size(imp, refs, op->count), GFP_KERNEL_ACCOUNT);
+	imp = kvmalloc(struct_size(imp, refs, op->count), GFP_PROGRAM);
 	if (!imp) {
 		dma_buf_put(dmabuf);
 		return ERR_PTR(-ENOMEM);

@@ -42,6 +42,12 @@
 /* The same under a spinlock. */
 #define GNTDEV_ATOMIC_BATCH 8U
 
+/*
+ * For memory that a program asks for, in any amount: accounted to it, and refused
+ * to it rather than that another program is killed to get it.
+ */
+#define GFP_PROGRAM (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
 struct copy_batch;
 struct dma_memory;
 struct mapping;

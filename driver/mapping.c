@@ -43,7 +43,7 @@ static struct mapping *mapping_alloc(u32 count)
 	/* The largest members first, so that each array is aligned. */
 	m = kvmalloc(sizeof(*m) + ops_size(count) + count * page +
 			     window_size(count),
-		     GFP_KERNEL_ACCOUNT);
+		     GFP_PROGRAM);
 	if (!m)
 		return NULL;
 
@@ -121,7 +121,7 @@ struct window *window_create(struct mapping *m, u32 first, u32 count)
 	size_t ops = mode->user_grants ? ops_size(count) : 0;
 	struct window *w;
 
-	w = kvmalloc(sizeof(*w) + ops + window_size(count), GFP_KERNEL_ACCOUNT);
+	w = kvmalloc(sizeof(*w) + ops + window_size(count), GFP_PROGRAM);
 	if (!w)
 		return NULL;
 

@@ -144,7 +144,7 @@ static int notify_arm(struct instance *inst, u64 index, struct notify *new)
 		if (err != -EAGAIN)
 			return err;
 
-		spare = kvcalloc(count, sizeof(*spare), GFP_KERNEL_ACCOUNT);
+		spare = kvcalloc(count, sizeof(*spare), GFP_PROGRAM);
 		if (!spare)
 			return -ENOMEM;
 	}

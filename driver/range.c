@@ -96,7 +96,7 @@ static struct grant_range *range_create(u32 count, const void __user *refs)
 	struct grant_range *range;
 	u32 i;
 
-	range = kvmalloc(struct_size(range, grants, count), GFP_KERNEL_ACCOUNT);
+	range = kvmalloc(struct_size(range, grants, count), GFP_PROGRAM);
 	if (!range)
 		return ERR_PTR(-ENOMEM);
 
