@@ -24,7 +24,7 @@
 #define RW (PROT_READ | PROT_WRITE)
 #define BAD_REF 30000
 /* As many segments as the driver takes at once. */
-#define CHUNK 64
+#define CHUNK 128u
 
 typedef struct gntdev_grant_copy_segment segment_t;
 

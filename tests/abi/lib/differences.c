@@ -51,6 +51,7 @@ static const struct group groups[] = {
 			"module_is_taken_out_and_put_in_again",
 			"unload_waits_for_pages_that_are_held",
 			"module_with_a_live_buffer_stays",
+			"buffer_lives_until_its_last_attachment",
 		},
 	},
 	{
