@@ -117,7 +117,7 @@ void machine_advance(unsigned int milliseconds);
 
 /* The driver's counters, and the kernel log: the last lines, for a test. */
 struct machine_counters {
-	long mapped, deferred, leaked;
+	long mapped, deferred, kept, leaked;
 };
 void machine_counters(struct machine_counters *counters);
 /* The parameters of the driver and of gntalloc; the driver's may be changed. */

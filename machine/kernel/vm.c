@@ -42,13 +42,12 @@ bool mmap_is_write_locked(struct mm_struct *mm)
 	return __atomic_load_n(&mm->mmap_lock.writer, __ATOMIC_RELAXED);
 }
 
-struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr)
+static struct vm_area_struct *find_in(const struct rb_root *vmas,
+				      unsigned long addr)
 {
-	struct rb_node *node = mm->vmas.rb_node;
+	struct rb_node *node = vmas->rb_node;
 	struct vm_area_struct *vma, *found = NULL;
 
-	if (!lock_is_held(&mm->mmap_lock))
-		machine_fatal("find_vma without mmap_lock");
 	while (node) {
 		vma = rb_entry(node, struct vm_area_struct, node);
 		if (addr < vma->vm_end) {
@@ -501,7 +500,17 @@ enum vm_pin vm_pin(struct mm_struct *mm, unsigned long addr, bool write,
 	return result;
 }
 
-/* Of mappings of the devices alone, which is what the driver stores to so. */
+struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr)
+{
+	if (!lock_is_held(&mm->mmap_lock))
+		machine_fatal("find_vma without mmap_lock");
+	return find_in(&mm->vmas, addr);
+}
+
+/*
+ * Of mappings of the devices alone, which is what the driver stores to so, also
+ * of those that are about to go.
+ */
 long copy_to_user_nofault(void __user *to, const void *from, size_t size)
 {
 	unsigned long addr = (unsigned long)to;
@@ -511,6 +520,8 @@ long copy_to_user_nofault(void __user *to, const void *from, size_t size)
 	if (addr >> PAGE_SHIFT != (addr + size - 1) >> PAGE_SHIFT)
 		machine_fatal("copy_to_user_nofault over pages is not modelled");
 	vma = find_vma(current->mm, addr);
+	if ((!vma || vma->vm_start > addr) && current->mm->going)
+		vma = find_in(current->mm->going, addr);
 	if (!vma || vma->vm_start > addr || fault(SITE_NOFAULT, &variant))
 		return -EFAULT;
 

@@ -73,6 +73,8 @@ struct vm_area_struct {
 struct mm_struct {
 	struct rw_semaphore mmap_lock;
 	/* of the model; the tree is under mmap_lock */
+	struct rb_root
+		*going; /* VMAs of a munmap, whose entries are still there */
 	struct rb_root vmas;
 	struct vm_area_struct *pending; /* in its ->mmap just now */
 	struct task *task;

@@ -39,6 +39,7 @@ static int last(enum machine_event_kind kind, bool user)
 
 static void the_byte_is_cleared_then_unmapped_then_the_event_sent(void)
 {
+	bool user = test_mode == MACHINE_PV;
 	struct channel c;
 
 	world_start();
@@ -53,13 +54,39 @@ static void the_byte_is_cleared_then_unmapped_then_the_event_sent(void)
 	CHECK_EQ(channel_events(&c), 1);
 	CHECK(last(MACHINE_EVENT_STORE, false) >= 0);
 	CHECK(last(MACHINE_EVENT_STORE, false) <
-	      last(MACHINE_EVENT_UNMAP, false));
-	CHECK(last(MACHINE_EVENT_UNMAP, true) <
-	      last(MACHINE_EVENT_UNMAP, false));
-	CHECK(last(MACHINE_EVENT_UNMAP, false) <
+	      last(MACHINE_EVENT_UNMAP, user));
+	CHECK(last(MACHINE_EVENT_UNMAP, user) <
 	      last(MACHINE_EVENT_SEND, false));
+	/* The program's own entry was enough. */
+	CHECK_EQ(last(MACHINE_EVENT_UNMAP, !user), -1);
 	machine_watch(NULL, NULL);
 	file_close(world.task, c.evtchn);
+	world_stop();
+}
+
+static void the_byte_is_cleared_where_the_program_may_not_write(void)
+{
+	struct machine_counters n;
+
+	world_start();
+	grant(2, false);
+	CHECK_EQ(map_at(AT(0), 0, 2, RW, NULL), 0);
+	granted(1)[9] = 1;
+	CHECK_EQ(req_notify(world.file, PAGE + 9, CLEAR, 0), 0);
+	CHECK_EQ(task_mprotect(world.task, AT(0), 2 * PAGE, PROT_READ), 0);
+	CHECK_EQ(peek(AT(0)), 'A');
+	CHECK_EQ(peek(AT(0) + PAGE), 'B');
+	machine_watch(record, NULL);
+	CHECK_EQ(task_munmap(world.task, AT(0), 2 * PAGE), 0);
+	machine_watch(NULL, NULL);
+	CHECK_EQ(granted(1)[9], 0);
+	CHECK(last(MACHINE_EVENT_STORE, false) >= 0);
+	CHECK(last(MACHINE_EVENT_STORE, false) <
+	      last(MACHINE_EVENT_UNMAP, false));
+	/* The range leaves its pages for the next one. */
+	machine_counters(&n);
+	CHECK_EQ(n.mapped, 0);
+	CHECK_EQ(n.kept, 2);
 	world_stop();
 }
 
@@ -331,6 +358,7 @@ static void it_may_be_armed_before_mmap(void)
 
 static const struct test tests[] = {
 	TEST(the_byte_is_cleared_then_unmapped_then_the_event_sent),
+	TEST(the_byte_is_cleared_where_the_program_may_not_write),
 	TEST(a_notification_is_spent_by_munmap),
 	TEST(each_page_has_its_own),
 	TEST(a_later_one_replaces_and_zero_cancels),
