@@ -11,20 +11,9 @@
 #include "../unit/buffers.h"
 #include "rows.h"
 
-static long start(unsigned int count, uint32_t flags)
-{
-	long fd;
-
-	world_start();
-	grant(count, false);
-	fd = req_export(world.file, flags, 0, count);
-	CHECK(fd >= 0);
-	return fd;
-}
-
 static void row_43_no_index_reaches_an_export(void)
 {
-	long fd = start(3, 0);
+	long fd = start_export(3, 0);
 	uint64_t index;
 
 	for (index = 0; index < 8 * PAGE; index += PAGE) {
@@ -180,7 +169,7 @@ static void with_waiters(void (*then)(void), long expected)
 
 	world_prepare();
 	world.config.clock = MACHINE_REAL_TIME;
-	number = start(1, 0);
+	number = start_export(1, 0);
 	for (i = 0; i < WAITERS; i++)
 		CHECK_EQ(pthread_create(&threads[i], NULL, wait_for_it,
 					&results[i]),
@@ -216,7 +205,7 @@ static void row_46_a_wait_ends_by_a_kill(void)
 
 static void row_46_a_failed_wait_keeps_nothing(void)
 {
-	long fd = start(1, 0);
+	long fd = start_export(1, 0);
 
 	fail_call("copy_from_user", 1, 0, false);
 	CHECK_EQ(req_wait(world.file, fd, 10), -EFAULT);
@@ -232,7 +221,7 @@ static void row_46_a_failed_wait_keeps_nothing(void)
 
 static void row_46_a_number_used_again_means_its_newest_buffer(void)
 {
-	long fd = start(2, 0);
+	long fd = start_export(2, 0);
 
 	CHECK_EQ(map_buffer(AT(0), fd, 2, RW), 0);
 	close_buffer(fd);
@@ -247,7 +236,7 @@ static void row_46_a_number_used_again_means_its_newest_buffer(void)
 /* Who goes last is no program: the instance, its task and its file are gone. */
 static void row_47_a_device_lets_go_last(void)
 {
-	long fd = start(2, 0);
+	long fd = start_export(2, 0);
 	struct dmabuf_user *user;
 
 	CHECK_EQ(dmabuf_attach(buffer(fd), &user), 0);
@@ -294,7 +283,7 @@ static void row_59_memory_that_is_half_given_up_comes_back(void)
 static void row_59_a_page_without_memory_goes_to_nobody(void)
 {
 	struct machine_mappings m;
-	long fd = start(3, GNTDEV_DMA_FLAG_COHERENT);
+	long fd = start_export(3, GNTDEV_DMA_FLAG_COHERENT);
 
 	fail_call("xenmem_reservation_increase", 2, 0, false);
 	machine_log_clear();
@@ -315,7 +304,7 @@ static void row_59_a_page_without_memory_goes_to_nobody(void)
 /* The page that the hypervisor did not unmap stays away from the DMA API. */
 static void row_59_a_grant_that_is_not_unmapped_keeps_its_page(void)
 {
-	long fd = start(3, GNTDEV_DMA_FLAG_WC);
+	long fd = start_export(3, GNTDEV_DMA_FLAG_WC);
 
 	CHECK_EQ(machine_fail_op(MACHINE_OP_UNMAP, 2, GNTST_general_error), 0);
 	close_buffer(fd);

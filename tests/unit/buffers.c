@@ -178,3 +178,14 @@ int peer_map(struct peer *peer, unsigned long addr, const uint32_t *refs,
 	return task_mmap(peer->task, peer->file, addr, count * PAGE,
 			 PROT_READ | PROT_WRITE, MAP_SHARED, index, NULL);
 }
+
+long start_export(unsigned int count, uint32_t flags)
+{
+	long fd;
+
+	world_start();
+	grant(count, false);
+	fd = req_export(world.file, flags, 0, count);
+	CHECK(fd >= 0);
+	return fd;
+}

@@ -35,4 +35,7 @@ void peer_close(struct peer *peer);
 int peer_map(struct peer *peer, unsigned long addr, const uint32_t *refs,
 	     unsigned int count);
 
+/* A world with an export of so many new grants: its descriptor. */
+long start_export(unsigned int count, uint32_t flags);
+
 #endif /* UNIT_BUFFERS_H */

@@ -21,17 +21,6 @@ static bool busy(unsigned int i)
 	return domain_grant_flags(world.granter, world.refs[i]) & 0x18;
 }
 
-static long start(unsigned int count, uint32_t flags)
-{
-	long fd;
-
-	world_start();
-	grant(count, false);
-	fd = req_export(world.file, flags, 0, count);
-	CHECK(fd >= 0);
-	return fd;
-}
-
 static void programs_see_the_granters_pages(void)
 {
 	unsigned int i;
@@ -39,7 +28,7 @@ static void programs_see_the_granters_pages(void)
 	long fd;
 
 	for (f = 0; f < FLAGS; f++) {
-		fd = start(5, all_flags[f]);
+		fd = start_export(5, all_flags[f]);
 		CHECK_EQ(file_seek(buffer(fd), 0, SEEK_END), 5 * PAGE);
 		CHECK_EQ(file_seek(buffer(fd), 0, SEEK_SET), 0);
 		CHECK_EQ(file_seek(buffer(fd), 1, SEEK_SET), -EINVAL);
@@ -59,7 +48,7 @@ static void programs_see_the_granters_pages(void)
 
 static void mappings_obey_the_rules_of_a_range(void)
 {
-	long fd = start(3, 0);
+	long fd = start_export(3, 0);
 	struct file *file = buffer(fd);
 
 	CHECK_EQ(map_buffer(AT(0), fd, 3, PROT_READ), 0);
@@ -87,7 +76,7 @@ static void mappings_obey_the_rules_of_a_range(void)
 
 static void moved_mapping_is_refused_or_followed(void)
 {
-	long fd = start(2, 0), at;
+	long fd = start_export(2, 0), at;
 
 	CHECK_EQ(map_buffer(AT(0), fd, 2, RW), 0);
 	at = task_mremap(world.task, AT(0), 2 * PAGE, 2 * PAGE,
@@ -109,7 +98,7 @@ static void moved_mapping_is_refused_or_followed(void)
 
 static void children_have_what_they_inherit(void)
 {
-	long fd = start(2, 0);
+	long fd = start_export(2, 0);
 	struct task *child;
 	unsigned char byte;
 
@@ -144,7 +133,7 @@ static void devices_see_the_granters_pages(void)
 	long fd;
 
 	for (f = 0; f < FLAGS; f++) {
-		fd = start(4, all_flags[f]);
+		fd = start_export(4, all_flags[f]);
 		for (i = 0; i < 3; i++)
 			CHECK_EQ(dmabuf_attach(buffer(fd), &users[i]), 0);
 		CHECK_EQ(req_sync(buffer(fd),
@@ -177,7 +166,7 @@ static void the_kernel_sees_one_area(void)
 	long fd;
 
 	for (f = 0; f < FLAGS; f++) {
-		fd = start(130, all_flags[f]);
+		fd = start_export(130, all_flags[f]);
 		file = buffer(fd);
 		CHECK_EQ(dmabuf_vmap(file, &at), 0);
 		CHECK_EQ(dmabuf_vmap(file, &again), 0);
@@ -200,7 +189,7 @@ static void the_kernel_sees_one_area(void)
 
 static void io_on_a_buffer_outlives_its_mapping(void)
 {
-	long fd = start(3, 0);
+	long fd = start_export(3, 0);
 	struct page *page;
 
 	CHECK_EQ(map_buffer(AT(0), fd, 3, RW), 0);
@@ -217,7 +206,7 @@ static void io_on_a_buffer_outlives_its_mapping(void)
 
 static void a_buffer_outlives_its_instance(void)
 {
-	long fd = start(2, 0);
+	long fd = start_export(2, 0);
 
 	file_close(world.task, world.file);
 	world.file = NULL;
@@ -252,7 +241,7 @@ static void bad_exports_are_refused(void)
 
 static void a_wait_is_for_the_buffer_that_is_meant(void)
 {
-	long fd = start(3, 0), other;
+	long fd = start_export(3, 0), other;
 	int copy;
 
 	CHECK_EQ(req_wait(world.file, fd, 100), -ETIMEDOUT);
@@ -310,7 +299,7 @@ static void imported_pages_are_granted(void)
 
 static void an_own_buffer_is_imported_and_not_granted_on(void)
 {
-	long fd = start(2, 0);
+	long fd = start_export(2, 0);
 	struct peer peer;
 	uint32_t refs[2];
 
@@ -375,7 +364,7 @@ static void no_number_is_granted_by_two_kernels(void)
 
 static void a_graphics_device_imports_buffers(void)
 {
-	long fd = start(2, 0), err;
+	long fd = start_export(2, 0), err;
 	struct file *vgem = foreign_import(fd, &err);
 
 	CHECK_EQ(err, 0);
