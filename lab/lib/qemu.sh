@@ -9,6 +9,8 @@
 DOM0_OPTIONS="console=hvc0 loglevel=5 oops=panic panic=-1"
 
 # With 256 frames for its grant table, dom0 can grant the largest buffer twice.
+# On arm64 the pages of a mapping are taken from dom0: 384 frames of 256 handles
+# are less than it has, so that a test meets the limit, not a lack of memory.
 # qemu_command ARCH: sets the array qemu.
 qemu_command() {
 	local arch=$1 kernel_image initrd=$RUN/initrd
@@ -31,7 +33,7 @@ qemu_command() {
 		qemu=(qemu-system-aarch64
 			-machine virt,virtualization=on,gic-version=2 -cpu cortex-a57
 			-kernel "$LAB_CACHE/arm64/xen/xen"
-			-append "dom0_mem=768M gnttab_max_frames=256 console=dtuart"
+			-append "dom0_mem=1024M gnttab_max_frames=256 gnttab_max_maptrack_frames=384 console=dtuart"
 			-device "guest-loader,addr=0x49000000,kernel=$kernel_image,bootargs=$DOM0_OPTIONS"
 			-device "guest-loader,addr=0x4d000000,initrd=$initrd"
 			-device virtio-serial-device)

@@ -40,6 +40,9 @@ bool process_is_exiting(pid_t pid)
 		return true;
 	size = fread(text, 1, sizeof(text) - 1, file);
 	fclose(file);
+	/* It may have been waited for since the file was opened: ESRCH. */
+	if (!size)
+		return true;
 	text[size] = '\0';
 
 	/* The name may have anything in it, parentheses too. */
