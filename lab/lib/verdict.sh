@@ -37,7 +37,7 @@ part_to_show() {
 # show_logs WHY: the last messages of each kernel, and keeps all of them where
 # they outlive the run.
 show_logs() {
-	local log kept=$LAB_TOP/build/lab
+	local log kept=${LAB_LOGS:-$LAB_TOP/build/lab}
 	for log in kernel guest; do
 		[ -s "$RUN/$log.log" ] || continue
 		say "the messages of $log.log:"

@@ -1,9 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Part: header, modules, test programs
+# Takes: 900 (no, but most of the others wait for it)
 # shellcheck disable=SC2317 # functions are called by check
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
+
+# Little else runs meanwhile.
+MAKEFLAGS=-j$(nproc)
+export MAKEFLAGS
 
 # module FOLDER ARCH KERNEL...: from scratch, with W=1 and sparse; no warning may
 # appear.

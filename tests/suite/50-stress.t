@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Part: the stress program, on PV and auto-translated dom0, and in a PV guest
+# Takes: 130
+# After: the build
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
 
@@ -9,7 +11,7 @@ for arch in amd64 arm64; do
 	# Open: where a child shares a mapping, runs of minutes have findings.
 	avoid=()
 	[ $arch = amd64 ] || avoid=(--avoid 'fork,fork_dofork,exec,first_mmap')
-	make -s -C tests/stress ARCH=$arch >&2
+	alone make -s -C tests/stress ARCH=$arch >&2
 	lab "stress, $arch dom0" --arch $arch --timeout 200 \
 		--file build/$arch/tests/stress/stress -- \
 		./stress --seconds 20 --disk /dev/vda "${avoid[@]}"

@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Part: a guest's picture on dom0's display, pixel by pixel
+# Takes: 30
+# After: the build
 # shellcheck disable=SC2016,SC2317 # dom0 expands; functions are called by check
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
@@ -22,8 +24,8 @@ differs() {
 load='modprobe drm_kms_helper fbdev_emulation=0 && modprobe cirrus'
 
 # Which fetches what describes the kernel's graphics devices.
-lab/module amd64 >/dev/null
-make -s -C tests/picture O="$top/$programs" >&2 || {
+alone lab/module amd64 >/dev/null
+alone make -s -C tests/picture O="$top/$programs" >&2 || {
 	point 1 'tests/picture builds'
 	finish
 }

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Part: the driver in a process, under AddressSanitizer and UndefinedBehaviorSanitizer
+# Takes: 60
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
 

@@ -1,12 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Part: gntdev run: domains, programs, reports, failures, real clients, bad input
+# Takes: 70
+# After: the build
 # shellcheck disable=SC2317 # functions are called by check
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
 
 built() {
-	make -s -f machine/build.mk && make -s -C tests/machine
+	alone make -s -f machine/build.mk && make -s -C tests/machine
 }
 check 'the command, the server, the library and the tests are built' built
 follow tests/machine/run-machine

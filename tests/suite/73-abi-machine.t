@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Part: contract tests and stress on the machine, PV and auto-translated, under sanitizers
+# Takes: 140
+# After: the build
 # shellcheck disable=SC2317 # functions are called by check
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
@@ -19,7 +21,7 @@ server() {
 }
 
 programs_are_built() {
-	make -s -C tests/abi && make -s -C tests/stress
+	alone make -s -C tests/abi && alone make -s -C tests/stress
 }
 
 # The server ends when nobody is there; then what its sanitizer said is there.

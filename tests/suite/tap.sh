@@ -5,6 +5,9 @@
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 top=$PWD
 export top
+# Where the lab keeps the kernel logs of a run that went wrong.
+LAB_LOGS=$top/build/lab/$(basename "$0" .t)
+export LAB_LOGS
 tap_count=0
 tap_failed=0
 last_status=0
@@ -88,8 +91,8 @@ follow() {
 # guests without our driver too: see lab/README.md.
 lost_by_emulator() {
 	[ "$last_status" = 200 ] &&
-		grep -q 'Triple fault - invoking' build/lab/kernel.log &&
-		! grep -qE 'BUG:|Oops|RIP:|Kernel panic' build/lab/guest.log
+		grep -q 'Triple fault - invoking' "$LAB_LOGS/kernel.log" &&
+		! grep -qE 'BUG:|Oops|RIP:|Kernel panic' "$LAB_LOGS/guest.log"
 }
 
 # boot DESCRIPTION OPTION...: a run of the lab, its output taken for TAP.
@@ -100,7 +103,9 @@ boot() {
 	record
 }
 
-# lab DESCRIPTION OPTION... -- COMMAND...: a boot whose output is TAP. The last
+# lab DESCRIPTION OPTION... -- COMMAND...: a boot. Parts that are about neither
+# two processors nor stress boot with one, as several run side by side.
+# A boot whose output is TAP. The last
 # point is the lab's verdict: the machine lived and its kernel log is clean.
 lab() {
 	local description=$1 before=$tap_count tries=1
@@ -128,17 +133,24 @@ goes_down() {
 	point $? "$description"
 }
 
+# alone COMMAND...: while no other part does so. Parts that run side by side build
+# the same things.
+alone() {
+	mkdir -p build
+	flock build/alone.lock "$@"
+}
+
 # abi ARCH [KERNEL]: the contract tests' programs, and the module that one loads
 # into that kernel, built.
 abi() {
-	make -s -C tests/abi ARCH="$1" >&2 || {
+	alone make -s -C tests/abi ARCH="$1" >&2 || {
 		point 1 "tests/abi builds for $1"
 		finish
 	}
 	case $1 in i386 | armhf) return 0 ;; esac
 	# Which fetches what a module is built with.
-	lab/module "$1" "${2:-6.1}" >/dev/null
-	make -s -C tests/kernel ARCH="$1" KERNEL="${2:-6.1}" >&2 || {
+	alone lab/module "$1" "${2:-6.1}" >/dev/null
+	alone make -s -C tests/kernel ARCH="$1" KERNEL="${2:-6.1}" >&2 || {
 		point 1 "tests/kernel builds for $1"
 		finish
 	}
@@ -150,7 +162,7 @@ abi_in_guest() {
 	local description=$1 guest=$2 kernel=$3
 	shift 3
 	abi amd64 "$kernel"
-	lab "$description" --guest "$guest" --kernel "$kernel" --timeout 500 \
+	lab "$description" --guest "$guest" --kernel "$kernel" --cpus 1 --timeout 500 \
 		--file build/amd64/tests/abi --beside "./abi/granter --peer \$GUEST_DOMID" -- \
 		env GNTDEV_GRANTER=peer ./abi/run-abi "$@"
 }
@@ -159,7 +171,7 @@ abi_in_guest() {
 programs() {
 	local folder=$1 out=$2 program
 	shift 2
-	make -s -C "$folder" O="$top/$out" "$@" >&2 || {
+	make -s -j"$(nproc)" -C "$folder" O="$top/$out" "$@" >&2 || {
 		point 1 "$folder builds"
 		return
 	}
