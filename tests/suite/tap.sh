@@ -103,10 +103,10 @@ boot() {
 	record
 }
 
-# lab DESCRIPTION OPTION... -- COMMAND...: a boot. Parts that are about neither
-# two processors nor stress boot with one, as several run side by side.
-# A boot whose output is TAP. The last
+# lab DESCRIPTION OPTION... -- COMMAND...: a boot whose output is TAP. The last
 # point is the lab's verdict: the machine lived and its kernel log is clean.
+# Parts that are about neither two processors nor stress boot with one, as
+# several run side by side.
 lab() {
 	local description=$1 before=$tap_count tries=1
 	shift
