@@ -18,12 +18,12 @@ pack() {
 }
 
 pack amd64 i386
-lab "contract tests by 32-bit callers" --cpus 1 --timeout 400 \
+lab "contract tests by 32-bit callers" --timeout 400 \
 	--file build/i386/tests/pack/abi32 --file build/i386/tests/pack/abi64 -- \
 	env GRANTER64=/lab/abi64 ./abi32/run-abi
 # Those of the requests, whose structures the driver translates.
 pack arm64 armhf
-lab "contract tests by 32-bit callers, arm64 dom0" --arch arm64 --cpus 1 --timeout 400 \
+lab "contract tests by 32-bit callers, arm64 dom0" --arch arm64 --timeout 400 \
 	--file build/armhf/tests/pack/abi32 --file build/armhf/tests/pack/abi64 -- \
 	env GRANTER64=/lab/abi64 ./abi32/run-abi requests map mmap notify copy copies \
 	dmabuf_export compat

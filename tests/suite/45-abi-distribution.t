@@ -7,7 +7,7 @@ set -uo pipefail
 . "$(dirname "$0")/tap.sh"
 
 abi amd64
-lab "contract tests, the distribution's driver" --driver distribution --cpus 1 --timeout 500 \
+lab "contract tests, the distribution's driver" --driver distribution --timeout 500 \
 	--file build/amd64/tests/abi -- ./abi/run-abi
 
 # A test that is not run there, as it ends the machine: seen here, so that it is

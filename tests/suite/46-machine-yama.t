@@ -11,7 +11,7 @@ alone make -s -f machine/build.mk >&2 || {
 	point 1 "the machine builds"
 	finish
 }
-lab "gntdev run under Yama" --cpus 1 --timeout 200 \
+lab "gntdev run under Yama" --timeout 200 \
 	--file build/machine/gntdev --file build/machine/gntdev-server \
 	--file build/machine/libgntdev-preload.so --file build/amd64/tests/abi \
 	--file tests/machine/yama-guest.sh -- sh ./yama-guest.sh

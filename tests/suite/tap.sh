@@ -105,8 +105,6 @@ boot() {
 
 # lab DESCRIPTION OPTION... -- COMMAND...: a boot whose output is TAP. The last
 # point is the lab's verdict: the machine lived and its kernel log is clean.
-# Parts that are about neither two processors nor stress boot with one, as
-# several run side by side.
 lab() {
 	local description=$1 before=$tap_count tries=1
 	shift
@@ -162,7 +160,7 @@ abi_in_guest() {
 	local description=$1 guest=$2 kernel=$3
 	shift 3
 	abi amd64 "$kernel"
-	lab "$description" --guest "$guest" --kernel "$kernel" --cpus 1 --timeout 500 \
+	lab "$description" --guest "$guest" --kernel "$kernel" --timeout 500 \
 		--file build/amd64/tests/abi --beside "./abi/granter --peer \$GUEST_DOMID" -- \
 		env GNTDEV_GRANTER=peer ./abi/run-abi "$@"
 }
