@@ -91,27 +91,46 @@ mm_get_unmapped_area(struct mm_struct *mm, struct file *file,
 #endif
 
 /*
- * copy_from_user() of a small array of 64-bit words, whose own way to begin takes
- * longer than such a copy. Returns 0, or another value if not all was there.
+ * copy_from_user() of something short, whose own way to begin takes longer than
+ * such a copy. Returns 0, or another value if not all was there.
  */
 static inline unsigned long
-copy_words_from_user(void *to, const void __user *from, unsigned long size)
+copy_short_from_user(void *to, const void __user *from, unsigned long size)
 {
+	const unsigned long words = size / sizeof(u64);
 	const u64 __user *next = from;
-	u64 *word = to;
-	unsigned long i, words = size / sizeof(u64);
+	const u8 __user *byte = from;
+	unsigned long i;
 
 	if (!user_read_access_begin(from, size))
 		return size;
 #pragma GCC unroll 3
 	for (i = 0; i < words; i++)
-		unsafe_get_user(word[i], next + i, fault);
+		unsafe_get_user(((u64 *)to)[i], next + i, fault);
+	for (i *= sizeof(u64); i < size; i++)
+		unsafe_get_user(((u8 *)to)[i], byte + i, fault);
 	user_read_access_end();
 
 	return 0;
 
 fault:
 	user_read_access_end();
+	return size;
+}
+
+/* The same for copy_to_user(). */
+static inline unsigned long
+copy_short_to_user(void __user *to, const void *from, unsigned long size)
+{
+	if (!user_write_access_begin(to, size))
+		return size;
+	unsafe_copy_to_user(to, from, size, fault);
+	user_write_access_end();
+
+	return 0;
+
+fault:
+	user_write_access_end();
 	return size;
 }
 

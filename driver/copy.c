@@ -3,55 +3,47 @@
  * Copies between grants and a program's memory, done by the hypervisor. The
  * segments are taken in chunks. The pages of a chunk's local buffers are
  * pinned, neighbours together and each once; then one hypercall does it all.
- * Statuses are told after that, so a status that a program sees is true.
+ * Short buffers are not worth a pin: see bounce.c. Statuses are told after that,
+ * so a status that a program sees is true.
  *
  * No lock is held anywhere here: calls on one instance run side by side.
  */
 #include "gntdev.h"
+#include "copy.h"
 #include "trace.h"
-
-#define CHUNK 128U
-/* A segment lies in one foreign page, so its local side in at most two. */
-#define CHUNK_OPS (2 * CHUNK)
 
 /* Patience with a granter whose page is paged out, in all. */
 #define PATIENCE (32 * HZ)
-
-/* Neighbouring pages of local buffers, with the same access to them. */
-struct run {
-	unsigned long start;
-	u32 first; /* place of its first page */
-	u16 count;
-	bool write;
-};
-
-struct copy_batch {
-	u32 ops_used;
-	u32 pages_used;
-	u32 runs_used;
-	struct gntdev_grant_copy_segment segments[CHUNK];
-	struct gnttab_copy ops[CHUNK_OPS];
-	u16 end[CHUNK]; /* of each segment's operations */
-	struct page *pages[CHUNK_OPS];
-	struct run runs[CHUNK_OPS];
-};
 
 /* One batch is kept in the instance, so that mostly none is allocated. */
 static struct copy_batch *batch_get(struct instance *inst)
 {
 	struct copy_batch *batch = xchg(&inst->spare, NULL);
 
-	return batch ?: kvmalloc(sizeof(*batch), GFP_KERNEL_ACCOUNT);
+	if (batch)
+		return batch;
+	batch = kvmalloc(sizeof(*batch), GFP_KERNEL_ACCOUNT);
+	if (batch)
+		batch->slot_pages = 0;
+
+	return batch;
+}
+
+static void batch_free(struct copy_batch *batch)
+{
+	if (batch)
+		bounce_free(batch);
+	kvfree(batch);
 }
 
 static void batch_put(struct instance *inst, struct copy_batch *batch)
 {
-	kvfree(xchg(&inst->spare, batch));
+	batch_free(xchg(&inst->spare, batch));
 }
 
 void copy_free_spare(struct instance *inst)
 {
-	kvfree(inst->spare);
+	batch_free(inst->spare);
 }
 
 /* Whether the page at @start is the last one wanted. */
@@ -85,14 +77,6 @@ static u32 want_page(struct copy_batch *batch, unsigned long addr, bool write)
 	run->write = write;
 
 	return batch->pages_used++;
-}
-
-static void set_foreign(struct gnttab_copy_ptr *side, u32 ref, u16 offset,
-			domid_t domid)
-{
-	side->u.ref = ref;
-	side->domid = domid;
-	side->offset = offset;
 }
 
 /* Until the page is pinned, its place stands for its frame. */
@@ -138,11 +122,6 @@ static u16 add_op(struct copy_batch *batch,
 	return len;
 }
 
-static bool crosses(u16 offset, u16 len)
-{
-	return (u32)offset + len > XEN_PAGE_SIZE;
-}
-
 static int check_segment(const struct gntdev_grant_copy_segment *seg)
 {
 	u16 flags = seg->flags;
@@ -184,17 +163,13 @@ static int add_between(struct copy_batch *batch,
 static int add_local(struct copy_batch *batch,
 		     const struct gntdev_grant_copy_segment *seg, bool compat)
 {
-	unsigned long source = (unsigned long)seg->source.virt;
-	unsigned long dest = (unsigned long)seg->dest.virt;
+	unsigned long source = local_address(seg->source.virt, compat);
+	unsigned long dest = local_address(seg->dest.virt, compat);
 	int err = check_segment(seg);
 	u16 done;
 
 	if (err)
 		return err;
-	if (compat) {
-		source = (u32)source;
-		dest = (u32)dest;
-	}
 	for (done = 0; done < seg->len;)
 		done += add_op(batch, seg, done, source, dest);
 
@@ -373,26 +348,44 @@ fault:
 	return -EFAULT;
 }
 
-static int copy_chunk(struct copy_batch *batch,
-		      struct gntdev_grant_copy_segment __user *user, u32 n,
-		      bool compat)
+static int add_segments(struct copy_batch *batch, u32 n, bool compat)
 {
 	u32 i;
 	int err;
 
-	if (copy_words_from_user(batch->segments, user, n * sizeof(*user)))
-		return -EFAULT;
-
-	batch->ops_used = 0;
-	batch->pages_used = 0;
-	batch->runs_used = 0;
 	for (i = 0; i < n; i++) {
 		err = add_segment(batch, i, compat);
 		if (err)
 			return err;
 	}
 
+	return 0;
+}
+
+static int copy_chunk(struct copy_batch *batch,
+		      struct gntdev_grant_copy_segment __user *user, u32 n,
+		      bool compat)
+{
+	bool bounced;
+	int err;
+
+	if (copy_short_from_user(batch->segments, user, n * sizeof(*user)))
+		return -EFAULT;
+
+	batch->ops_used = 0;
+	batch->pages_used = 0;
+	batch->runs_used = 0;
+	bounced = bounce_suits(batch, n);
+	if (bounced)
+		err = bounce_add(batch, n, compat);
+	else
+		err = add_segments(batch, n, compat);
+	if (err)
+		return err;
+
 	err = execute(batch);
+	if (!err && bounced)
+		err = bounce_deliver(batch, n, compat);
 	if (err)
 		return err;
 
@@ -433,7 +426,9 @@ static long copy_segments(struct instance *inst,
  * @inst: the instance
  * @arg: struct ioctl_gntdev_grant_copy
  *
- * Segments are done in order. A count of 0 succeeds whatever the pointer.
+ * Segments are done in order; but of memory that it reaches both by its address
+ * and by a grant, a segment need not see what an earlier one of the same call
+ * wrote. A count of 0 succeeds whatever the pointer.
  *
  * Return: 0 with a GNTST_* in each segment's status; -EINVAL for unknown
  * flags, for a segment with two local buffers or one that crosses the end of

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 #define _GNU_SOURCE
+#include <errno.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "context.h"
@@ -94,8 +96,31 @@ static void pages_free(struct page *first)
 	pthread_mutex_unlock(&pool.lock);
 }
 
+/* Real memory at the page's address, all zero; or none. */
+static void set_memory(const struct page *page, bool there)
+{
+	void *at = pool.addresses + (page - pool.pages) * PAGE_SIZE;
+
+	if ((!there && madvise(at, PAGE_SIZE, MADV_DONTNEED)) ||
+	    mprotect(at, PAGE_SIZE,
+		     there ? PROT_READ | PROT_WRITE : PROT_NONE))
+		machine_fatal("the memory of a page: %s", strerror(errno));
+}
+
+struct page *page_with_memory(void)
+{
+	struct page *page = page_new(PAGE_PLAIN);
+
+	if (page)
+		set_memory(page, true);
+
+	return page;
+}
+
 static void page_free(struct page *page)
 {
+	if (page->kind == PAGE_PLAIN)
+		set_memory(page, false);
 	page->next_free = NULL;
 	pages_free(page);
 }

@@ -100,6 +100,8 @@ struct page *page_at(u64 addr);
 struct page *page_of_gfn(unsigned long gfn);
 /* A page that stands for something else than a grant. */
 struct page *page_new(enum page_kind kind);
+/* The same for the kernel's own use, with zeroes at its address. */
+struct page *page_with_memory(void);
 /* Back to where it came from: nobody may have it, or know of it. */
 void page_back(struct page *page);
 /* Where the hypervisor may map a grant. */

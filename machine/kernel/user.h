@@ -26,9 +26,15 @@ unsigned long copy_to_user(void __user *to, const void *from, unsigned long n);
 long copy_to_user_nofault(void __user *to, const void *from, size_t size);
 
 static inline unsigned long
-copy_words_from_user(void *to, const void __user *from, unsigned long size)
+copy_short_from_user(void *to, const void __user *from, unsigned long size)
 {
 	return copy_from_user(to, from, size);
+}
+
+static inline unsigned long
+copy_short_to_user(void __user *to, const void *from, unsigned long size)
+{
+	return copy_to_user(to, from, size);
 }
 
 #define put_user(x, ptr)                                                     \

@@ -52,7 +52,7 @@ struct page *alloc_page(gfp_t gfp)
 		machine_fatal("alloc_page without __GFP_ZERO is not modelled");
 	if (fault(SITE_ALLOC_PAGE, &variant))
 		return NULL;
-	return page_new(PAGE_PLAIN);
+	return page_with_memory();
 }
 
 void __free_page(struct page *page)

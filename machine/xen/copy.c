@@ -78,6 +78,10 @@ static s16 claim_local(struct domain *caller, const struct gnttab_copy_ptr *ptr,
 		side->memory = page->owner->memory + (page->pfn << PAGE_SHIFT) +
 			       ptr->offset;
 		return GNTST_okay;
+	case PAGE_PLAIN:
+		side->memory =
+			(unsigned char *)page_address(page) + ptr->offset;
+		return GNTST_okay;
 	case PAGE_GRANT:
 	case PAGE_DMA:
 		if (!page->mapped)

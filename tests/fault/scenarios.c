@@ -205,6 +205,9 @@ static void small_requests(void)
 
 typedef struct gntdev_grant_copy_segment segment_t;
 
+/* Bytes; the pages of shorter buffers are not pinned. */
+#define LONG 300
+
 static void set_grant(segment_t *s, bool dest, unsigned int i)
 {
 	__typeof__(s->source) *side = dest ? &s->dest : &s->source;
@@ -240,19 +243,38 @@ static void copy_both_ways(void)
 	free(buf);
 }
 
-static void copy_many(void)
+/* More than the driver does at once. */
+static void copies(bool out, unsigned int len)
 {
 	segment_t *s = calloc(130, sizeof(*s));
-	unsigned char buf[130];
+	unsigned char buf[130 + LONG] = {0};
 	unsigned int i;
 
 	for (i = 0; i < 130; i++) {
-		set_grant(&s[i], false, i % 3);
-		s[i].dest.virt = buf + i;
-		s[i].len = 1;
+		set_grant(&s[i], out, i % 3);
+		if (out)
+			s[i].source.virt = buf + i;
+		else
+			s[i].dest.virt = buf + i;
+		s[i].len = len;
 	}
 	req_copy(world.file, s, 130);
 	free(s);
+}
+
+static void copy_many(void)
+{
+	copies(false, LONG);
+}
+
+static void copy_short_in(void)
+{
+	copies(false, 1);
+}
+
+static void copy_short_out(void)
+{
+	copies(true, 1);
 }
 
 static void copy_for_32_bits(void)
@@ -276,7 +298,7 @@ static void copy_for_32_bits(void)
 
 static void copy_into_a_mapping(void)
 {
-	segment_t s = {.len = 8};
+	segment_t s = {.len = LONG};
 
 	if (map_at(AT(0), 0, 1, RW, NULL))
 		return;
@@ -311,6 +333,8 @@ const struct scenario scenarios[] = {
 	IN(IN_BOTH, small_requests),
 	IN(IN_ANY, copy_both_ways),
 	{"copy_many", copy_many, IN_ANY, true},
+	{"copy_short_in", copy_short_in, IN_ANY, true},
+	{"copy_short_out", copy_short_out, IN_ANY, true},
 	IN(IN_ANY, copy_for_32_bits),
 	IN(IN_BOTH, copy_into_a_mapping),
 };

@@ -114,11 +114,22 @@ bool op_notify_bad(struct ctx *c)
 	}
 }
 
-/* A port of another process, which has to live on for the answer to count. */
+/* Whether that thread's process has ended, or another one has its place. */
+static bool has_gone(const struct thread_slot *slot, u32 generation)
+{
+	return kill((pid_t)slot->pid, 0) ||
+	       generation !=
+		       __atomic_load_n(&slot->generation, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * A port of another process, which has to live on for the answer to count: what
+ * it had may be this process's now. It ends some time before that is seen.
+ */
 bool op_notify_foreign_port(struct ctx *c)
 {
 	struct range *r = range_want(c, WANT_WRITABLE);
-	u32 w = rnd(c, shm->workers), t = rnd(c, shm->threads), port, was;
+	u32 w = rnd(c, shm->workers), t = rnd(c, shm->threads), port, was, ms;
 	struct thread_slot *slot = &shm->slot[w][t];
 	long rc;
 
@@ -129,8 +140,9 @@ bool op_notify_foreign_port(struct ctx *c)
 	if (!port)
 		return false;
 	rc = set_notify(c, r, 0, 100, EVENT, port);
-	if (kill((pid_t)slot->pid, 0) ||
-	    was != __atomic_load_n(&slot->generation, __ATOMIC_SEQ_CST)) {
+	for (ms = 0; !rc && ms < 10000 && !has_gone(slot, was); ms += 10)
+		usleep(10000);
+	if (has_gone(slot, was)) {
 		if (!rc)
 			set_notify(c, r, 0, 0, 0, 0);
 		return false;

@@ -3,6 +3,7 @@
 # Part: contract tests on real Xen, PV dom0
 # Takes: 95
 # After: the build
+# Alone: yes
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
 

@@ -3,8 +3,10 @@
 # Part: the stress program, on PV and auto-translated dom0, and in a PV guest
 # Takes: 130
 # After: the build
+# Alone: yes
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
+export LAB_CPUS=2
 
 abi amd64
 for arch in amd64 arm64; do

@@ -8,6 +8,8 @@ export top
 # Where the lab keeps the kernel logs of a run that went wrong.
 LAB_LOGS=$top/build/lab/$(basename "$0" .t)
 export LAB_LOGS
+# One emulated processor a boot keeps one real one busy: parts run side by side.
+export LAB_CPUS=1
 tap_count=0
 tap_failed=0
 last_status=0

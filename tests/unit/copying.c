@@ -15,6 +15,8 @@
 #define GNTCOPY_dest_gref 2
 #define SOURCE GNTCOPY_source_gref
 #define DEST GNTCOPY_dest_gref
+/* Bytes; the pages of shorter buffers are not pinned. */
+#define LONG 300
 
 typedef struct gntdev_grant_copy_segment segment_t;
 
@@ -146,6 +148,7 @@ static void bad_segments_fail_the_call(void)
 
 static void memory_that_may_not_be_written_is_efault(void)
 {
+	static const unsigned int sizes[] = {LONG, 16};
 	unsigned char *buf =
 		mmap(NULL, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	segment_t s;
@@ -153,13 +156,23 @@ static void memory_that_may_not_be_written_is_efault(void)
 	world_start();
 	grant(1, false);
 	CHECK_EQ(mprotect(buf + PAGE, PAGE, PROT_READ), 0);
-	s = from_grant(0, 0, buf + PAGE - 8, 16);
+	s = from_grant(0, 0, buf + PAGE - 8, LONG);
 	CHECK_EQ(req_copy(world.file, &s, 1), -EFAULT);
 	CHECK_EQ(buf[PAGE - 8], 0);
-	s = to_grant(0, 0, buf + PAGE - 8, 16);
-	CHECK_EQ(req_copy(world.file, &s, 1), 0);
-	CHECK_EQ(munmap(buf + PAGE, PAGE), 0);
+	s = from_grant(0, 0, buf + PAGE - 8, 16);
 	CHECK_EQ(req_copy(world.file, &s, 1), -EFAULT);
+	CHECK_EQ(buf[PAGE], 0);
+	for (int i = 0; i < 2; i++) {
+		s = to_grant(0, 0, buf + PAGE - 8, sizes[i]);
+		CHECK_EQ(req_copy(world.file, &s, 1), 0);
+	}
+	CHECK_EQ(munmap(buf + PAGE, PAGE), 0);
+	memset(granted(0), 0x33, PAGE);
+	for (int i = 0; i < 2; i++) {
+		s = to_grant(0, 0, buf + PAGE - 8, sizes[i]);
+		CHECK_EQ(req_copy(world.file, &s, 1), -EFAULT);
+		CHECK_EQ(granted(0)[0], 0x33);
+	}
 	world_stop();
 }
 
@@ -211,7 +224,7 @@ static void a_buffer_in_a_mapped_grant_fails_its_segment_only(void)
 	world_start();
 	grant(2, false);
 	CHECK_EQ(map_at(AT(0), 0, 1, RW, NULL), 0);
-	s[0] = from_grant(1, 0, (void *)AT(0), 4);
+	s[0] = from_grant(1, 0, (void *)AT(0), LONG);
 	s[1] = from_grant(1, 0, &byte, 1);
 	CHECK_EQ(req_copy(world.file, s, 2), 0);
 	CHECK_EQ(s[0].status, -9);
@@ -221,6 +234,50 @@ static void a_buffer_in_a_mapped_grant_fails_its_segment_only(void)
 	CHECK_EQ(map_at(AT(1), 0, 1, PROT_READ, NULL), 0);
 	s[0].dest.virt = (void *)AT(1);
 	CHECK_EQ(req_copy(world.file, s, 1), -EFAULT);
+	world_stop();
+}
+
+/* What they write must not be what another one reads, nor out of order. */
+static void short_segments_of_both_directions_keep_their_order(void)
+{
+	unsigned char buf[4] = {0};
+	segment_t s[4];
+
+	world_start();
+	grant(3, false);
+	memset(granted(0), 'A', PAGE);
+	s[0] = from_grant(0, 0, buf, 2);
+	s[1] = to_grant(1, 0, buf, 2);
+	s[2] = from_grant(1, 1, buf + 2, 1);
+	s[3] = from_grant(2, 0, buf, 1);
+	CHECK_EQ(req_copy(world.file, s, 4), 0);
+	CHECK_EQ(granted(1)[0], 'A');
+	CHECK_EQ(buf[2], 'A');
+	CHECK_EQ(buf[0], 'C');
+	CHECK_EQ(buf[1], 'A');
+	s[0] = from_grant(0, 0, buf, 4);
+	s[1] = from_grant(2, 0, buf + 1, 1);
+	CHECK_EQ(req_copy(world.file, s, 2), 0);
+	CHECK_EQ(buf[0], 'A');
+	CHECK_EQ(buf[1], 'C');
+	CHECK_EQ(buf[2], 'A');
+	world_stop();
+}
+
+/* Without memory for slots the pages are pinned after all. */
+static void short_segments_need_no_memory_of_their_own(void)
+{
+	unsigned char byte = 0;
+	segment_t s;
+
+	world_start();
+	grant(1, false);
+	CHECK_EQ(machine_fail_spec("alloc_page:1+", NULL, 0), 0);
+	s = from_grant(0, 0, &byte, 1);
+	CHECK_EQ(req_copy(world.file, &s, 1), 0);
+	CHECK_EQ(s.status, 0);
+	CHECK_EQ(byte, 'A');
+	machine_fail_none();
 	world_stop();
 }
 
@@ -234,7 +291,7 @@ static void a_page_shared_by_segments_is_pinned_once(void)
 	world_start();
 	grant(1, false);
 	for (i = 0; i < 8; i++)
-		s[i] = to_grant(0, i, buf, 1);
+		s[i] = to_grant(0, i, buf, LONG);
 	CHECK_EQ(req_copy(world.file, s, 1), 0);
 	machine_fail_none();
 	CHECK_EQ(req_copy(world.file, s, 1), 0);
@@ -341,6 +398,8 @@ static const struct test tests[] = {
 	TEST(statuses_that_cannot_be_told_are_efault),
 	TEST(a_failed_segment_spares_the_others),
 	TEST(a_buffer_in_a_mapped_grant_fails_its_segment_only),
+	TEST(short_segments_of_both_directions_keep_their_order),
+	TEST(short_segments_need_no_memory_of_their_own),
 	TEST(a_page_shared_by_segments_is_pinned_once),
 	TEST(a_paged_out_page_is_tried_again_and_given_up),
 	TEST(thirty_two_bit_callers_are_served),

@@ -21,7 +21,7 @@ void in_child(void (*run)(void *), void *argument);
 
 /*
  * Run it in a child on this very processor, and see how long at most it keeps
- * others from running: in milliseconds.
+ * others from running: in milliseconds. An alarm() of its own may end it.
  */
 unsigned int longest_pause_beside(void (*run)(void *), void *argument);
 

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* GRANT_COPY: what its two ways to reach a program's memory share. */
+#ifndef GNTDEV_COPY_H
+#define GNTDEV_COPY_H
+
+#include "gntdev.h"
+
+#define CHUNK 128U
+/* A segment lies in one foreign page, so its local side in at most two. */
+#define CHUNK_OPS (2 * CHUNK)
+
+/* Bytes of a local buffer that is not worth a pin. */
+#define SLOT 256U
+#define PAGE_SLOTS (XEN_PAGE_SIZE / SLOT)
+#define SLOT_PAGES (CHUNK / PAGE_SLOTS)
+
+/* Neighbouring pages of local buffers, with the same access to them. */
+struct run {
+	unsigned long start;
+	u32 first; /* place of its first page */
+	u16 count;
+	bool write;
+};
+
+struct copy_batch {
+	u32 ops_used;
+	u32 pages_used;
+	u32 runs_used;
+	u32 slot_pages;
+	struct gntdev_grant_copy_segment segments[CHUNK];
+	struct gnttab_copy ops[CHUNK_OPS];
+	u16 end[CHUNK]; /* of each segment's operations */
+	struct page *pages[CHUNK_OPS];
+	struct run runs[CHUNK_OPS];
+	struct page *slots[SLOT_PAGES]; /* the first slot_pages are there */
+};
+
+static inline bool crosses(u16 offset, u16 len)
+{
+	return (u32)offset + len > XEN_PAGE_SIZE;
+}
+
+static inline unsigned long local_address(const void *virt, bool compat)
+{
+	return compat ? (u32)(unsigned long)virt : (unsigned long)virt;
+}
+
+static inline void set_foreign(struct gnttab_copy_ptr *side, u32 ref,
+			       u16 offset, domid_t domid)
+{
+	side->u.ref = ref;
+	side->domid = domid;
+	side->offset = offset;
+}
+
+/* bounce.c */
+bool bounce_suits(struct copy_batch *batch, u32 n);
+int bounce_add(struct copy_batch *batch, u32 n, bool compat);
+int bounce_deliver(struct copy_batch *batch, u32 n, bool compat);
+void bounce_free(struct copy_batch *batch);
+
+#endif /* GNTDEV_COPY_H */
