@@ -141,7 +141,7 @@ bool op_notify_foreign_port(struct ctx *c)
 		return false;
 	rc = set_notify(c, r, 0, 100, EVENT, port);
 	for (ms = 0; !rc && ms < 10000 && !has_gone(slot, was); ms += 10)
-		usleep(10000);
+		pause_ms(10);
 	if (has_gone(slot, was)) {
 		if (!rc)
 			set_notify(c, r, 0, 0, 0, 0);
