@@ -102,8 +102,7 @@ static void set_memory(const struct page *page, bool there)
 	void *at = pool.addresses + (page - pool.pages) * PAGE_SIZE;
 
 	if ((!there && madvise(at, PAGE_SIZE, MADV_DONTNEED)) ||
-	    mprotect(at, PAGE_SIZE,
-		     there ? PROT_READ | PROT_WRITE : PROT_NONE))
+	    mprotect(at, PAGE_SIZE, there ? PROT_READ | PROT_WRITE : PROT_NONE))
 		machine_fatal("the memory of a page: %s", strerror(errno));
 }
 

@@ -82,8 +82,7 @@ unsigned int longest_pause_beside(void (*run)(void *), void *argument)
 			longest = now - before;
 		before = now;
 	}
-	CHECK(!status ||
-		      (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM),
+	CHECK(!status || (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM),
 	      "the child failed");
 	return longest;
 }
