@@ -36,6 +36,8 @@ extern const struct workload copy_workloads[]; /* copies.c */
 extern const struct workload floor_workloads[]; /* bare.c */
 /* memory.c */
 void measure_memory(void);
+/* threads.c */
+void measure_threads(void);
 
 /* maps.c: inserts and maps grants. */
 void *map_range(int device, unsigned int count);

@@ -60,7 +60,8 @@ qemu_command() {
 	fi
 	[ -z "$domu" ] || qemu+=(-chardev "file,id=guest,path=$RUN/guest.log"
 		-device virtserialport,chardev=guest,name=lab.guest)
-	# One nanosecond of the guest's time is one instruction.
 	[ -z "$display" ] || display_devices
+	[ -z "$plugin" ] || qemu+=(-plugin "$plugin")
+	# One nanosecond of the guest's time is one instruction.
 	[ "$count" = 0 ] || qemu+=(-icount "shift=0,sleep=off")
 }
