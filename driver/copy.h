@@ -40,9 +40,11 @@ static inline bool crosses(u16 offset, u16 len)
 	return (u32)offset + len > XEN_PAGE_SIZE;
 }
 
-static inline unsigned long local_address(const void *virt, bool compat)
+static inline unsigned long local_address(const void __user *virt, bool compat)
 {
-	return compat ? (u32)(unsigned long)virt : (unsigned long)virt;
+	unsigned long address = (unsigned long)virt;
+
+	return compat ? (u32)address : address;
 }
 
 static inline void set_foreign(struct gnttab_copy_ptr *side, u32 ref,
