@@ -115,22 +115,37 @@ int bounce_add(struct copy_batch *batch, u32 n, bool compat)
 	return 0;
 }
 
+/*
+ * A buffer where the program may not write is an error of the whole call, be it
+ * that nothing came.
+ */
+static int deliver(struct copy_batch *batch, u32 i, void __user *to, u16 len)
+{
+	unsigned long missing;
+
+	if (batch->ops[i].status == GNTST_okay)
+		missing = copy_short_to_user(to, slot_of(batch, i), len);
+	else
+		missing = fault_in_safe_writeable(to, len);
+
+	return missing ? -EFAULT : 0;
+}
+
 /* What came from grants goes from its slots to the program. */
 int bounce_deliver(struct copy_batch *batch, u32 n, bool compat)
 {
 	const struct gntdev_grant_copy_segment *seg = batch->segments;
 	unsigned long to;
 	u32 i;
+	int err;
 
 	if (seg->flags != GNTCOPY_source_gref)
 		return 0;
 	for (i = 0; i < n; i++, seg++) {
-		if (batch->ops[i].status != GNTST_okay)
-			continue;
 		to = local_address(seg->dest.virt, compat);
-		if (copy_short_to_user((void __user *)to, slot_of(batch, i),
-				       seg->len))
-			return -EFAULT;
+		err = deliver(batch, i, (void __user *)to, seg->len);
+		if (err)
+			return err;
 	}
 
 	return 0;

@@ -333,6 +333,26 @@ static struct page *pin_one(struct task *task, unsigned long addr, bool write)
 	return page;
 }
 
+size_t fault_in_safe_writeable(const char __user *uaddr, size_t size)
+{
+	const struct lock_class *class = lock_any_held();
+	unsigned long start = (unsigned long)uaddr, end = start + size, at;
+	struct page *page;
+
+	might_sleep();
+	if (class)
+		machine_fatal("fault_in_safe_writeable with %s held",
+			      class->name);
+	for (at = start; at < end; at = (at & PAGE_MASK) + PAGE_SIZE) {
+		page = pin_one(context()->task, at, true);
+		if (!page)
+			return end - at;
+		put_page(page);
+	}
+
+	return 0;
+}
+
 /* Pages of the program's own, not of any device, at a single stroke. */
 static int pin_plain(struct task *task, unsigned long start, int n, bool write,
 		     struct page **pages)

@@ -93,6 +93,9 @@ int pin_user_pages_fast(unsigned long start, int nr_pages,
 void unpin_user_pages_dirty_lock(struct page **pages, unsigned long npages,
 				 bool make_dirty);
 
+/* Bytes that a store would not reach; none is done. */
+size_t fault_in_safe_writeable(const char __user *uaddr, size_t size);
+
 /* ---- of the machine alone ---- */
 
 /* Addresses and numbers of pages back to pages; NULL if of none. */

@@ -142,6 +142,11 @@ static void bad_segments_fail_the_call(void)
 	CHECK_EQ(req_copy(world.file, &s, 1), -EINVAL);
 	s = from_grant(0, 0, NULL, 1);
 	CHECK_EQ(req_copy(world.file, &s, 1), -EFAULT);
+	s.source.foreign.ref = 1000000;
+	CHECK_EQ(req_copy(world.file, &s, 1), -EFAULT);
+	s.dest.virt = buf;
+	CHECK_EQ(req_copy(world.file, &s, 1), 0);
+	CHECK_EQ(s.status, -3);
 	CHECK_EQ(req_copy(world.file, (segment_t *)8, 1), -EFAULT);
 	world_stop();
 }

@@ -56,6 +56,7 @@ int(pin_user_pages_fast)(unsigned long start, int nr_pages,
 			 unsigned int gup_flags, struct page **pages);
 void(unpin_user_pages_dirty_lock)(struct page **pages, unsigned long npages,
 				  bool make_dirty);
+size_t(fault_in_safe_writeable)(const char __user *uaddr, size_t size);
 int(vm_insert_pages)(struct vm_area_struct *vma, unsigned long addr,
 		     struct page **pages, unsigned long *num);
 int(apply_to_page_range)(struct mm_struct *mm, unsigned long address,
