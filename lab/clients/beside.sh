@@ -14,7 +14,8 @@ tell() {
 }
 
 theirs=/local/domain/$GUEST_DOMID/data
-until xenstore-exists "$theirs/serving" 2>/dev/null; do sleep 1; done
+# Other tests may come first.
+until xenstore-exists "$theirs/serving" 2>/dev/null; do sleep 3; done
 proxy client "$GUEST_DOMID" "$theirs/vchan"
 arrived server /tmp/from-other.client
 tell arrived $?

@@ -16,7 +16,7 @@ point() {
 	fi
 }
 
-# What each side sends: run-clients has made it, as that takes long here.
+# What each side sends: contents has made it, as that takes long here.
 content() {
 	cat "/lab/vchan/$1"
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Part: the lab itself
-# Takes: 120
+# Takes: 150
 # After: the build
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-# Part: contract tests in a PVH guest, grants from dom0
-# Takes: 215
+# Part: contract tests in a PVH guest, grants from dom0; vchans with dom0
+# Takes: 300
 # After: the build
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
 
-abi_in_guest "contract tests, pvh guest" pvh 6.1
+guest_world pvh
 finish

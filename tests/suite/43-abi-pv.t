@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-# Part: contract tests in a PV guest, grants from dom0
-# Takes: 125
+# Part: contract tests and stress in a PV guest, grants from dom0; vchans with dom0
+# Takes: 200
 # After: the build
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
 
-abi_in_guest "contract tests, pv guest" pv 6.1
+guest_world pv './stress --seconds 20 --disk /dev/ram0'
 finish

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Part: contract tests on an arm64 dom0
-# Takes: 100
+# Takes: 90
 # After: the build
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Part: contract tests against the distribution's driver, as an oracle
-# Takes: 105
+# Takes: 110
 # After: the build
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"

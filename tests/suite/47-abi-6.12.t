@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Part: kernel 6.12: dma-bufs in each kind of domain, some of the rest; no dma-bufs
-# Takes: 300
+# Takes: 200
 # After: the build
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-# Part: the stress program, on PV and auto-translated dom0, and in a PV guest
-# Takes: 130
+# Part: the stress program, on PV and auto-translated dom0
+# Takes: 80
 # After: the build
 # Alone: yes
 set -uo pipefail
@@ -18,9 +18,4 @@ for arch in amd64 arm64; do
 		--file build/$arch/tests/stress/stress -- \
 		./stress --seconds 20 --disk /dev/vda "${avoid[@]}"
 done
-# Here the pages are another domain's.
-lab "stress, PV guest" --guest pv --timeout 200 \
-	--file build/amd64/tests/stress/stress --file build/amd64/tests/abi/granter \
-	--beside "./granter --peer \$GUEST_DOMID" -- \
-	env GNTDEV_GRANTER=peer ./stress --seconds 20 --disk /dev/ram0
 finish

@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Part: gntdev run: domains, programs, reports, failures, real clients, bad input
-# Takes: 70
-# After: the build
+# Takes: 110
 # shellcheck disable=SC2317 # functions are called by check
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"

@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Part: contract tests and stress on the machine, PV and auto-translated, under sanitizers
-# Takes: 140
-# After: the build
+# Takes: 180
 # shellcheck disable=SC2317 # functions are called by check
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"

@@ -167,6 +167,27 @@ abi_in_guest() {
 		env GNTDEV_GRANTER=peer ./abi/run-abi "$@"
 }
 
+# guest_world TYPE [TEST]: all that is run in a guest of kernel 6.1, in one boot:
+# the contract tests, that test, and vchans with dom0.
+guest_world() {
+	local tests=build/amd64/tests file files=()
+	abi amd64
+	alone make -s -C tests/stress >&2
+	lab/clients/contents
+	for file in "$tests/abi" "$tests/stress/stress" build/vchan lab/clients/*.sh; do
+		files+=(--file "$file")
+	done
+	# shellcheck disable=SC2016 # dom0 expands it
+	lab "contract tests, $1 guest" --guest "$1" --timeout 700 "${files[@]}" \
+		--beside 'sh beside.sh & ./abi/granter --peer "$GUEST_DOMID"' -- \
+		sh -c 'export GNTDEV_GRANTER=peer
+			status=0
+			for test in ./abi/run-abi "$@" "sh guest.sh"; do
+				$test || status=1
+			done
+			exit $status' sh "${@:2}"
+}
+
 # programs FOLDER OUT SETTING...: builds a folder of test programs and runs each.
 programs() {
 	local folder=$1 out=$2 program
