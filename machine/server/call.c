@@ -9,28 +9,31 @@
 
 #include "server.h"
 
+void pass(struct msghdr *message, union passed *control, int fd)
+{
+	if (fd < 0)
+		return;
+	*control = (union passed){.header = {
+					  .cmsg_level = SOL_SOCKET,
+					  .cmsg_type = SCM_RIGHTS,
+					  .cmsg_len = CMSG_LEN(sizeof(fd)),
+				  }};
+	memcpy(CMSG_DATA(&control->header), &fd, sizeof(fd));
+	message->msg_control = control;
+	message->msg_controllen = sizeof(*control);
+}
+
 bool answer_send(int fd, const struct answer *answer, const void *bytes,
 		 int passed)
 {
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {.header = {
-			     .cmsg_level = SOL_SOCKET,
-			     .cmsg_type = SCM_RIGHTS,
-			     .cmsg_len = CMSG_LEN(sizeof(int)),
-		     }};
+	union passed control;
 	struct iovec parts[] = {
 		{(void *)answer, sizeof(*answer)},
 		{(void *)bytes, answer->bytes},
 	};
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 
-	if (passed >= 0) {
-		memcpy(CMSG_DATA(&control.header), &passed, sizeof(passed));
-		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
-	}
+	pass(&message, &control, passed);
 
 	return sendmsg(fd, &message, MSG_NOSIGNAL) >= 0;
 }

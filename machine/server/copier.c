@@ -52,14 +52,7 @@ static bool reaches(struct errand *errand, unsigned int domid, bool write)
 static bool send_work(const struct copier *copier, struct answer *answer,
 		      int passed)
 {
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {.header = {
-			     .cmsg_level = SOL_SOCKET,
-			     .cmsg_type = SCM_RIGHTS,
-			     .cmsg_len = CMSG_LEN(sizeof(int)),
-		     }};
+	union passed control;
 	const struct errand *errand = &copier->errand;
 	/* The request's own structure never changes. */
 	const struct errand_piece *piece = &errand->pieces[1];
@@ -79,11 +72,7 @@ static bool send_work(const struct copier *copier, struct answer *answer,
 
 	answer->flags |= ANSWER_WORK;
 	answer->bytes = parts[1].iov_len + parts[2].iov_len + parts[3].iov_len;
-	if (passed >= 0) {
-		memcpy(CMSG_DATA(&control.header), &passed, sizeof(passed));
-		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
-	}
+	pass(&message, &control, passed);
 
 	return sendmsg(copier->fd, &message, MSG_NOSIGNAL) >= 0;
 }

@@ -27,6 +27,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "../machine.h"
@@ -167,6 +168,12 @@ int xenstore_page(void);
 /* ---- call.c: a connection for calls, and its answers ---- */
 
 void call_serve(int fd, struct process *process);
+/* Room for a descriptor that goes with a message, and its going; -1: none. */
+union passed {
+	struct cmsghdr header;
+	char space[CMSG_SPACE(sizeof(int))];
+};
+void pass(struct msghdr *message, union passed *control, int fd);
 bool answer_send(int fd, const struct answer *answer, const void *bytes,
 		 int passed);
 bool answer_value(int fd, int64_t value);
