@@ -343,10 +343,10 @@ size_t fault_in_safe_writeable(const char __user *uaddr, size_t size)
 	if (class)
 		machine_fatal("fault_in_safe_writeable with %s held",
 			      class->name);
-	for (at = start; at < end; at = (at & PAGE_MASK) + PAGE_SIZE) {
+	for (at = start & PAGE_MASK; at < end; at += PAGE_SIZE) {
 		page = pin_one(context()->task, at, true);
 		if (!page)
-			return end - at;
+			return end - max(at, start);
 		put_page(page);
 	}
 

@@ -10,13 +10,13 @@ set -uo pipefail
 MAKEFLAGS=-j$(nproc)
 export MAKEFLAGS
 
-# module FOLDER ARCH KERNEL...: from scratch, with W=1 and sparse; no warning may
-# appear.
+# module SPARSE FOLDER ARCH KERNEL...: from scratch, with W=1, and with sparse if
+# that is not empty; no warning may appear.
 module() {
-	local folder=build/$2/$1 output
-	shift
+	local sparse=$1 folder=build/$3/$2 output
+	shift 2
 	rm -rf "$folder"
-	output=$(SPARSE=1 lab/module "$@" 2>&1) || {
+	output=$(SPARSE=$sparse lab/module "$@" 2>&1) || {
 		printf '%s\n' "$output"
 		return 1
 	}
@@ -41,16 +41,16 @@ check 'the header agrees with the published one, for 64- and 32-bit callers' \
 	make -s -C tests/abi header-check
 for arch in amd64 arm64; do
 	for kernel in 6.1 6.12; do
-		folder=module
-		[ "$kernel" = 6.1 ] || folder=module-$kernel
-		check "the module builds for $arch, $kernel without a warning (W=1, sparse)" \
-			module "$folder" "$arch" "$kernel"
+		folder=module sparse=yes with='W=1, sparse'
+		[ "$kernel" = 6.1 ] || folder=module-$kernel sparse='' with='W=1'
+		check "the module builds for $arch, $kernel without a warning ($with)" \
+			module "$sparse" "$folder" "$arch" "$kernel"
 		check "that $arch module has the distribution's name, parameter and an alias" \
 			is_drop_in "$arch" "$folder"
 	done
 done
-check 'the module builds for a kernel without dma-bufs without a warning (W=1, sparse)' \
-	module module-without-dma-buf amd64 6.1 without-dma-buf
+check 'the module builds for a kernel without dma-bufs without a warning (W=1)' \
+	module '' module-without-dma-buf amd64 6.1 without-dma-buf
 check 'that module needs nothing of dma-bufs' asks_for_no_dma_buf
 for arch in amd64 arm64 i386 armhf; do
 	check "tests/abi builds for $arch" alone make -s -C tests/abi ARCH="$arch"
