@@ -3,6 +3,7 @@
 # Part: contract tests and stress in a PV guest, grants from dom0; vchans with dom0
 # Takes: 200
 # After: the build
+# Only: with --all
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
 

@@ -9,7 +9,7 @@ set -uo pipefail
 
 mkdir -p build
 table() {
-	tests/abi/worlds >build/worlds.table 2>build/worlds.err
+	tests/abi/worlds ${TEST_ALL:+--all} >build/worlds.table 2>build/worlds.err
 	local status=$?
 	cat build/worlds.err
 	grep -E 'FAIL|^worlds: ' build/worlds.table

@@ -156,6 +156,17 @@ abi() {
 	}
 }
 
+# pack WIDE NARROW: contract tests of both word sizes, in build/NARROW/tests/pack.
+pack() {
+	local to=build/$2/tests/pack
+	abi "$1"
+	abi "$2"
+	mkdir -p "$to"
+	rm -rf "${to:?}"/*
+	cp -r "build/$2/tests/abi" "$to/abi32"
+	cp -r "build/$1/tests/abi" "$to/abi64"
+}
+
 # abi_in_guest DESCRIPTION TYPE KERNEL [PROGRAM...]: the contract tests in a guest;
 # a granter in dom0 serves them.
 abi_in_guest() {
