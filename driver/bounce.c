@@ -15,7 +15,7 @@ static bool have_slots(struct copy_batch *batch, u32 n)
 	struct page *page;
 
 	while (batch->slot_pages * PAGE_SLOTS < n) {
-		page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+		page = alloc_page(GFP_PROGRAM | __GFP_ZERO);
 		if (!page)
 			return false;
 		batch->slots[batch->slot_pages++] = page;
