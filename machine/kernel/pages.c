@@ -335,16 +335,12 @@ static struct page *pin_one(struct task *task, unsigned long addr, bool write)
 
 size_t fault_in_safe_writeable(const char __user *uaddr, size_t size)
 {
-	const struct lock_class *class = lock_any_held();
+	struct task *task = user_of("fault_in_safe_writeable", uaddr);
 	unsigned long start = (unsigned long)uaddr, end = start + size, at;
 	struct page *page;
 
-	might_sleep();
-	if (class)
-		machine_fatal("fault_in_safe_writeable with %s held",
-			      class->name);
 	for (at = start & PAGE_MASK; at < end; at += PAGE_SIZE) {
-		page = pin_one(context()->task, at, true);
+		page = pin_one(task, at, true);
 		if (!page)
 			return end - max(at, start);
 		put_page(page);

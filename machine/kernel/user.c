@@ -139,8 +139,7 @@ void user_settle(void)
 	errand_stop();
 }
 
-/* The task whose memory may be touched here, and now. */
-static struct task *user_of(const char *what, const void __user *at)
+struct task *user_of(const char *what, const void __user *at)
 {
 	struct machine_event event = {
 		.kind = MACHINE_EVENT_USER,

@@ -62,6 +62,9 @@ int machine_put_user(void __user *to, const void *value, size_t size);
 
 /* ---- of the machine alone ---- */
 
+/* The task whose memory may be touched here, and now; or a hard failure. */
+struct task *user_of(const char *what, const void __user *at);
+
 /*
  * A value that was put near another one is written with the others, when the
  * call returns or anything else looks. False if one could not be; then the

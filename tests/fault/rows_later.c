@@ -112,9 +112,8 @@ static void row_40_a_pin_of_no_page_is_efault(void)
 
 	world_start();
 	grant(1, false);
-	/* Of a shorter buffer no page is pinned. */
 	s = segment(0, buf + PAGE - 4);
-	s.len = 300;
+	s.len = PINNED;
 	fail_call("pin_user_pages_fast", 1, 0, false);
 	CHECK_EQ(req_copy(world.file, &s, 1), -EFAULT);
 	fail_call("pin_user_pages_fast", 1, 1, false);

@@ -205,9 +205,6 @@ static void small_requests(void)
 
 typedef struct gntdev_grant_copy_segment segment_t;
 
-/* Bytes; the pages of shorter buffers are not pinned. */
-#define LONG 300
-
 static void set_grant(segment_t *s, bool dest, unsigned int i)
 {
 	__typeof__(s->source) *side = dest ? &s->dest : &s->source;
@@ -247,7 +244,7 @@ static void copy_both_ways(void)
 static void copies(bool out, unsigned int len)
 {
 	segment_t *s = calloc(130, sizeof(*s));
-	unsigned char buf[130 + LONG] = {0};
+	unsigned char buf[130 + PINNED] = {0};
 	unsigned int i;
 
 	for (i = 0; i < 130; i++) {
@@ -264,7 +261,7 @@ static void copies(bool out, unsigned int len)
 
 static void copy_many(void)
 {
-	copies(false, LONG);
+	copies(false, PINNED);
 }
 
 static void copy_short_in(void)
@@ -298,7 +295,7 @@ static void copy_for_32_bits(void)
 
 static void copy_into_a_mapping(void)
 {
-	segment_t s = {.len = LONG};
+	segment_t s = {.len = PINNED};
 
 	if (map_at(AT(0), 0, 1, RW, NULL))
 		return;

@@ -15,8 +15,6 @@
 #define GNTCOPY_dest_gref 2
 #define SOURCE GNTCOPY_source_gref
 #define DEST GNTCOPY_dest_gref
-/* Bytes; the pages of shorter buffers are not pinned. */
-#define LONG 300
 
 typedef struct gntdev_grant_copy_segment segment_t;
 
@@ -153,7 +151,7 @@ static void bad_segments_fail_the_call(void)
 
 static void memory_that_may_not_be_written_is_efault(void)
 {
-	static const unsigned int sizes[] = {LONG, 16};
+	static const unsigned int sizes[] = {PINNED, 16};
 	unsigned char *buf =
 		mmap(NULL, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	segment_t s;
@@ -161,7 +159,7 @@ static void memory_that_may_not_be_written_is_efault(void)
 	world_start();
 	grant(1, false);
 	CHECK_EQ(mprotect(buf + PAGE, PAGE, PROT_READ), 0);
-	s = from_grant(0, 0, buf + PAGE - 8, LONG);
+	s = from_grant(0, 0, buf + PAGE - 8, PINNED);
 	CHECK_EQ(req_copy(world.file, &s, 1), -EFAULT);
 	CHECK_EQ(buf[PAGE - 8], 0);
 	s = from_grant(0, 0, buf + PAGE - 8, 16);
@@ -229,7 +227,7 @@ static void a_buffer_in_a_mapped_grant_fails_its_segment_only(void)
 	world_start();
 	grant(2, false);
 	CHECK_EQ(map_at(AT(0), 0, 1, RW, NULL), 0);
-	s[0] = from_grant(1, 0, (void *)AT(0), LONG);
+	s[0] = from_grant(1, 0, (void *)AT(0), PINNED);
 	s[1] = from_grant(1, 0, &byte, 1);
 	CHECK_EQ(req_copy(world.file, s, 2), 0);
 	CHECK_EQ(s[0].status, -9);
@@ -296,7 +294,7 @@ static void a_page_shared_by_segments_is_pinned_once(void)
 	world_start();
 	grant(1, false);
 	for (i = 0; i < 8; i++)
-		s[i] = to_grant(0, i, buf, LONG);
+		s[i] = to_grant(0, i, buf, PINNED);
 	CHECK_EQ(req_copy(world.file, s, 1), 0);
 	machine_fail_none();
 	CHECK_EQ(req_copy(world.file, s, 1), 0);

@@ -14,8 +14,6 @@
 
 #define RW (PROT_READ | PROT_WRITE)
 #define MOST 640
-/* Bytes; shorter segments of one direction the driver itself delivers. */
-#define LONG 300
 
 typedef struct gntdev_grant_copy_segment segment_t;
 
@@ -239,16 +237,16 @@ static void both_directions_keep_their_order(void)
 static void a_copy_over_the_request_is_done_at_once(void)
 {
 	start();
-	from_grant(0, 0, theirs, LONG);
+	from_grant(0, 0, theirs, PINNED);
 	from_grant(1, 1, &segments[2].len, 1);
-	from_grant(2, 2, theirs + LONG, LONG);
+	from_grant(2, 2, theirs + PINNED, PINNED);
 	CHECK_EQ(copy(3), 0);
 	/* The one before it, too; and after it the request is on its own. */
 	CHECK_EQ(runs, 1);
 	CHECK_EQ(errand.count, 0);
 	CHECK_EQ(byte(theirs), 'A');
 	CHECK_EQ(byte(&segments[2].len), 'B');
-	CHECK_EQ(byte(theirs + LONG), 'C');
+	CHECK_EQ(byte(theirs + PINNED), 'C');
 	CHECK_EQ(status_of(0), 0);
 	CHECK_EQ(status_of(2), 0);
 	CHECK(!(domain_grant_flags(world.granter, world.refs[0]) & 8));
@@ -261,7 +259,7 @@ static void more_than_an_errand_holds_is_done_in_parts(void)
 
 	start();
 	for (i = 0; i < MOST; i++)
-		from_grant(i, i % 8, theirs + 512 * i, LONG);
+		from_grant(i, i % 8, theirs + 512 * i, PINNED);
 	CHECK_EQ(copy(MOST), 0);
 	CHECK_EQ(runs, 1);
 	CHECK_EQ(errand.count, MOST - ERRAND_COPIES);
@@ -277,7 +275,7 @@ static void a_granter_out_of_reach_costs_only_time(void)
 {
 	start();
 	reached = false;
-	from_grant(0, 0, theirs, LONG);
+	from_grant(0, 0, theirs, PINNED);
 	CHECK_EQ(copy(1), 0);
 	CHECK_EQ(errand.count, 0);
 	CHECK_EQ(byte(theirs), 'A');
@@ -288,8 +286,8 @@ static void a_granter_out_of_reach_costs_only_time(void)
 static void a_failed_operation_is_not_in_it(void)
 {
 	start();
-	from_grant(0, 0, theirs, LONG);
-	from_grant(1, 1, theirs + LONG, LONG);
+	from_grant(0, 0, theirs, PINNED);
+	from_grant(1, 1, theirs + PINNED, PINNED);
 	machine_fail_op(MACHINE_OP_COPY, 2, -3);
 	CHECK_EQ(copy(2), 0);
 	CHECK_EQ(errand.count, 1);
@@ -297,7 +295,7 @@ static void a_failed_operation_is_not_in_it(void)
 	work(&errand);
 	CHECK_EQ(status_of(0), 0);
 	CHECK_EQ(status_of(1), -3);
-	CHECK_EQ(byte(theirs + LONG), 0);
+	CHECK_EQ(byte(theirs + PINNED), 0);
 	machine_fail_none();
 	stop();
 }
@@ -306,13 +304,13 @@ static void a_failed_operation_is_not_in_it(void)
 static void before_a_wait_all_is_done(void)
 {
 	start();
-	from_grant(0, 0, theirs, LONG);
-	from_grant(1, 1, theirs + LONG, LONG);
+	from_grant(0, 0, theirs, PINNED);
+	from_grant(1, 1, theirs + PINNED, PINNED);
 	machine_fail_op(MACHINE_OP_COPY, 2, -12);
 	CHECK_EQ(copy(2), 0);
 	CHECK_EQ(runs, 1);
 	CHECK_EQ(byte(theirs), 'A');
-	CHECK_EQ(byte(theirs + LONG), 'B');
+	CHECK_EQ(byte(theirs + PINNED), 'B');
 	CHECK_EQ(status_of(1), 0);
 	machine_fail_none();
 	stop();
@@ -321,7 +319,7 @@ static void before_a_wait_all_is_done(void)
 static void what_may_not_be_written_is_efault(void)
 {
 	start();
-	from_grant(0, 0, (void *)(8 * PAGE), LONG);
+	from_grant(0, 0, (void *)(8 * PAGE), PINNED);
 	CHECK_EQ(copy(1), -EFAULT);
 	CHECK_EQ(errand.count, 0);
 	CHECK(!(domain_grant_flags(world.granter, world.refs[0]) & 8));

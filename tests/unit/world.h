@@ -16,6 +16,8 @@
 /* Where tests map: no address of this process. */
 #define AT(n) (0x700000000000UL + (n)*0x1000000UL)
 #define MAX_GRANTS 1024
+/* Bytes: the pages of so long a buffer the driver pins, of a short one it need not. */
+#define PINNED 300
 
 struct world {
 	struct machine_config config;
