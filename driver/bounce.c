@@ -1,25 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Copies of a few bytes. To pin a page takes longer than to copy those, most of
- * all in a PV domain, where each look at a page table translates what it says.
+ * Copies without a pin. To pin a page takes longer than to copy some bytes, most
+ * of all in a PV domain, where each look at a page table translates what it says.
  * So the hypervisor copies between the grant and a slot in a page of our own.
  *
  * All segments of a chunk have the same direction then: none reads local memory
- * that another one writes, and the slots are delivered in order.
+ * that another one writes, and the slots are delivered in order. They are done
+ * in parts, each as large as the slots.
  */
 #include "copy.h"
 
-/* As many pages of slots as @n segments need. */
-static bool have_slots(struct copy_batch *batch, u32 n)
+/* Slots do not share what the processor's cache moves at once. */
+#define SLOT_ALIGN 64U
+
+static bool have_slot_page(struct copy_batch *batch, u32 i)
 {
 	struct page *page;
 
-	while (batch->slot_pages * PAGE_SLOTS < n) {
-		page = alloc_page(GFP_PROGRAM | __GFP_ZERO);
-		if (!page)
-			return false;
-		batch->slots[batch->slot_pages++] = page;
-	}
+	if (i < batch->slot_pages)
+		return true;
+	if (i == SLOT_PAGES)
+		return false;
+	page = alloc_page(GFP_PROGRAM | __GFP_ZERO);
+	if (!page)
+		return false;
+	batch->slots[batch->slot_pages++] = page;
 
 	return true;
 }
@@ -30,10 +35,15 @@ void bounce_free(struct copy_batch *batch)
 		__free_page(batch->slots[--batch->slot_pages]);
 }
 
-static void *slot_of(struct copy_batch *batch, u32 i)
+static bool suits(const struct gntdev_grant_copy_segment *seg, u16 flags,
+		  u16 most)
 {
-	return page_address(batch->slots[i / PAGE_SLOTS]) +
-	       i % PAGE_SLOTS * SLOT;
+	if (seg->flags != flags || !seg->len || seg->len > most)
+		return false;
+	if (flags == GNTCOPY_source_gref)
+		return !crosses(seg->source.foreign.offset, seg->len);
+
+	return !crosses(seg->dest.foreign.offset, seg->len);
 }
 
 /* Whether all of the batch's @n segments may be, and there is memory for it. */
@@ -41,76 +51,77 @@ bool bounce_suits(struct copy_batch *batch, u32 n)
 {
 	const struct gntdev_grant_copy_segment *seg = batch->segments;
 	const u16 flags = seg->flags;
+	const u16 most = bytes_not_worth_a_pin();
 	u32 i;
 
 	if (flags != GNTCOPY_source_gref && flags != GNTCOPY_dest_gref)
 		return false;
-	for (i = 0; i < n; i++, seg++) {
-		if (seg->flags != flags || !seg->len || seg->len > SLOT)
+	for (i = 0; i < n; i++) {
+		if (!suits(&seg[i], flags, most))
 			return false;
 	}
 
-	return have_slots(batch, n);
+	return have_slot_page(batch, 0);
+}
+
+/* Finds room for @len bytes in one of the pages; false if there is none left. */
+static bool take_slot(struct copy_batch *batch, u32 i, u16 len)
+{
+	u32 at = batch->slots_used;
+
+	if (at % XEN_PAGE_SIZE + len > XEN_PAGE_SIZE)
+		at = round_up(at, XEN_PAGE_SIZE);
+	if (!have_slot_page(batch, at / XEN_PAGE_SIZE))
+		return false;
+	batch->slot[i] = at;
+	batch->slots_used = round_up(at + len, SLOT_ALIGN);
+
+	return true;
+}
+
+static void *slot_of(struct copy_batch *batch, u32 i)
+{
+	u32 at = batch->slot[i];
+
+	return page_address(batch->slots[at / XEN_PAGE_SIZE]) +
+	       at % XEN_PAGE_SIZE;
 }
 
 static void set_slot(struct copy_batch *batch, struct gnttab_copy_ptr *side,
 		     u32 i)
 {
-	side->u.gmfn = xen_page_to_gfn(batch->slots[i / PAGE_SLOTS]);
+	u32 at = batch->slot[i];
+
+	side->u.gmfn = xen_page_to_gfn(batch->slots[at / XEN_PAGE_SIZE]);
 	side->domid = DOMID_SELF;
-	side->offset = i % PAGE_SLOTS * SLOT;
+	side->offset = at % XEN_PAGE_SIZE;
 }
 
-static int add_in(struct copy_batch *batch, u32 i)
+/* A segment is one operation; what goes to a grant is in its slot then. */
+static int add(struct copy_batch *batch, u32 i, bool compat)
 {
 	const struct gntdev_grant_copy_segment *seg = &batch->segments[i];
 	struct gnttab_copy *op = &batch->ops[i];
+	unsigned long from;
 
-	if (crosses(seg->source.foreign.offset, seg->len))
-		return -EINVAL;
-	set_foreign(&op->source, seg->source.foreign.ref,
-		    seg->source.foreign.offset, seg->source.foreign.domid);
-	set_slot(batch, &op->dest, i);
-
-	return 0;
-}
-
-static int add_out(struct copy_batch *batch, u32 i, bool compat)
-{
-	const struct gntdev_grant_copy_segment *seg = &batch->segments[i];
-	unsigned long from = local_address(seg->source.virt, compat);
-	struct gnttab_copy *op = &batch->ops[i];
-
-	if (crosses(seg->dest.foreign.offset, seg->len))
-		return -EINVAL;
-	if (copy_short_from_user(slot_of(batch, i), (void __user *)from,
-				 seg->len))
-		return -EFAULT;
-	set_slot(batch, &op->source, i);
-	set_foreign(&op->dest, seg->dest.foreign.ref, seg->dest.foreign.offset,
-		    seg->dest.foreign.domid);
-
-	return 0;
-}
-
-/* Each segment is one operation; what goes to a grant is in its slot now. */
-int bounce_add(struct copy_batch *batch, u32 n, bool compat)
-{
-	const bool in = batch->segments[0].flags == GNTCOPY_source_gref;
-	struct gnttab_copy *op = batch->ops;
-	u32 i;
-	int err;
-
-	for (i = 0; i < n; i++, op++) {
-		err = in ? add_in(batch, i) : add_out(batch, i, compat);
-		if (err)
-			return err;
-		op->len = batch->segments[i].len;
-		op->flags = batch->segments[i].flags;
-		op->status = 1;
-		batch->end[i] = i + 1;
+	if (seg->flags == GNTCOPY_source_gref) {
+		set_foreign(&op->source, seg->source.foreign.ref,
+			    seg->source.foreign.offset,
+			    seg->source.foreign.domid);
+		set_slot(batch, &op->dest, i);
+	} else {
+		from = local_address(seg->source.virt, compat);
+		if (copy_short_from_user(slot_of(batch, i), (void __user *)from,
+					 seg->len))
+			return -EFAULT;
+		set_slot(batch, &op->source, i);
+		set_foreign(&op->dest, seg->dest.foreign.ref,
+			    seg->dest.foreign.offset, seg->dest.foreign.domid);
 	}
-	batch->ops_used = n;
+	op->len = seg->len;
+	op->flags = seg->flags;
+	op->status = 1;
+	batch->end[i] = i + 1;
 
 	return 0;
 }
@@ -119,34 +130,55 @@ int bounce_add(struct copy_batch *batch, u32 n, bool compat)
  * A buffer where the program may not write is an error of the whole call, be it
  * that nothing came.
  */
-static int deliver(struct copy_batch *batch, u32 i, void __user *to, u16 len)
+static int deliver(struct copy_batch *batch, u32 i, bool compat)
 {
+	const struct gntdev_grant_copy_segment *seg = &batch->segments[i];
+	void __user *to = (void __user *)local_address(seg->dest.virt, compat);
 	unsigned long missing;
 
 	if (batch->ops[i].status == GNTST_okay)
-		missing = copy_short_to_user(to, slot_of(batch, i), len);
+		missing = copy_short_to_user(to, slot_of(batch, i), seg->len);
 	else
-		missing = fault_in_safe_writeable(to, len);
+		missing = fault_in_safe_writeable(to, seg->len);
 
 	return missing ? -EFAULT : 0;
 }
 
-/* What came from grants goes from its slots to the program. */
-int bounce_deliver(struct copy_batch *batch, u32 n, bool compat)
+/* Copies a part that starts with segment @first; tells where the next starts. */
+static int copy_part(struct copy_batch *batch, u32 first, u32 n, bool compat,
+		     u32 *next)
 {
-	const struct gntdev_grant_copy_segment *seg = batch->segments;
-	unsigned long to;
-	u32 i;
+	const bool in = batch->segments[0].flags == GNTCOPY_source_gref;
+	u32 i, end;
 	int err;
 
-	if (seg->flags != GNTCOPY_source_gref)
-		return 0;
-	for (i = 0; i < n; i++, seg++) {
-		to = local_address(seg->dest.virt, compat);
-		err = deliver(batch, i, (void __user *)to, seg->len);
+	batch->slots_used = 0;
+	for (end = first; end < n; end++) {
+		if (!take_slot(batch, end, batch->segments[end].len))
+			break;
+		err = add(batch, end, compat);
 		if (err)
 			return err;
 	}
+	batch->ops_used = end;
+	*next = end;
 
-	return 0;
+	err = copy_execute(batch, first);
+	for (i = first; in && !err && i < end; i++)
+		err = deliver(batch, i, compat);
+
+	return err;
+}
+
+/* Copies the batch's @n segments, which bounce_suits(). */
+int bounce(struct copy_batch *batch, u32 n, bool compat)
+{
+	u32 first = 0;
+	int err;
+
+	do {
+		err = copy_part(batch, first, n, compat, &first);
+	} while (!err && first < n);
+
+	return err;
 }

@@ -3,7 +3,7 @@
  * Copies between grants and a program's memory, done by the hypervisor. The
  * segments are taken in chunks. The pages of a chunk's local buffers are
  * pinned, neighbours together and each once; then one hypercall does it all.
- * Short buffers are not worth a pin: see bounce.c. Statuses are told after that,
+ * Mostly they are not worth a pin: see bounce.c. Statuses are told after that,
  * so a status that a program sees is true.
  *
  * No lock is held anywhere here: calls on one instance run side by side.
@@ -273,11 +273,10 @@ static int hypercall(struct gnttab_copy *ops, u32 count)
  * Tries the operations again whose granter has the page paged out, for some
  * time; after that GNTST_eagain is what the program is told. Killable.
  */
-static int try_again(struct copy_batch *batch)
+static int try_again(struct copy_batch *batch, u32 i)
 {
 	unsigned long end = jiffies + PATIENCE;
 	unsigned long delay = 1;
-	u32 i = 0;
 	int err;
 
 	while (i < batch->ops_used) {
@@ -298,8 +297,16 @@ static int try_again(struct copy_batch *batch)
 	return 0;
 }
 
+/* Has the hypervisor do the operations from @first on. */
+int copy_execute(struct copy_batch *batch, u32 first)
+{
+	int err = hypercall(&batch->ops[first], batch->ops_used - first);
+
+	return err ?: try_again(batch, first);
+}
+
 /* Copies what the batch holds. */
-static int execute(struct copy_batch *batch)
+static int pin_and_copy(struct copy_batch *batch)
 {
 	int err;
 
@@ -314,9 +321,7 @@ static int execute(struct copy_batch *batch)
 
 	if (batch->pages_used)
 		set_frames(batch);
-	err = hypercall(batch->ops, batch->ops_used);
-	if (!err)
-		err = try_again(batch);
+	err = copy_execute(batch, 0);
 	unpin_pages(batch, true);
 
 	return err;
@@ -348,48 +353,38 @@ fault:
 	return -EFAULT;
 }
 
-static int add_segments(struct copy_batch *batch, u32 n, bool compat)
+static int copy_pinned(struct copy_batch *batch, u32 n, bool compat)
 {
 	u32 i;
 	int err;
 
+	batch->ops_used = 0;
+	batch->pages_used = 0;
+	batch->runs_used = 0;
 	for (i = 0; i < n; i++) {
 		err = add_segment(batch, i, compat);
 		if (err)
 			return err;
 	}
 
-	return 0;
+	return pin_and_copy(batch);
 }
 
 static int copy_chunk(struct copy_batch *batch,
 		      struct gntdev_grant_copy_segment __user *user, u32 n,
 		      bool compat)
 {
-	bool bounced;
 	int err;
 
 	if (copy_short_from_user(batch->segments, user, n * sizeof(*user)))
 		return -EFAULT;
 
-	batch->ops_used = 0;
-	batch->pages_used = 0;
-	batch->runs_used = 0;
-	bounced = bounce_suits(batch, n);
-	if (bounced)
-		err = bounce_add(batch, n, compat);
+	if (bounce_suits(batch, n))
+		err = bounce(batch, n, compat);
 	else
-		err = add_segments(batch, n, compat);
-	if (err)
-		return err;
+		err = copy_pinned(batch, n, compat);
 
-	err = execute(batch);
-	if (!err && bounced)
-		err = bounce_deliver(batch, n, compat);
-	if (err)
-		return err;
-
-	return tell(batch, user, n);
+	return err ?: tell(batch, user, n);
 }
 
 static long copy_segments(struct instance *inst,

@@ -9,10 +9,8 @@
 /* A segment lies in one foreign page, so its local side in at most two. */
 #define CHUNK_OPS (2 * CHUNK)
 
-/* Bytes of a local buffer that is not worth a pin. */
-#define SLOT 256U
-#define PAGE_SLOTS (XEN_PAGE_SIZE / SLOT)
-#define SLOT_PAGES (CHUNK / PAGE_SLOTS)
+/* Pages of a batch that stand in for a program's: see bounce.c. */
+#define SLOT_PAGES 16U
 
 /* Neighbouring pages of local buffers, with the same access to them. */
 struct run {
@@ -27,12 +25,14 @@ struct copy_batch {
 	u32 pages_used;
 	u32 runs_used;
 	u32 slot_pages;
+	u32 slots_used; /* bytes */
 	struct gntdev_grant_copy_segment segments[CHUNK];
 	struct gnttab_copy ops[CHUNK_OPS];
 	u16 end[CHUNK]; /* of each segment's operations */
 	struct page *pages[CHUNK_OPS];
 	struct run runs[CHUNK_OPS];
 	struct page *slots[SLOT_PAGES]; /* the first slot_pages are there */
+	u32 slot[CHUNK]; /* byte in them where a segment's slot starts */
 };
 
 static inline bool crosses(u16 offset, u16 len)
@@ -55,10 +55,12 @@ static inline void set_foreign(struct gnttab_copy_ptr *side, u32 ref,
 	side->offset = offset;
 }
 
+/* copy.c */
+int copy_execute(struct copy_batch *batch, u32 first);
+
 /* bounce.c */
 bool bounce_suits(struct copy_batch *batch, u32 n);
-int bounce_add(struct copy_batch *batch, u32 n, bool compat);
-int bounce_deliver(struct copy_batch *batch, u32 n, bool compat);
+int bounce(struct copy_batch *batch, u32 n, bool compat);
 void bounce_free(struct copy_batch *batch);
 
 #endif /* GNTDEV_COPY_H */

@@ -31,6 +31,18 @@ struct exported {
 	struct ioctl_gntdev_grant_ref grants[];
 };
 
+/* An import: in its instance until it is released, then it may be departed. */
+struct imported {
+	struct list_head node; /* guarded by the instance's or departed's lock */
+	u32 fd; /* the caller's number for the dma-buf */
+	u32 count;
+	u32 granted; /* references that are not given back */
+	struct dma_buf *dmabuf;
+	struct dma_buf_attachment *attachment;
+	struct sg_table *sgt;
+	grant_ref_t refs[]; /* the first @granted are not given back */
+};
+
 /* dmabuf_export.c */
 void export_release(struct exported *exp);
 

@@ -18,18 +18,6 @@
 /* Grants between two looks at the clock and at signals. */
 #define STRIDE 1024U
 
-/* An import: in its instance until it is released, then it may be departed. */
-struct imported {
-	struct list_head node; /* guarded by the instance's or departed's lock */
-	u32 fd; /* the caller's number for the dma-buf */
-	u32 count;
-	u32 granted; /* references that are not given back */
-	struct dma_buf *dmabuf;
-	struct dma_buf_attachment *attachment;
-	struct sg_table *sgt;
-	grant_ref_t refs[]; /* the first @granted are not given back */
-};
-
 static struct device *device;
 
 /* Imports that are released, but whose pages the other side still has mapped. */

@@ -4,6 +4,7 @@
  * one file of the machine that knows the driver's structures.
  */
 #include "../driver/gntdev.h"
+#include "../driver/dmabuf.h"
 
 #include "devices/devices.h"
 #include "inspect.h"
@@ -51,11 +52,43 @@ struct listing {
 	FILE *out;
 };
 
+static void describe_export(const struct exported *exp, FILE *out)
+{
+	fprintf(out, "dma-buf: %u pages, first grant %u of domain %u\n",
+		exp->count, exp->grants[0].ref, exp->grants[0].domid);
+}
+
+static void describe_import(const struct imported *imp,
+			    const struct domain *domain, FILE *out)
+{
+	fprintf(out,
+		"dma-buf: %u pages granted to domain %u, first reference %u\n",
+		imp->count, domain->table[imp->refs[0]].domid, imp->refs[0]);
+}
+
+/* The dma-bufs whose pages an instance grants, a line each with @before it. */
+static unsigned int list_imports(const struct instance *inst,
+				 const struct domain *domain,
+				 const char *before, FILE *out)
+{
+	const struct imported *imp;
+	unsigned int count = 0;
+
+	list_for_each_entry(imp, &inst->imports, node) {
+		fputs(before, out);
+		describe_import(imp, domain, out);
+		count++;
+	}
+
+	return count;
+}
+
 /* One instance of the driver; its lock is taken as by one of its requests. */
 static void list_instance(struct file *file, void *arg)
 {
 	struct listing *l = arg;
 	struct instance *inst = file->private_data;
+	const struct exported *exp;
 	struct grant_range *range;
 	struct rb_node *node;
 	struct context c;
@@ -75,6 +108,11 @@ static void list_instance(struct file *file, void *arg)
 			range->grants[0].domid, state_name(range->state));
 		list_notify(range, l->out);
 	}
+	list_for_each_entry(exp, &inst->exports, node) {
+		fputs("    ", l->out);
+		describe_export(exp, l->out);
+	}
+	list_imports(inst, l->domain, "    ", l->out);
 	mutex_unlock(&inst->lock);
 	call_end(&c);
 }
@@ -162,12 +200,35 @@ unsigned int task_report(struct task *task, FILE *out)
 	return list_vmas(task, "", out);
 }
 
+static unsigned int report_imports(struct file *file, FILE *out)
+{
+	struct instance *inst = file->private_data;
+	unsigned int count;
+	struct context c;
+
+	call_begin(&c, NULL, file->domain);
+	mutex_lock(&inst->lock);
+	count = list_imports(inst, file->domain, "", out);
+	mutex_unlock(&inst->lock);
+	call_end(&c);
+
+	return count;
+}
+
 unsigned int file_report(struct file *file, FILE *out)
 {
-	if (strcmp(file_name(file), gntalloc_device.name))
-		return 0;
+	const struct dma_buf *dmabuf = dma_buf_of(file);
 
-	return gntalloc_report(file, out);
+	if (dmabuf && dmabuf->ops == &export_ops) {
+		describe_export(dmabuf->priv, out);
+		return 1;
+	}
+	if (!strcmp(file_name(file), "gntdev"))
+		return report_imports(file, out);
+	if (!strcmp(file_name(file), gntalloc_device.name))
+		return gntalloc_report(file, out);
+
+	return 0;
 }
 
 static void report_task(struct task *task, void *arg)

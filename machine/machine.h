@@ -476,4 +476,10 @@ int page_hold(struct task *task, unsigned long addr, bool write,
 	      struct page **page);
 void page_release(struct page *page);
 
+/*
+ * Bytes of a buffer that the driver copies without a pin: 256. A test may set up
+ * to 4096, as in a PV domain.
+ */
+extern uint16_t machine_no_pin;
+
 #endif /* MACHINE_H */

@@ -18,6 +18,8 @@
 /* Of values that wait, and of pieces that are copied at once. */
 #define MAX_PUTS USER_PIECES
 
+u16 machine_no_pin = 256;
+
 /* Values of put_user() that wait to be written together, into one page. */
 static _Thread_local struct {
 	unsigned long page; /* was written to, so it can be; 0: none */

@@ -6,6 +6,7 @@
  *
  *	share DOMID PAGES	grants pages; prints "shared REF... port PORT"
  *	map DOMID REF...	maps them; prints "mapped"
+ *	export DOMID REF...	makes a dma-buf of them; prints "exported"
  *	notify DOMID REF PORT	maps one, to be told of; prints "mapped"
  *	copy DOMID REF		copies from and to a grant; prints "copied"
  *	copies DOMID REF	copies for as long as it goes; prints why it ends
@@ -14,18 +15,22 @@
  *				letter each, y or n, and ends
  *
  * Lines: check (the content is as made), changed (as changed by the other),
- * change, restore (as made), byte N, wait (for an event), send,
+ * change, restore (as made), byte N, grant DOMID (the dma-buf), wait (for an event), send,
  * quit, leave (without unmapping anything). Each is answered by a line.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <linux/types.h>
+#include <xen/gntdev.h>
 #include <xenevtchn.h>
 #include <xengnttab.h>
 #include <xentoollog.h>
@@ -40,6 +45,7 @@ static unsigned int pages;
 static uint32_t refs[MAX_PAGES], domids[MAX_PAGES];
 static uint8_t *at;
 static int port;
+static uint32_t buffer;
 
 static void die(const char *what)
 {
@@ -106,6 +112,39 @@ static void play_map(unsigned int domid, char **numbers)
 	if (!at)
 		die("xengnttab_map_grant_refs");
 	printf("mapped\n");
+}
+
+static void play_export(unsigned int domid, char **numbers)
+{
+	mapping = xengnttab_open(NULL, 0);
+	if (!mapping)
+		die("xengnttab_open");
+	for (; *numbers; numbers++)
+		refs[pages++] = atoi(*numbers);
+	if (xengnttab_dmabuf_exp_from_refs(mapping, domid, 0, pages, refs,
+					   &buffer))
+		die("xengnttab_dmabuf_exp_from_refs");
+	printf("exported\n");
+}
+
+/* The library does not clear what must be 0. */
+static void grant_buffer(unsigned int domid)
+{
+	struct ioctl_gntdev_dmabuf_imp_to_refs *request;
+	int device = open("/dev/xen/gntdev", O_RDWR | O_CLOEXEC);
+
+	if (device < 0)
+		die("/dev/xen/gntdev");
+	request = calloc(1, sizeof(*request) + pages * sizeof(uint32_t));
+	if (!request)
+		die("memory");
+	request->fd = buffer;
+	request->count = pages;
+	request->domid = domid;
+	if (ioctl(device, IOCTL_GNTDEV_DMABUF_IMP_TO_REFS, request))
+		die("IOCTL_GNTDEV_DMABUF_IMP_TO_REFS");
+	printf("granted from %u on\n", request->refs[0]);
+	free(request);
 }
 
 static void bind(unsigned int domid, unsigned int theirs)
@@ -265,6 +304,8 @@ static void obey(const char *line)
 		fill(false), puts("done");
 	else if (!strncmp(line, "byte ", 5))
 		printf("%u\n", ((volatile uint8_t *)at)[atoi(line + 5)]);
+	else if (!strncmp(line, "grant ", 6))
+		grant_buffer(atoi(line + 6));
 	else if (!strcmp(line, "wait"))
 		wait_event();
 	else if (!strcmp(line, "send"))
@@ -283,6 +324,8 @@ int main(int argc, char **argv)
 		play_share(domid, atoi(argv[3]));
 	else if (argc > 3 && !strcmp(argv[1], "map"))
 		play_map(domid, argv + 3);
+	else if (argc > 3 && !strcmp(argv[1], "export"))
+		play_export(domid, argv + 3);
 	else if (argc == 5 && !strcmp(argv[1], "notify"))
 		play_notify(domid, atoi(argv[3]), atoi(argv[4]));
 	else if (argc == 4 && !strcmp(argv[1], "copies"))

@@ -60,3 +60,28 @@ clean_program() {
 		leave granter 0
 }
 check 'a program that unmaps all has nothing to report' clean_program
+
+export_buffer() {
+	# shellcheck disable=SC2086
+	share 2 3 && act mapper --domain 2 --report -- export 1 $refs && is "$line" exported
+}
+
+buffer_left() {
+	export_buffer && walk_away mapper 123 &&
+		left mapper 'domain 2, process [0-9]+ \(actor\): dma-buf: 3 pages, first grant 8 of domain 1' &&
+		leave granter 0
+}
+check 'a dma-buf whose descriptor was not closed is listed' buffer_left
+
+buffer_granted() {
+	export_buffer && printf 'grant 3\n' >&"${in[mapper]}" && hear mapper &&
+		first=${line//[!0-9]/} && run --machine "$machine" --list >"$work/list" &&
+		cat "$work/list" &&
+		grep -q '^    dma-buf: 3 pages, first grant 8 of domain 1$' "$work/list" &&
+		grep -q "^    dma-buf: 3 pages granted to domain 3, first reference $first$" "$work/list" &&
+		walk_away mapper 123 &&
+		left mapper 'dma-buf: 3 pages, first grant 8' \
+			"dma-buf: 3 pages granted to domain 3, first reference $first" &&
+		leave granter 0
+}
+check 'a dma-buf that is granted on is listed as both, by --list too' buffer_granted

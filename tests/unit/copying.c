@@ -284,6 +284,54 @@ static void short_segments_need_no_memory_of_their_own(void)
 	world_stop();
 }
 
+/* What is too much for the slots is done in parts, of as many as there are. */
+static void long_segments_without_a_pin_are_done_in_parts(void)
+{
+	enum {
+		N = 40
+	};
+	unsigned char *buf = aligned_alloc(PAGE, N * PAGE);
+	segment_t s[N];
+
+	world_start();
+	grant(4, false);
+	machine_no_pin = PAGE;
+	for (int round = 0; round < 4; round++) {
+		const bool in = round % 2;
+
+		for (int i = 0; i < 4; i++)
+			memset(granted(i), 'A' + i, PAGE);
+		for (int i = 0; i < N; i++) {
+			memset(buf + i * PAGE, i + 1, PAGE);
+			s[i] = in ? from_grant(i % 4, i % 3, buf + i * PAGE + 8,
+					       PAGE - 8 - i % 3)
+				  : to_grant(i % 4, i / 4 * 64, buf + i * PAGE,
+					     3000 - i);
+		}
+		if (round > 1)
+			CHECK_EQ(machine_fail_spec("alloc_page:2+", NULL, 0),
+				 0);
+		CHECK_EQ(req_copy(world.file, s, N), 0);
+		machine_fail_none();
+		for (int i = 0; i < N; i++)
+			CHECK_EQ(s[i].status, 0);
+		for (int i = 0; in && i < N; i++) {
+			CHECK_EQ(buf[i * PAGE + 7], i + 1);
+			CHECK_EQ(buf[i * PAGE + 8], 'A' + i % 4);
+			CHECK_EQ(buf[(i + 1) * PAGE - i % 3 - 1], 'A' + i % 4);
+		}
+		for (int i = 0; !in && i < N; i++)
+			CHECK_EQ(granted(i % 4)[i / 4 * 64], i + 1);
+		/* What has its pages would not ask for them again. */
+		file_close(world.task, world.file);
+		CHECK_EQ(file_open(world.task, "gntdev", O_RDWR, &world.file),
+			 0);
+	}
+	machine_no_pin = 256;
+	free(buf);
+	world_stop();
+}
+
 static void a_page_shared_by_segments_is_pinned_once(void)
 {
 	unsigned char *buf = aligned_alloc(PAGE, PAGE);
@@ -403,6 +451,7 @@ static const struct test tests[] = {
 	TEST(a_buffer_in_a_mapped_grant_fails_its_segment_only),
 	TEST(short_segments_of_both_directions_keep_their_order),
 	TEST(short_segments_need_no_memory_of_their_own),
+	TEST(long_segments_without_a_pin_are_done_in_parts),
 	TEST(a_page_shared_by_segments_is_pinned_once),
 	TEST(a_paged_out_page_is_tried_again_and_given_up),
 	TEST(thirty_two_bit_callers_are_served),
