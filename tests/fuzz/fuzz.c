@@ -491,6 +491,8 @@ static void start(void)
 	};
 	unsigned int i;
 
+	/* As on real Xen. */
+	machine_no_pin = config.mode == MACHINE_PV ? PAGE : 256;
 	EXPECT(!machine_start(&config));
 	f.granter = domain_get(1);
 	f.mapper = domain_get(0);
@@ -531,6 +533,16 @@ static void stop(void)
 		EXPECT(ended || machine_refused(1, f.refs[i]));
 	}
 	EXPECT(machine_stop(stderr) == 0);
+}
+
+/*
+ * What is freed need not be remembered for longer than some sequences; most of
+ * the time went into larger books of it.
+ */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "quarantine_size_mb=8:malloc_context_size=10";
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
