@@ -38,7 +38,9 @@ static void batch_free(struct copy_batch *batch)
 
 static void batch_put(struct instance *inst, struct copy_batch *batch)
 {
-	batch_free(xchg(&inst->spare, batch));
+	batch = xchg(&inst->spare, batch);
+	if (unlikely(batch))
+		batch_free(batch);
 }
 
 void copy_free_spare(struct instance *inst)
@@ -331,16 +333,17 @@ static int pin_and_copy(struct copy_batch *batch)
 static int tell(const struct copy_batch *batch,
 		struct gntdev_grant_copy_segment __user *user, u32 n)
 {
+	const struct gnttab_copy *op = batch->ops, *end;
 	s16 status;
-	u32 i, k = 0;
+	u32 i;
 
 	if (!user_write_access_begin(user, n * sizeof(*user)))
 		return -EFAULT;
 	for (i = 0; i < n; i++) {
-		status = GNTST_okay;
-		for (; k < batch->end[i]; k++) {
+		end = &batch->ops[batch->end[i]];
+		for (status = GNTST_okay; op < end; op++) {
 			if (status == GNTST_okay)
-				status = batch->ops[k].status;
+				status = op->status;
 		}
 		unsafe_put_user(status, &user[i].status, fault);
 	}
@@ -434,7 +437,7 @@ long copy_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_grant_copy op;
 
-	if (copy_from_user(&op, arg, sizeof(op)))
+	if (copy_short_from_user(&op, arg, sizeof(op)))
 		return -EFAULT;
 
 	return copy_segments(inst, op.segments, op.count, false);
