@@ -39,7 +39,7 @@ static void batch_free(struct copy_batch *batch)
 static void batch_put(struct instance *inst, struct copy_batch *batch)
 {
 	batch = xchg(&inst->spare, batch);
-	if (unlikely(batch))
+	if (batch)
 		batch_free(batch);
 }
 
