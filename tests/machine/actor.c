@@ -30,10 +30,11 @@
 #include <unistd.h>
 
 #include <linux/types.h>
-#include <xen/gntdev.h>
 #include <xenevtchn.h>
 #include <xengnttab.h>
 #include <xentoollog.h>
+
+#include "../../include/xen/gntdev.h"
 
 #define PAGE 4096u
 #define MAX_PAGES 4096u
