@@ -15,8 +15,9 @@
  *				letter each, y or n, and ends
  *
  * Lines: check (the content is as made), changed (as changed by the other),
- * change, restore (as made), byte N, grant DOMID (the dma-buf), wait (for an event), send,
- * quit, leave (without unmapping anything). Each is answered by a line.
+ * change, restore (as made), byte N, grant DOMID (the dma-buf), wait (for an
+ * event), send, quit, leave (without unmapping anything). Each is answered by a
+ * line.
  */
 #include <errno.h>
 #include <fcntl.h>
