@@ -361,6 +361,8 @@ struct errand {
 	bool (*reaches)(struct errand *errand, unsigned int domid, bool write);
 	/* Has done what there is so far; it is done on return. */
 	void (*run)(struct errand *errand);
+	/* The same, but on return the caller has only been told. */
+	void (*begin)(struct errand *errand);
 	/*
 	 * Whether what the call left is done by now. Called with locks of the
 	 * machine's held, on any thread, until errand_end().
@@ -369,9 +371,12 @@ struct errand {
 
 	/* What is to be done when the call returns, in this order. */
 	unsigned int count;
+	size_t size; /* of all these */
 	struct errand_copy copies[ERRAND_COPIES];
 
-	/* The machine's own: grants that are in use by the copies. */
+	/* The machine's own: the caller has begun with something. */
+	bool begun;
+	/* Grants that are in use by the copies. */
 	unsigned int grant_count;
 	struct errand_grant {
 		struct domain *granter;

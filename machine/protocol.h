@@ -25,7 +25,7 @@
 
 /* Raised with every change below struct hello; that itself never changes. */
 #ifndef PROTOCOL_VERSION
-#define PROTOCOL_VERSION 2u
+#define PROTOCOL_VERSION 3u
 #endif
 #define PROTOCOL_MAGIC "gntdev\n"
 
@@ -101,7 +101,7 @@ enum operation {
 	 * struct offer is behind it, and what that says.
 	 */
 	OP_COPY,
-	/* After an answer with ANSWER_WORK and ANSWER_MORE: it is done. */
+	/* To an answer with ANSWER_WAITS: all is done that was sent so far. */
 	OP_DONE,
 };
 
@@ -150,6 +150,7 @@ struct answer {
 #define ANSWER_UNKNOWN 16u /* @inode is of no device of this machine */
 #define ANSWER_TEXT 32u /* said at any time on a run: a line for people */
 #define ANSWER_WORK 64u /* OP_COPY: a struct work is behind it */
+#define ANSWER_WAITS 256u /* with ANSWER_WORK: the server waits for OP_DONE */
 
 /*
  * Copies are done in the calling process, where its own memory is near. What it

@@ -182,7 +182,8 @@ static bool take_answers(int fd, struct line *line, struct answer *answer)
 			do_work(line->room);
 		if (!(answer->flags & ANSWER_MORE))
 			break;
-		if (!channel_send(fd, &done, sizeof(done)))
+		if (answer->flags & ANSWER_WAITS &&
+		    !channel_send(fd, &done, sizeof(done)))
 			return false;
 	}
 	line->counter++;

@@ -5,6 +5,9 @@
 #include "vm.h"
 #include "../xen/xen.h"
 
+/* What takes longer to copy than the caller takes to be told, in bytes. */
+#define WORTH_TELLING (256u << 10)
+
 /* Left by calls that are over, with grants in use: the hypervisor's lock. */
 static struct errand *left;
 
@@ -109,7 +112,7 @@ static bool has_work(const struct errand *errand)
 			return true;
 	}
 
-	return errand->count;
+	return errand->count || errand->begun;
 }
 
 /* The hypervisor's lock is held here, but while the caller is at work. */
@@ -132,6 +135,8 @@ static void run(struct errand *errand)
 	errand->run(errand);
 	hypervisor_lock();
 	errand->count = 0;
+	errand->size = 0;
+	errand->begun = false;
 	for (piece = errand->pieces; piece < errand->pieces + ERRAND_PIECES;
 	     piece++)
 		piece->first = piece->last = 0;
@@ -172,6 +177,7 @@ bool errand_take(const struct errand_order *order)
 			.domid = domain_id(order->granter),
 			.in = order->in,
 		};
+	errand->size += order->size;
 	errand->grants[errand->grant_count++] = (struct errand_grant){
 		.granter = order->granter,
 		.ref = order->ref,
@@ -179,6 +185,21 @@ bool errand_take(const struct errand_order *order)
 	};
 
 	return true;
+}
+
+/* The grants stay in use until all of the call is done. */
+void errand_begin(void)
+{
+	struct errand *errand = context()->errand;
+
+	if (!errand || errand->size < WORTH_TELLING)
+		return;
+	hypervisor_unlock();
+	errand->begin(errand);
+	hypervisor_lock();
+	errand->count = 0;
+	errand->size = 0;
+	errand->begun = true;
 }
 
 void errand_stop_locked(void)

@@ -28,6 +28,12 @@ struct errand_order {
  */
 bool errand_take(const struct errand_order *order);
 
+/*
+ * A hypercall's copies are known: if they are worth it, the caller begins while
+ * this call goes on. With the hypervisor's lock, which is let go meanwhile.
+ */
+void errand_begin(void);
+
 /* All is done that was taken, and this call takes no more. */
 void errand_stop(void);
 /* The same with the hypervisor's lock, which may be let go meanwhile. */

@@ -48,9 +48,9 @@ static bool reaches(struct errand *errand, unsigned int domid, bool write)
 	return false;
 }
 
-/* What there is to be done, behind an answer. */
+/* What there is to be done, behind an answer; @pieces: and to be put back. */
 static bool send_work(const struct copier *copier, struct answer *answer,
-		      int passed)
+		      bool pieces, int passed)
 {
 	union passed control;
 	const struct errand *errand = &copier->errand;
@@ -58,7 +58,7 @@ static bool send_work(const struct copier *copier, struct answer *answer,
 	const struct errand_piece *piece = &errand->pieces[1];
 	struct work work = {
 		.copies = errand->count,
-		.bytes = piece->last - piece->first,
+		.bytes = pieces ? piece->last - piece->first : 0,
 		.at = piece->addr + piece->first,
 	};
 	struct iovec parts[] = {
@@ -77,15 +77,24 @@ static bool send_work(const struct copier *copier, struct answer *answer,
 	return sendmsg(copier->fd, &message, MSG_NOSIGNAL) >= 0;
 }
 
-static void run(struct errand *errand)
+static void begin(struct errand *errand)
 {
 	struct copier *copier = copier_of(errand);
 	struct answer answer = {.flags = ANSWER_MORE};
+
+	if (!copier->lost)
+		copier->lost = !send_work(copier, &answer, false, -1);
+}
+
+static void run(struct errand *errand)
+{
+	struct copier *copier = copier_of(errand);
+	struct answer answer = {.flags = ANSWER_MORE | ANSWER_WAITS};
 	struct request done;
 
 	if (copier->lost)
 		return;
-	copier->lost = !send_work(copier, &answer, -1) ||
+	copier->lost = !send_work(copier, &answer, true, -1) ||
 		       recv(copier->fd, &done, sizeof(done), 0) !=
 			       sizeof(done) ||
 		       done.op != OP_DONE;
@@ -112,6 +121,7 @@ struct copier *copier_new(int fd, pid_t pid)
 	copier->pid = pid;
 	copier->errand.reaches = reaches;
 	copier->errand.run = run;
+	copier->errand.begin = begin;
 	copier->errand.is_done = is_done;
 
 	return copier;
@@ -201,5 +211,5 @@ bool copier_answer(struct copier *copier, int64_t value)
 	if (passed >= 0)
 		answer.flags |= ANSWER_FD;
 
-	return !copier->lost && send_work(copier, &answer, passed);
+	return !copier->lost && send_work(copier, &answer, true, passed);
 }

@@ -253,5 +253,6 @@ void grant_copies(struct domain *caller, struct gnttab_copy *ops, u32 count)
 	for (i = 0; i < count; i++)
 		copy_one(&batch, &ops[i], &g);
 	gather_flush(&g);
+	errand_begin();
 	hypervisor_unlock();
 }
