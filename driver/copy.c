@@ -272,10 +272,11 @@ static int hypercall(struct gnttab_copy *ops, u32 count)
 }
 
 /*
- * Tries the operations again whose granter has the page paged out, for some
- * time; after that GNTST_eagain is what the program is told. Killable.
+ * Tries the operations from the @i-th on again whose granter has the page paged
+ * out, for some time; after that GNTST_eagain is what the program is told.
+ * Killable. Not inlined, as it is seldom needed.
  */
-static int try_again(struct copy_batch *batch, u32 i)
+static noinline int try_again(struct copy_batch *batch, u32 i)
 {
 	unsigned long end = jiffies + PATIENCE;
 	unsigned long delay = 1;
@@ -302,9 +303,16 @@ static int try_again(struct copy_batch *batch, u32 i)
 /* Has the hypervisor do the operations from @first on. */
 int copy_execute(struct copy_batch *batch, u32 first)
 {
-	int err = hypercall(&batch->ops[first], batch->ops_used - first);
+	struct gnttab_copy *op = &batch->ops[first];
+	struct gnttab_copy *end = &batch->ops[batch->ops_used];
+	int err = hypercall(op, batch->ops_used - first);
 
-	return err ?: try_again(batch, first);
+	for (; !err && op < end; op++) {
+		if (op->status == GNTST_eagain)
+			return try_again(batch, op - batch->ops);
+	}
+
+	return err;
 }
 
 /* Copies what the batch holds. */
@@ -390,12 +398,20 @@ static int copy_chunk(struct copy_batch *batch,
 	return err ?: tell(batch, user, n);
 }
 
+/* Between two chunks: others may want the processor, or that the program ends. */
+static int take_breath(void)
+{
+	cond_resched();
+
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
 static long copy_segments(struct instance *inst,
 			  struct gntdev_grant_copy_segment __user *user,
 			  u32 count, bool compat)
 {
 	struct copy_batch *batch;
-	u32 n, done;
+	u32 n, done = 0;
 	int err = 0;
 
 	if (!count)
@@ -405,12 +421,12 @@ static long copy_segments(struct instance *inst,
 	if (!batch)
 		return -ENOMEM;
 
-	for (done = 0; done < count && !err; done += n) {
+	while (!err && done < count) {
 		n = min(count - done, CHUNK);
 		err = copy_chunk(batch, user + done, n, compat);
-		if (!err && fatal_signal_pending(current))
-			err = -EINTR;
-		cond_resched();
+		done += n;
+		if (!err && done < count)
+			err = take_breath();
 	}
 
 	batch_put(inst, batch);
