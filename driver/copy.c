@@ -15,13 +15,17 @@
 /* Patience with a granter whose page is paged out, in all. */
 #define PATIENCE (32 * HZ)
 
-/* One batch is kept in the instance, so that mostly none is allocated. */
+/* Some are kept in the instance, so that mostly none is allocated. */
 static struct copy_batch *batch_get(struct instance *inst)
 {
-	struct copy_batch *batch = xchg(&inst->spare, NULL);
+	struct copy_batch *batch;
+	u32 i;
 
-	if (batch)
-		return batch;
+	for (i = 0; i < COPY_SPARES; i++) {
+		batch = xchg(&inst->spares[i], NULL);
+		if (batch)
+			return batch;
+	}
 	batch = kvmalloc(sizeof(*batch), GFP_KERNEL_ACCOUNT);
 	if (batch)
 		batch->slot_pages = 0;
@@ -31,21 +35,28 @@ static struct copy_batch *batch_get(struct instance *inst)
 
 static void batch_free(struct copy_batch *batch)
 {
-	if (batch)
-		bounce_free(batch);
+	if (!batch)
+		return;
+	bounce_free(batch);
 	kvfree(batch);
 }
 
 static void batch_put(struct instance *inst, struct copy_batch *batch)
 {
-	batch = xchg(&inst->spare, batch);
-	if (batch)
-		batch_free(batch);
+	u32 i;
+
+	for (i = 0; batch && i < COPY_SPARES; i++)
+		batch = xchg(&inst->spares[i], batch);
+	batch_free(batch);
 }
 
-void copy_free_spare(struct instance *inst)
+/* Nobody copies any more. */
+void copy_free_spares(struct instance *inst)
 {
-	batch_free(inst->spare);
+	u32 i;
+
+	for (i = 0; i < COPY_SPARES; i++)
+		batch_free(inst->spares[i]);
 }
 
 /* Whether the page at @start is the last one wanted. */
@@ -140,6 +151,12 @@ static int check_segment(const struct gntdev_grant_copy_segment *seg)
 	return 0;
 }
 
+/* From grant to grant, so that there is no local buffer. */
+static bool is_between(const struct gntdev_grant_copy_segment *seg)
+{
+	return seg->flags == (GNTCOPY_source_gref | GNTCOPY_dest_gref);
+}
+
 /* A segment between grants is one operation. */
 static int add_between(struct copy_batch *batch,
 		       const struct gntdev_grant_copy_segment *seg)
@@ -183,7 +200,7 @@ static inline int add_segment(struct copy_batch *batch, u32 i, bool compat)
 	const struct gntdev_grant_copy_segment *seg = &batch->segments[i];
 	int err;
 
-	if (seg->flags == (GNTCOPY_source_gref | GNTCOPY_dest_gref))
+	if (is_between(seg))
 		err = add_between(batch, seg);
 	else
 		err = add_local(batch, seg, compat);
@@ -390,7 +407,7 @@ static int copy_chunk(struct copy_batch *batch,
 	if (copy_short_from_user(batch->segments, user, n * sizeof(*user)))
 		return -EFAULT;
 
-	if (bounce_suits(batch, n))
+	if (!is_between(batch->segments) && bounce_suits(batch, n))
 		err = bounce(batch, n, compat);
 	else
 		err = copy_pinned(batch, n, compat);

@@ -48,6 +48,12 @@
  */
 #define GFP_PROGRAM (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
+/*
+ * What an instance keeps for copies to come, one for each that is under way at
+ * once: as many as there are processors for in most domains.
+ */
+#define COPY_SPARES 4U
+
 struct copy_batch;
 struct dma_memory;
 struct mapping;
@@ -81,7 +87,8 @@ struct instance {
 	u64 exported_grants; /* grants of its dma-bufs; guarded by lock */
 	u32 max_grants; /* guarded by lock */
 	atomic_t vmas; /* references that VMAs hold on the file */
-	struct copy_batch *spare; /* taken and put back with xchg() */
+	/* Each taken and put back with xchg(). */
+	struct copy_batch *spares[COPY_SPARES];
 };
 
 /*
@@ -287,7 +294,7 @@ void notify_send(struct notify *notify, u32 count);
 /* copy.c */
 long copy_request(struct instance *inst, void __user *arg);
 long copy_request_compat(struct instance *inst, void __user *arg);
-void copy_free_spare(struct instance *inst);
+void copy_free_spares(struct instance *inst);
 
 /* instance.c */
 int instance_open(struct inode *inode, struct file *file);

@@ -85,7 +85,7 @@ int instance_release(struct inode *inode, struct file *file)
 	dmabuf_release_imports(inst);
 	WARN_ON_ONCE(!RB_EMPTY_ROOT(&inst->table.root));
 	keep_free_all(&inst->keep);
-	copy_free_spare(inst);
+	copy_free_spares(inst);
 	instance_put(inst);
 
 	return 0;

@@ -117,7 +117,7 @@ void measure_threads(void)
 	qsort(apart, ROUNDS, sizeof(apart[0]), compare);
 	printf("# calls a second, %u segments of %u bytes, %ld processors\n",
 	       SEGMENTS, BYTES, sysconf(_SC_NPROCESSORS_ONLN));
-	printf("threads:one-instance\t1\t%.0f\n", lone[ROUNDS / 2]);
-	printf("threads:one-instance\t%u\t%.0f\n", THREADS, shared[ROUNDS / 2]);
-	printf("threads:own-instances\t%u\t%.0f\n", THREADS, apart[ROUNDS / 2]);
+	printf("threads-one-instance\t1\t%.0f\n", lone[ROUNDS / 2]);
+	printf("threads-one-instance\t%u\t%.0f\n", THREADS, shared[ROUNDS / 2]);
+	printf("threads-own-instances\t%u\t%.0f\n", THREADS, apart[ROUNDS / 2]);
 }
