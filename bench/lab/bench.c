@@ -32,10 +32,6 @@
 #include "floor.h"
 
 #define MOST_ROUNDS 5u
-/*
- * Some of the kernel's allocations are the dearer ones at every eighth time, so
- * whole rounds of these.
- */
 #define MOST_SAMPLES 40u
 
 uint32_t refs[MOST];
@@ -108,18 +104,14 @@ static int compare(const void *left, const void *right)
 }
 
 /*
- * The mean of the middle half: a timer's interrupt is in some, and where there
- * are two that alternate a median would be now this and now that.
+ * The lower quartile. At every second time or so the kernel's own allocations
+ * take longer, as memory of before comes back late, and at some a timer's
+ * interrupt is in it; a median would be now with that and now without.
  */
-static uint64_t middle(uint64_t *seen, unsigned int count)
+static uint64_t quartile(uint64_t *seen, unsigned int count)
 {
-	unsigned int first = (count + 2) / 4;
-	uint64_t sum = 0;
-
 	qsort(seen, count, sizeof(seen[0]), compare);
-	for (unsigned int i = first; i < count - first; i++)
-		sum += seen[i];
-	return sum / (count - 2 * first);
+	return seen[count / 4];
 }
 
 static void calibrate(void)
@@ -131,7 +123,7 @@ static void calibrate(void)
 
 		samples[i] = meter() - begun;
 	}
-	overhead = middle(samples, MOST_SAMPLES);
+	overhead = quartile(samples, MOST_SAMPLES);
 }
 
 static uint64_t round_of(const struct workload *workload, unsigned int size,
@@ -142,7 +134,7 @@ static uint64_t round_of(const struct workload *workload, unsigned int size,
 	for (unsigned int i = 0; i < samples; i++)
 		seen[i] = workload->run(size);
 	if (!counts_calls)
-		return middle(seen, samples);
+		return quartile(seen, samples);
 	qsort(seen, samples, sizeof(seen[0]), compare);
 	return seen[0];
 }

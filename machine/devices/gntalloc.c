@@ -347,17 +347,22 @@ static const struct vm_operations_struct shown_ops = {
 	.close = shown_close,
 };
 
+static struct gref *next_in_file(const struct gref *g)
+{
+	return list_entry(g->in_file.next, struct gref, in_file);
+}
+
 static int mmap_locked(struct file *file, struct vm_area_struct *vma,
 		       struct shown *s)
 {
 	u64 index = (u64)vma->vm_pgoff << PAGE_SHIFT;
-	struct gref *g;
+	struct gref *g = find(file->private_data, index, s->count);
 	size_t i;
 
-	if (!find(file->private_data, index, s->count))
+	if (!g)
 		return -ENOENT;
-	for (i = 0; i < s->count; i++) {
-		g = find(file->private_data, index + i * PAGE_SIZE, 1);
+	/* They follow each other: find() has seen that. */
+	for (i = 0; i < s->count; i++, g = next_in_file(g)) {
 		g->users++;
 		s->grefs[i] = g;
 		vma_set_frame(vma, i, g->domain, g->pfn);
@@ -460,11 +465,6 @@ void gntalloc_list(struct domain *d, FILE *out)
 unsigned int gntalloc_limit(void)
 {
 	return gntalloc.limit;
-}
-
-static struct gref *next_in_file(const struct gref *g)
-{
-	return list_entry(g->in_file.next, struct gref, in_file);
 }
 
 /* The last of a run of pages with neighbouring references for one domain. */

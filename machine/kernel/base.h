@@ -41,7 +41,7 @@ typedef unsigned int gfp_t;
 #define __force
 #define __init
 #define __exit
-#define noinline
+#define noinline __attribute__((__noinline__))
 #define __must_check __attribute__((warn_unused_result))
 
 /* A hard failure: the driver did what would be wrong in a kernel. */

@@ -163,18 +163,13 @@ static bool rules_fail(enum fault_site site)
 	return fails;
 }
 
-bool fault(enum fault_site site, unsigned int *variant)
+/*
+ * What is asked millions of times is short, and a part of what asks: what is
+ * behind it stays a function.
+ */
+static noinline bool planned(enum fault_site site, unsigned int *variant)
 {
-	struct context *c = context();
 	bool fails;
-
-	/* The task is being set up by a test, not in the kernel. */
-	if (!c->outer || __atomic_load_n(&plan.paused, __ATOMIC_RELAXED))
-		return false;
-	if (!__atomic_load_n(&plan.armed, __ATOMIC_RELAXED)) {
-		c->sites++;
-		return false;
-	}
 
 	pthread_mutex_lock(&plan.lock);
 	if (plan.only >= 0 && plan.only != (int)site) {
@@ -201,6 +196,20 @@ bool fault(enum fault_site site, unsigned int *variant)
 	return fails;
 }
 
+bool fault(enum fault_site site, unsigned int *variant)
+{
+	struct context *c = context();
+
+	/* The task is being set up by a test, not in the kernel. */
+	if (!c->outer || __atomic_load_n(&plan.paused, __ATOMIC_RELAXED))
+		return false;
+	if (__atomic_load_n(&plan.armed, __ATOMIC_RELAXED))
+		return planned(site, variant);
+	c->sites++;
+
+	return false;
+}
+
 void faults_passed(unsigned int count)
 {
 	if (count)
@@ -224,23 +233,28 @@ static bool op_rules_fail(enum machine_op op, s16 *status)
 	return false;
 }
 
+static noinline bool op_planned(enum machine_op op, bool user, s16 *status)
+{
+	bool fails;
+
+	pthread_mutex_lock(&plan.lock);
+	fails = op_rules_fail(op, status);
+	if (op == MACHINE_OP_MAP && !fails)
+		fails = op_rules_fail(user ? MACHINE_OP_UMAP : MACHINE_OP_KMAP,
+				      status);
+	pthread_mutex_unlock(&plan.lock);
+
+	return fails;
+}
+
 bool fault_op(enum machine_op op, bool user, s16 *status)
 {
 	unsigned int variant;
-	bool fails = false;
+	bool fails;
 
 	if (__atomic_load_n(&plan.armed, __ATOMIC_RELAXED) &&
 	    !__atomic_load_n(&plan.paused, __ATOMIC_RELAXED) &&
-	    context()->outer) {
-		pthread_mutex_lock(&plan.lock);
-		fails = op_rules_fail(op, status);
-		if (op == MACHINE_OP_MAP && !fails)
-			fails = op_rules_fail(user ? MACHINE_OP_UMAP
-						   : MACHINE_OP_KMAP,
-					      status);
-		pthread_mutex_unlock(&plan.lock);
-	}
-	if (fails)
+	    context()->outer && op_planned(op, user, status))
 		return true;
 
 	switch (op) {

@@ -47,6 +47,18 @@ void pages_start(void)
 	pool.addresses = reserve(MAX_PAGES * PAGE_SIZE, PROT_NONE);
 }
 
+/*
+ * In two parts, each short enough that the compiler stores zeroes: it makes one
+ * instruction of more, which takes longer to begin than all of that.
+ */
+static void make_blank(struct page *page)
+{
+	_Static_assert(sizeof(*page) <= 128, "two short parts");
+
+	memset(page, 0, 64);
+	memset((char *)page + 64, 0, sizeof(*page) - 64);
+}
+
 /* As many as there are, up to @n. */
 static int pages_new(enum page_kind kind, int n, struct page **pages)
 {
@@ -65,7 +77,7 @@ static int pages_new(enum page_kind kind, int n, struct page **pages)
 	pthread_mutex_unlock(&pool.lock);
 
 	for (i = 0; i < got; i++) {
-		memset(pages[i], 0, sizeof(*pages[i]));
+		make_blank(pages[i]);
 		pages[i]->kind = kind;
 		__atomic_store_n(&pages[i]->count, 1, __ATOMIC_RELAXED);
 	}

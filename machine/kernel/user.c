@@ -143,10 +143,6 @@ void user_settle(void)
 
 struct task *user_of(const char *what, const void __user *at)
 {
-	struct machine_event event = {
-		.kind = MACHINE_EVENT_USER,
-		.address = (uintptr_t)at,
-	};
 	struct context *c = context();
 	const struct lock_class *class = lock_any_held();
 
@@ -159,7 +155,11 @@ struct task *user_of(const char *what, const void __user *at)
 	if (c->invalidating)
 		machine_fatal("%s in an MMU notifier", what);
 	might_sleep_in(what);
-	event_emit(&event);
+	if (event_wanted())
+		event_emit(&(struct machine_event){
+			.kind = MACHINE_EVENT_USER,
+			.address = (uintptr_t)at,
+		});
 
 	return c->task;
 }

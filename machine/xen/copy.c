@@ -203,19 +203,27 @@ static bool left_to_caller(const struct side *user, const struct side *grant,
 	return errand_take(&order);
 }
 
+static void emit_copy(const struct gnttab_copy *op)
+{
+	bool to_grant = op->flags & GNTCOPY_dest_gref;
+
+	event_emit(&(struct machine_event){
+		.kind = MACHINE_EVENT_COPY,
+		.status = op->status,
+		.domain = to_grant ? op->dest.domid : op->source.domid,
+		.ref = to_grant ? op->dest.u.ref : op->source.u.ref,
+	});
+}
+
 static void copy_one(struct batch *batch, struct gnttab_copy *op,
 		     struct gather *g)
 {
 	struct side source = {.readonly = true}, dest = {.readonly = false};
-	struct machine_event event = {.kind = MACHINE_EVENT_COPY};
-	bool to_grant = op->flags & GNTCOPY_dest_gref;
 
 	if (!fault_op(MACHINE_OP_COPY, false, &op->status))
 		op->status = claim_both(batch, op, &source, &dest);
-	event.status = op->status;
-	event.domain = to_grant ? op->dest.domid : op->source.domid;
-	event.ref = to_grant ? op->dest.u.ref : op->source.u.ref;
-	event_emit(&event);
+	if (event_wanted())
+		emit_copy(op);
 	if (op->status)
 		return;
 

@@ -34,6 +34,11 @@ void machine_watch(void (*watch)(const struct machine_event *, void *arg),
 	grants.watch_arg = arg;
 }
 
+bool event_wanted(void)
+{
+	return grants.watch;
+}
+
 void event_emit(const struct machine_event *event)
 {
 	if (grants.watch)

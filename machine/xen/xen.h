@@ -91,6 +91,8 @@ s16 grant_unmap(struct gnttab_unmap_grant_ref *op, s16 refuse);
 /* It stays, by a failure on purpose. */
 void grant_refuse(u32 handle);
 void grant_copies(struct domain *caller, struct gnttab_copy *ops, u32 count);
+/* Whether somebody watches: what is not wanted need not be made. */
+bool event_wanted(void);
 void event_emit(const struct machine_event *event);
 /* The kernel clears an entry that the hypervisor would not end: lock held. */
 bool pte_is_lost(pte_t *pte);
