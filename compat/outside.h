@@ -159,11 +159,11 @@ static inline unsigned long copy_long_to_user(void __user *to, const void *from,
 #endif
 
 /*
- * copy_from_user() of what is mostly short. Returns 0, or another value if not
- * all was there.
+ * copy_from_user() of any length, in fewer instructions, above all of what is
+ * short. Returns 0, or another value if not all was there.
  */
 static inline unsigned long
-copy_short_from_user(void *to, const void __user *from, unsigned long size)
+quick_copy_from_user(void *to, const void __user *from, unsigned long size)
 {
 	const unsigned long words = size / sizeof(u64);
 	const u64 __user *next = from;
@@ -190,7 +190,7 @@ fault:
 
 /* The same for copy_to_user(). */
 static inline unsigned long
-copy_short_to_user(void __user *to, const void *from, unsigned long size)
+quick_copy_to_user(void __user *to, const void *from, unsigned long size)
 {
 	if (size >= LONG_COPY)
 		return copy_long_to_user(to, from, size);

@@ -111,7 +111,7 @@ static int add(struct copy_batch *batch, u32 i, bool compat)
 		set_slot(batch, &op->dest, i);
 	} else {
 		from = local_address(seg->source.virt, compat);
-		if (copy_short_from_user(slot_of(batch, i), (void __user *)from,
+		if (quick_copy_from_user(slot_of(batch, i), (void __user *)from,
 					 seg->len))
 			return -EFAULT;
 		set_slot(batch, &op->source, i);
@@ -137,7 +137,7 @@ static int deliver(struct copy_batch *batch, u32 i, bool compat)
 	unsigned long missing;
 
 	if (batch->ops[i].status == GNTST_okay)
-		missing = copy_short_to_user(to, slot_of(batch, i), seg->len);
+		missing = quick_copy_to_user(to, slot_of(batch, i), seg->len);
 	else
 		missing = fault_in_safe_writeable(to, seg->len);
 

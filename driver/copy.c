@@ -404,7 +404,7 @@ static int copy_chunk(struct copy_batch *batch,
 {
 	int err;
 
-	if (copy_short_from_user(batch->segments, user, n * sizeof(*user)))
+	if (quick_copy_from_user(batch->segments, user, n * sizeof(*user)))
 		return -EFAULT;
 
 	if (!is_between(batch->segments) && bounce_suits(batch, n))
@@ -470,7 +470,7 @@ long copy_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_grant_copy op;
 
-	if (copy_short_from_user(&op, arg, sizeof(op)))
+	if (quick_copy_from_user(&op, arg, sizeof(op)))
 		return -EFAULT;
 
 	return copy_segments(inst, op.segments, op.count, false);

@@ -127,13 +127,18 @@ static struct gref *gref_new(struct domain *d, struct opener *o, u16 domid,
 	return g;
 }
 
+static struct gref *next_in_file(const struct gref *g)
+{
+	return list_entry(g->in_file.next, struct gref, in_file);
+}
+
 /* The grefs from @index on are @count in a row: the first, or NULL. */
 static struct gref *find(struct opener *o, u64 index, u32 count)
 {
 	struct gref *g, *first = NULL;
 
 	list_for_each_entry(g, &o->grefs, in_file) {
-		if (g->index == index)
+		if (!first && g->index == index)
 			first = g;
 		if (first && g->index != index)
 			return NULL;
@@ -220,17 +225,17 @@ static long alloc_request(struct file *file, u64 arg)
 static long dealloc_request(struct file *file, u64 arg)
 {
 	struct ioctl_gntalloc_dealloc_gref op;
-	struct gref *g;
+	struct gref *g, *next;
 	long err = -EINVAL;
 	u32 i;
 
 	if (!user_read(current, &op, arg, sizeof(op)))
 		return -EFAULT;
 	pthread_mutex_lock(&gntalloc.lock);
-	if (find(file->private_data, op.index, op.count)) {
-		for (i = 0; i < op.count; i++) {
-			g = find(file->private_data, op.index + i * PAGE_SIZE,
-				 1);
+	g = find(file->private_data, op.index, op.count);
+	if (g) {
+		for (i = 0; i < op.count; i++, g = next) {
+			next = next_in_file(g);
 			list_del(&g->in_file);
 			gref_drop(g);
 		}
@@ -347,11 +352,6 @@ static const struct vm_operations_struct shown_ops = {
 	.close = shown_close,
 };
 
-static struct gref *next_in_file(const struct gref *g)
-{
-	return list_entry(g->in_file.next, struct gref, in_file);
-}
-
 static int mmap_locked(struct file *file, struct vm_area_struct *vma,
 		       struct shown *s)
 {
@@ -361,7 +361,7 @@ static int mmap_locked(struct file *file, struct vm_area_struct *vma,
 
 	if (!g)
 		return -ENOENT;
-	/* They follow each other: find() has seen that. */
+	/* They are in a row: find() has seen that. */
 	for (i = 0; i < s->count; i++, g = next_in_file(g)) {
 		g->users++;
 		s->grefs[i] = g;
