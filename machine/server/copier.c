@@ -161,7 +161,10 @@ static bool take_offer(struct copier *copier, const struct request *request,
 	copier->counter = offer->counter;
 	copier->number = offer->number;
 	memcpy(copier->windows, offer->windows, sizeof(copier->windows));
+	/* Left by the last call, all of which its caller has done. */
 	errand->count = 0;
+	errand->size = 0;
+	errand->begun = false;
 	errand->pieces[0] = (struct errand_piece){
 		.addr = request->b,
 		.size = OFFER_ARGUMENT,
