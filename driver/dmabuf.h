@@ -6,13 +6,11 @@
  * is in no table, and nothing but the dma-buf reaches it. An import is somebody
  * else's dma-buf whose pages are granted to another domain.
  *
- * Two more locks, both below the instance's:
+ * Two more locks, below the instance's:
  *
  *   dma_resv		the dma-buf's, held by some of its callers
  *     export->lock	the attachments that are mapped; DMA is synchronized
  *			under it
- *   departed.lock	the imports whose other side still has pages mapped;
- *			taken alone
  */
 #ifndef GNTDEV_DMABUF_H
 #define GNTDEV_DMABUF_H
@@ -31,9 +29,13 @@ struct exported {
 	struct ioctl_gntdev_grant_ref grants[];
 };
 
-/* An import: in its instance until it is released, then it may be departed. */
+/*
+ * An import: in its instance until it is released. Then it is departed for as long
+ * as the other side has a page mapped.
+ */
 struct imported {
-	struct list_head node; /* guarded by the instance's or departed's lock */
+	struct list_head node; /* guarded by the instance's lock */
+	struct recheck recheck; /* while it is departed */
 	u32 fd; /* the caller's number for the dma-buf */
 	u32 count;
 	u32 granted; /* references that are not given back */

@@ -12,24 +12,10 @@
 #include "dmabuf.h"
 #include "trace.h"
 
-#define SOONEST msecs_to_jiffies(4)
-#define LATEST msecs_to_jiffies(256)
-
 /* Grants between two looks at the clock and at signals. */
 #define STRIDE 1024U
 
 static struct device *device;
-
-/* Imports that are released, but whose pages the other side still has mapped. */
-static struct {
-	struct mutex lock; /* taken alone */
-	struct list_head imports; /* guarded by lock */
-	/* Also those that are just looked at; changed under lock. */
-	u32 count;
-	unsigned long interval; /* jiffies; guarded by lock */
-	struct delayed_work work;
-	wait_queue_head_t empty;
-} departed;
 
 /* The device's DMA addresses are physical ones. */
 
@@ -152,51 +138,25 @@ static void import_free(struct imported *imp)
 	kvfree(imp);
 }
 
+/* Another look at an import whose pages the other side had mapped. */
+static bool departed_look(struct recheck *r)
+{
+	struct imported *imp = container_of(r, struct imported, recheck);
+
+	if (!end_access(imp))
+		return false;
+
+	import_free(imp);
+	return true;
+}
+
 /* Ends an import that is in no list; where it must wait, others see to it. */
 static void import_end(struct imported *imp)
 {
-	if (end_access(imp)) {
+	if (end_access(imp))
 		import_free(imp);
-		return;
-	}
-
-	mutex_lock(&departed.lock);
-	list_add_tail(&imp->node, &departed.imports);
-	WRITE_ONCE(departed.count, departed.count + 1);
-	departed.interval = SOONEST;
-	mod_delayed_work(system_wq, &departed.work, SOONEST);
-	mutex_unlock(&departed.lock);
-}
-
-/* The hypervisor tells nobody when a grant is unmapped: it is looked for. */
-static void departed_look(struct work_struct *work)
-{
-	struct imported *imp, *next;
-	LIST_HEAD(mine);
-	u32 gone = 0;
-
-	mutex_lock(&departed.lock);
-	list_splice_init(&departed.imports, &mine);
-	mutex_unlock(&departed.lock);
-
-	list_for_each_entry_safe(imp, next, &mine, node) {
-		if (!end_access(imp))
-			continue;
-		list_del(&imp->node);
-		import_free(imp);
-		gone++;
-	}
-
-	mutex_lock(&departed.lock);
-	list_splice(&mine, &departed.imports);
-	WRITE_ONCE(departed.count, departed.count - gone);
-	if (!departed.count) {
-		wake_up_all(&departed.empty);
-	} else {
-		departed.interval = min(departed.interval * 2, LATEST);
-		schedule_delayed_work(&departed.work, departed.interval);
-	}
-	mutex_unlock(&departed.lock);
+	else
+		recheck_begin(&imp->recheck, departed_look);
 }
 
 static int import_attach(struct imported *imp)
@@ -377,11 +337,6 @@ int __init import_init(void)
 {
 	int err;
 
-	mutex_init(&departed.lock);
-	INIT_LIST_HEAD(&departed.imports);
-	INIT_DELAYED_WORK(&departed.work, departed_look);
-	init_waitqueue_head(&departed.empty);
-
 	device = root_device_register("xen-gntdev-import");
 	if (IS_ERR(device))
 		return PTR_ERR(device);
@@ -394,16 +349,7 @@ int __init import_init(void)
 	return err;
 }
 
-/*
- * The module goes: waits for pages that other domains have mapped. No lock may
- * be taken where a condition is looked at; the work that has made it true has
- * ended when it is cancelled.
- */
 void import_exit(void)
 {
-	while (!wait_event_timeout(departed.empty, !READ_ONCE(departed.count),
-				   10 * HZ))
-		pr_info("unloading waits for imports that other domains have mapped\n");
-	cancel_delayed_work_sync(&departed.work);
 	root_device_unregister(device);
 }

@@ -20,8 +20,6 @@
  *       mapping->lock	the kernel's own mappings of pages that a program
  *			sees; a spinlock, as it is taken with a page table's
  *			lock held
- *     retirement lock	the list of mappings whose pages are still in use;
- *			taken alone
  *
  * User memory is touched under none of them: a fault on it takes mmap_lock. (The
  * exception is a store that rather fails than faults.)
@@ -118,6 +116,13 @@ union ops {
 	struct gnttab_unmap_grant_ref *unmap;
 };
 
+/* Recheck: part of a thing that is looked at until it is over. */
+struct recheck {
+	struct delayed_work work;
+	unsigned long interval; /* jiffies, until the next look */
+	bool (*is_over)(struct recheck *r);
+};
+
 /* Of a grant that the hypervisor did not unmap when it was told to. */
 #define LOST_HANDLE ((grant_handle_t)-2)
 
@@ -187,7 +192,8 @@ struct mapping {
 	 */
 	grant_handle_t *handles;
 	struct notify *notify; /* the range's, from munmap on */
-	struct list_head retired; /* guarded by the retirement lock, or kept */
+	struct list_head retired; /* where it is kept, or goes from there */
+	struct recheck recheck; /* while pages are still in use */
 	struct window window; /* of a range */
 	union ops ops; /* who may change the mapping may use it */
 };
@@ -275,8 +281,11 @@ void dma_memory_free(struct dma_memory *memory);
 /* retire.c */
 struct mapping *retire_idle(struct mapping *m);
 void retire_mapping(struct mapping *m);
-void retire_init(void);
-void retire_exit(void);
+
+/* recheck.c */
+void recheck_begin(struct recheck *r, bool (*is_over)(struct recheck *r));
+int __init recheck_init(void);
+void recheck_exit(void);
 
 /* keep.c */
 struct mapping *keep_take(struct keep *keep, u32 count);

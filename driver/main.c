@@ -130,27 +130,36 @@ static int __init gntdev_init(void)
 		return -ENODEV;
 	}
 
-	retire_init();
+	err = recheck_init();
+	if (err)
+		return err;
 
 	err = dmabuf_init();
 	if (err) {
 		pr_err("cannot make the device for dma-bufs: %d\n", err);
-		return err;
+		goto recheck;
 	}
 
 	err = misc_register(&gntdev_device);
 	if (err) {
 		pr_err("cannot register /dev/xen/gntdev: %d\n", err);
-		dmabuf_exit();
+		goto dmabuf;
 	}
 
+	return 0;
+
+dmabuf:
+	dmabuf_exit();
+recheck:
+	recheck_exit();
 	return err;
 }
 
+/* No file is open, and nothing waits: either would hold the module. */
 static void __exit gntdev_exit(void)
 {
 	misc_deregister(&gntdev_device);
-	retire_exit();
+	recheck_exit();
 	dmabuf_exit();
 }
 

@@ -154,10 +154,13 @@ unsigned int machine_stop(FILE *out)
 	count += files_leaks(out, false);
 
 	context_enter(&c, NULL, NULL);
-	waiting_unload();
 	/* In the kernel an unload is refused as long as this is so. */
-	if (!waiting_for_none(&machine_driver.users))
+	if (!waiting_for_none(&machine_driver.users)) {
 		count += files_leaks(out, true);
+		if (!waiting_for_none(&machine_driver.users))
+			machine_fatal(
+				"the driver cannot be unloaded: does I/O hold pages?");
+	}
 	machine_counters(&counters);
 	machine_module_unload();
 	context_leave(&c);

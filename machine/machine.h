@@ -410,7 +410,10 @@ unsigned char *dmabuf_device_sees(struct dmabuf_user *user, size_t offset);
 /* All pages as one area of the kernel's, which counts its users. */
 int dmabuf_vmap(struct file *file, void **at);
 void dmabuf_vunmap(struct file *file);
-/* How many dma-bufs keep the driver from being unloaded. */
+/*
+ * What keeps the driver from being unloaded: dma-bufs, mappings with pages that
+ * are held, imports that others have mapped.
+ */
 unsigned int machine_driver_users(void);
 
 /* ---- memory ---- */

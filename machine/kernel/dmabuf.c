@@ -11,7 +11,6 @@
 #include "../devices/devices.h"
 
 static struct lock_class class_resv = {"dma_resv", "the kernel", 0, 0};
-struct module machine_driver;
 
 static void resv_lock(struct dma_buf *dmabuf)
 {
@@ -37,7 +36,7 @@ static int buffer_release(struct inode *inode, struct file *file)
 	mutex_destroy(&dmabuf->resv);
 	free(dmabuf);
 	if (owner)
-		__atomic_fetch_sub(&owner->users, 1, __ATOMIC_SEQ_CST);
+		module_put(owner);
 
 	return 0;
 }
@@ -144,7 +143,7 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *info)
 	dmabuf->priv = info->priv;
 	dmabuf->owner = info->owner;
 	if (dmabuf->owner)
-		__atomic_fetch_add(&dmabuf->owner->users, 1, __ATOMIC_SEQ_CST);
+		__module_get(dmabuf->owner);
 	machine_mutex_init(&dmabuf->resv, &class_resv);
 	file_show(dmabuf->file);
 

@@ -32,6 +32,7 @@ static const struct {
 	[SITE_INSERT_PAGES] = {"vm_insert_pages", 2},
 	[SITE_EVTCHN_GET] = {"evtchn_get", 1},
 	[SITE_MISC_REGISTER] = {"misc_register", 1},
+	[SITE_WORKQUEUE] = {"alloc_workqueue", 1},
 	[SITE_SIGNAL] = {"fatal_signal", 1},
 	[SITE_P2M] = {"set_foreign_p2m_mapping", 1},
 	[SITE_DEVICE] = {"root_device_register", 1},

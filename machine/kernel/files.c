@@ -27,6 +27,19 @@ static struct {
 	bool (*holds)(struct task *task, struct file *file);
 } files = {.lock = PTHREAD_MUTEX_INITIALIZER, .all = {&files.all, &files.all}};
 
+struct module machine_driver;
+
+void __module_get(struct module *module)
+{
+	__atomic_fetch_add(&module->users, 1, __ATOMIC_SEQ_CST);
+}
+
+void module_put(struct module *module)
+{
+	if (!__atomic_fetch_sub(&module->users, 1, __ATOMIC_SEQ_CST))
+		machine_fatal("module_put of a module that nobody uses");
+}
+
 void files_start(const struct machine_config *config)
 {
 	files.holds = config->holds;

@@ -23,6 +23,9 @@ struct module {
 extern struct module machine_driver;
 #define THIS_MODULE (&machine_driver)
 
+void __module_get(struct module *module);
+void module_put(struct module *module);
+
 struct seq_file {
 	char *buf;
 	size_t size;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 #include <pthread.h>
+#include <stdarg.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "context.h"
@@ -13,20 +15,19 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct list_head queue; /* of delayed work, the next first */
-	struct delayed_work *running;
+	struct workqueue_struct *running; /* of the work that runs now */
 	pthread_t worker;
 	bool working;
 	bool stopping;
 	bool test_time;
 	unsigned long now; /* jiffies, with test time */
-	unsigned long unload; /* when it began, or 0 */
+	unsigned int queues; /* that there are */
 	struct timespec epoch;
 } waiting = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* An unload that takes longer, in test time, never ends. */
-#define PATIENCE (3600UL * HZ)
-
-struct workqueue_struct *const system_wq = NULL;
+struct workqueue_struct {
+	char name[32];
+};
 
 static unsigned long real_jiffies(void)
 {
@@ -77,7 +78,7 @@ static struct delayed_work *take_due(void)
 		return NULL;
 	list_del(&w->node);
 	w->pending = false;
-	waiting.running = w;
+	waiting.running = w->queue;
 
 	return w;
 }
@@ -126,9 +127,6 @@ static void pass_time(unsigned long until)
 {
 	struct delayed_work *w;
 
-	if (waiting.unload && time_after(until, waiting.unload + PATIENCE))
-		machine_fatal(
-			"the driver's unload has waited for an hour: does I/O hold pages?");
 	for (;;) {
 		w = take_due();
 		if (w) {
@@ -173,17 +171,12 @@ bool waiting_for_none(const unsigned int *count)
 	return !__atomic_load_n(count, __ATOMIC_SEQ_CST);
 }
 
-void waiting_unload(void)
-{
-	waiting.unload = waiting.now;
-}
-
 void waiting_start(bool test_time)
 {
 	pthread_condattr_t attr;
 
 	waiting.test_time = test_time;
-	waiting.unload = 0;
+	waiting.queues = 0;
 	waiting.stopping = false;
 	/* As in the kernel: it wraps early, for those who forget that. */
 	waiting.now = -(300UL * HZ);
@@ -221,8 +214,11 @@ unsigned int waiting_stop(FILE *out)
 			fprintf(out, "machine: deferred work is left behind\n");
 	}
 	INIT_LIST_HEAD(&waiting.queue);
+	if (waiting.queues && out)
+		fprintf(out, "machine: %u workqueues are left behind\n",
+			waiting.queues);
 
-	return count;
+	return count + waiting.queues;
 }
 
 void waiting_signal(void)
@@ -294,61 +290,69 @@ static void enqueue(struct delayed_work *w, unsigned long delay)
 	announce();
 }
 
-static void check_work(const struct workqueue_struct *wq,
-		       const struct delayed_work *w)
+struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags,
+					 int max_active, ...)
 {
-	if (!w->initialised)
-		machine_fatal("delayed work is used that is not initialised");
-	if (wq != system_wq)
-		machine_fatal("no workqueue but system_wq is modelled");
-}
+	struct workqueue_struct *queue;
+	unsigned int variant;
+	va_list args;
 
-bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *w,
-		      unsigned long delay)
-{
-	bool was;
-
-	check_work(wq, w);
+	might_sleep();
+	if (flags != WQ_UNBOUND)
+		machine_fatal("a workqueue with flags %#x is not modelled",
+			      flags);
+	if (fault(SITE_WORKQUEUE, &variant))
+		return NULL;
+	queue = calloc(1, sizeof(*queue));
+	if (!queue)
+		machine_fatal("no memory for a workqueue");
+	va_start(args, max_active);
+	vsnprintf(queue->name, sizeof(queue->name), format, args);
+	va_end(args);
 	pthread_mutex_lock(&waiting.lock);
-	was = w->pending;
-	if (was)
-		list_del(&w->node);
-	enqueue(w, delay);
+	waiting.queues++;
 	pthread_mutex_unlock(&waiting.lock);
 
-	return was;
+	return queue;
 }
 
-bool schedule_delayed_work(struct delayed_work *w, unsigned long delay)
+void destroy_workqueue(struct workqueue_struct *queue)
+{
+	struct delayed_work *w;
+
+	might_sleep();
+	pthread_mutex_lock(&waiting.lock);
+	list_for_each_entry(w, &waiting.queue, node) {
+		if (w->queue == queue)
+			machine_fatal(
+				"the workqueue %s goes with work that is yet to come",
+				queue->name);
+	}
+	while (waiting.running == queue)
+		wait_jiffies(1);
+	waiting.queues--;
+	pthread_mutex_unlock(&waiting.lock);
+	free(queue);
+}
+
+bool queue_delayed_work(struct workqueue_struct *queue, struct delayed_work *w,
+			unsigned long delay)
 {
 	bool was;
 
-	check_work(system_wq, w);
+	if (!w->initialised)
+		machine_fatal("delayed work is used that is not initialised");
+	if (!queue)
+		machine_fatal("delayed work goes to no workqueue");
 	pthread_mutex_lock(&waiting.lock);
 	was = w->pending;
-	if (!was)
+	if (!was) {
+		w->queue = queue;
 		enqueue(w, delay);
+	}
 	pthread_mutex_unlock(&waiting.lock);
 
 	return !was;
-}
-
-bool cancel_delayed_work_sync(struct delayed_work *w)
-{
-	bool was;
-
-	might_sleep();
-	check_work(system_wq, w);
-	pthread_mutex_lock(&waiting.lock);
-	was = w->pending;
-	if (was)
-		list_del(&w->node);
-	w->pending = false;
-	while (waiting.running == w)
-		wait_jiffies(1);
-	pthread_mutex_unlock(&waiting.lock);
-
-	return was;
 }
 
 void init_waitqueue_head(wait_queue_head_t *head)
@@ -367,28 +371,6 @@ void wake_up_all(wait_queue_head_t *head)
 	pthread_mutex_unlock(&waiting.lock);
 }
 
-unsigned long machine_wait_begin(const wait_queue_head_t *head)
-{
-	unsigned long woken;
-
-	might_sleep_in("wait_event_timeout");
-	if (!head->initialised)
-		machine_fatal("a wait queue is used that is not initialised");
-	pthread_mutex_lock(&waiting.lock);
-	woken = head->woken;
-	pthread_mutex_unlock(&waiting.lock);
-	/* The task's state is set already: a sleep would undo it. */
-	context()->atomic++;
-	context()->atomic_why = "a condition is looked at that is waited for";
-
-	return woken;
-}
-
-void machine_wait_checked(void)
-{
-	context()->atomic--;
-}
-
 /* Until something changes that may end a wait; the lock is held. */
 static void wait_some(unsigned long until)
 {
@@ -403,20 +385,6 @@ static void wait_some(unsigned long until)
 		w = list_first_entry(&waiting.queue, struct delayed_work, node);
 		pass_time(time_after(w->expires, until) ? until : w->expires);
 	}
-}
-
-long machine_wait(wait_queue_head_t *head, unsigned long woken, long timeout)
-{
-	unsigned long until = machine_jiffies() + timeout;
-	long left;
-
-	pthread_mutex_lock(&waiting.lock);
-	while (head->woken == woken && time_after(until, machine_jiffies()))
-		wait_some(until);
-	left = until - machine_jiffies();
-	pthread_mutex_unlock(&waiting.lock);
-
-	return max(left, 0L);
 }
 
 /* ---- completions ---- */

@@ -41,20 +41,26 @@ struct delayed_work {
 	struct work_struct work;
 	struct list_head node; /* in the queue, ordered by expires */
 	unsigned long expires;
+	struct workqueue_struct *queue; /* where it is, or was last */
 	bool pending;
 	bool initialised;
 };
 
+#define to_delayed_work(w) container_of(w, struct delayed_work, work)
+
+/* One thread serves all queues, one work after the other. */
+#define WQ_UNBOUND 2
 struct workqueue_struct;
-extern struct workqueue_struct *const system_wq;
+struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags,
+					 int max_active, ...);
+void destroy_workqueue(struct workqueue_struct *queue);
 
 #define INIT_DELAYED_WORK(w, f) machine_init_work(w, f)
 void machine_init_work(struct delayed_work *w,
 		       void (*f)(struct work_struct *work));
-bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *w,
-		      unsigned long delay);
-bool schedule_delayed_work(struct delayed_work *w, unsigned long delay);
-bool cancel_delayed_work_sync(struct delayed_work *w);
+/* A work may be freed in its function. */
+bool queue_delayed_work(struct workqueue_struct *queue, struct delayed_work *w,
+			unsigned long delay);
 
 typedef struct {
 	bool initialised;
@@ -63,27 +69,6 @@ typedef struct {
 
 void init_waitqueue_head(wait_queue_head_t *head);
 void wake_up_all(wait_queue_head_t *head);
-
-/* Evaluates to 0 if the time is over and @cond still false, else to >= 1. */
-#define wait_event_timeout(head, cond, timeout)                             \
-	({                                                                  \
-		long left_ = (timeout);                                     \
-		bool done_;                                                 \
-		for (;;) {                                                  \
-			unsigned long woken_ = machine_wait_begin(&(head)); \
-			done_ = (cond);                                     \
-			machine_wait_checked();                             \
-			if (done_ || !left_)                                \
-				break;                                      \
-			left_ = machine_wait(&(head), woken_, left_);       \
-		}                                                           \
-		done_ ? max(left_, 1L) : 0L;                                \
-	})
-/* From here to machine_wait_checked() nothing may sleep. */
-unsigned long machine_wait_begin(const wait_queue_head_t *head);
-void machine_wait_checked(void);
-/* Until it is woken or the time is over; the time left. */
-long machine_wait(wait_queue_head_t *head, unsigned long woken, long timeout);
 
 struct completion {
 	bool done; /* for all, for ever */
@@ -99,8 +84,6 @@ long wait_for_completion_killable_timeout(struct completion *x,
 /* ---- of the machine alone ---- */
 
 void waiting_start(bool test_time);
-/* The driver is about to be unloaded. */
-void waiting_unload(void);
 /* Lets time pass until @count is 0; false if that takes half a minute. */
 bool waiting_for_none(const unsigned int *count);
 /* Ends the worker; returns how much work was still pending. */

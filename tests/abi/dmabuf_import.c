@@ -403,6 +403,27 @@ TEST(pages_stay_while_the_other_side_has_them_mapped)
 	CHECK(!is_granted(foreign.refs[0]), "it still is granted");
 }
 
+TEST(module_stays_while_the_other_side_has_imports_mapped)
+{
+	struct foreign foreign = import_some(3);
+	int peer = must_map(foreign.refs, 3);
+	/* The other side may be this program, which has the device open then. */
+	int before = module_users();
+
+	if (foreign.at)
+		must_munmap(foreign.at, 3);
+	close(foreign.fd);
+	/* From now on the import alone is in the place of the instance. */
+	close(foreign.device);
+	check_module_stays(before - 1);
+	sleep_ms(600);
+	check_module_stays(before - 1);
+	granter_unmap(peer);
+	for (int i = 0; i < 100 && module_users() > before - 1; i++)
+		sleep_ms(20);
+	CHECK(module_users() <= before - 1, "it is still in use");
+}
+
 /* Row 48: whatever is granted and not, no reference is counted wrong. */
 TEST(largest_buffer_is_granted_until_there_are_no_references, .timeout = 240)
 {

@@ -6,13 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "dmabuf.h"
@@ -365,30 +363,6 @@ TEST(buffer_is_given_back_when_it_is_closed)
 	EQUAL(granter_wait_idle(buffer.refs, 4, 0), 4);
 	close(buffer.fd);
 	EQUAL(granter_wait_idle(buffer.refs, 4, 0), 0);
-}
-
-/* How often the module is in use; -1 where there are no modules. */
-static int module_users(void)
-{
-	FILE *file = fopen("/sys/module/xen_gntdev/refcnt", "r");
-	int users = -1;
-
-	if (file) {
-		if (fscanf(file, "%d", &users) != 1)
-			users = -1;
-		fclose(file);
-	}
-	return users;
-}
-
-/* It is in use once more than before, and so it cannot be unloaded. */
-static void check_module_stays(int before)
-{
-	if (before >= 0)
-		EQUAL(module_users(), before + 1);
-	EXPECT(syscall(SYS_delete_module, "xen_gntdev", O_NONBLOCK) ? -errno
-								    : 0,
-	       -EAGAIN);
 }
 
 TEST(module_with_a_live_buffer_stays)

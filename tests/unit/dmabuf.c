@@ -314,7 +314,7 @@ static void an_own_buffer_is_imported_and_not_granted_on(void)
 	world_stop();
 }
 
-static void unload_waits_for_imports_that_others_have_mapped(void)
+static void the_module_stays_while_others_have_imports_mapped(void)
 {
 	struct peer peer;
 	uint32_t refs[2];
@@ -329,8 +329,10 @@ static void unload_waits_for_imports_that_others_have_mapped(void)
 	close_buffer(fd);
 	file_close(world.task, world.file);
 	world.file = NULL;
-	/* Closed, but the work has not looked since: the unload has to wait. */
+	CHECK_EQ(machine_driver_users(), 1);
+	/* Closed, but nobody has looked since. */
 	peer_close(&peer);
+	CHECK_EQ(machine_driver_users(), 1);
 	task_exit(world.task);
 	world.task = NULL;
 	CHECK_EQ(machine_stop(stderr), 0);
@@ -391,7 +393,7 @@ static const struct test tests[] = {
 	TEST(a_wait_is_for_the_buffer_that_is_meant),
 	TEST(imported_pages_are_granted),
 	TEST(an_own_buffer_is_imported_and_not_granted_on),
-	TEST(unload_waits_for_imports_that_others_have_mapped),
+	TEST(the_module_stays_while_others_have_imports_mapped),
 	TEST(no_number_is_granted_by_two_kernels),
 	TEST(a_graphics_device_imports_buffers),
 };

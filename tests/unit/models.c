@@ -419,7 +419,7 @@ static void work_not_initialised(void)
 	static struct delayed_work w;
 
 	enter();
-	schedule_delayed_work(&w, 1);
+	queue_delayed_work(alloc_workqueue("test", WQ_UNBOUND, 0), &w, 1);
 }
 
 static void a_warning(void)

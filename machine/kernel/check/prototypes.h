@@ -12,10 +12,9 @@
 void(mutex_lock)(struct mutex *lock);
 int(mutex_trylock)(struct mutex *lock);
 void(mutex_unlock)(struct mutex *lock);
-bool(mod_delayed_work)(struct workqueue_struct *wq, struct delayed_work *dwork,
-		       unsigned long delay);
-bool(schedule_delayed_work)(struct delayed_work *dwork, unsigned long delay);
-bool(cancel_delayed_work_sync)(struct delayed_work *dwork);
+bool(queue_delayed_work)(struct workqueue_struct *wq,
+			 struct delayed_work *dwork, unsigned long delay);
+void(destroy_workqueue)(struct workqueue_struct *wq);
 long(schedule_timeout_killable)(long timeout);
 int(fatal_signal_pending)(struct task_struct *p);
 unsigned long(msecs_to_jiffies)(const unsigned int m);

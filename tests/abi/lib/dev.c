@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "dev.h"
@@ -227,4 +229,26 @@ bool is_unmapped(const void *address, unsigned int pages)
 			return false;
 	}
 	return true;
+}
+
+int module_users(void)
+{
+	FILE *file = fopen("/sys/module/xen_gntdev/refcnt", "r");
+	int users = -1;
+
+	if (file) {
+		if (fscanf(file, "%d", &users) != 1)
+			users = -1;
+		fclose(file);
+	}
+	return users;
+}
+
+void check_module_stays(int before)
+{
+	if (before >= 0)
+		EQUAL(module_users(), before + 1);
+	EXPECT(syscall(SYS_delete_module, "xen_gntdev", O_NONBLOCK) ? -errno
+								    : 0,
+	       -EAGAIN);
 }

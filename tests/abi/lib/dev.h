@@ -83,4 +83,9 @@ void check_granters_page(uint32_t ref, unsigned int number);
 /* Nothing is mapped at these addresses. */
 bool is_unmapped(const void *address, unsigned int pages);
 
+/* How often the module is in use; -1 where there are no modules. */
+int module_users(void);
+/* It is in use once more than before, and so it cannot be unloaded. */
+void check_module_stays(int before);
+
 #endif

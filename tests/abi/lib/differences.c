@@ -49,8 +49,10 @@ static const struct group groups[] = {
 			"module_with_an_open_device_stays",
 			"module_with_a_mapping_stays",
 			"module_is_taken_out_and_put_in_again",
-			"unload_waits_for_pages_that_are_held",
+			"module_with_pages_that_are_held_stays",
+			"module_is_taken_out_as_soon_as_it_can_be",
 			"module_with_a_live_buffer_stays",
+			"module_stays_while_the_other_side_has_imports_mapped",
 			"buffer_lives_until_its_last_attachment",
 		},
 	},
@@ -273,9 +275,10 @@ static const struct group groups[] = {
 	},
 	{
 		DIFFERS | TAKES_DOWN,
-		"row 29: unload waits for what is held",
+		"row 29: the module stays while pages are held",
 		{
-			"unload_waits_for_pages_that_are_held",
+			"module_with_pages_that_are_held_stays",
+			"module_is_taken_out_as_soon_as_it_can_be",
 		},
 	},
 	{
