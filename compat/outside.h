@@ -10,6 +10,7 @@
 #ifndef GNTDEV_OUTSIDE_H
 #define GNTDEV_OUTSIDE_H
 
+#include <linux/anon_inodes.h>
 #include <linux/atomic.h>
 #include <linux/compat.h>
 #include <linux/completion.h>

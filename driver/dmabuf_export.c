@@ -91,9 +91,10 @@ static int export_map(struct exported *exp, u32 flags)
 {
 	int err;
 
-	exp->mapping = mapping_create(exp->grants, exp->count, true, flags);
+	exp->mapping = mapping_create(exp->count, flags);
 	if (!exp->mapping)
 		return -ENOMEM;
+	mapping_begin(exp->mapping, exp->grants, true);
 
 	err = grants_map(exp->mapping);
 	if (err)

@@ -3,11 +3,15 @@
  * The grant device: what its parts know of each other.
  *
  * An instance (an open file) has a table of ranges. A range is a set of grant
- * references that one request inserted. mmap gives a range a mapping: pages
- * with the granter's frames behind them, seen by the kernel, and by a program
- * through a window. munmap retires the mapping, which goes when the last user of
- * its pages goes, and leaves the range as it was. A dma-buf has grants and a
- * mapping of its own, and any number of windows: see dmabuf.h.
+ * references that one request inserted, and a mapping: pages that mmap puts the
+ * granter's frames behind, to be seen by the kernel, and by a program through a
+ * window. munmap leaves the range as it was; pages that somebody still uses then
+ * are parted from its mapping and retire, until their last user goes. A dma-buf
+ * has grants and a mapping of its own, and any number of windows: see dmabuf.h.
+ *
+ * VMAs do not hold the device's file but another one of the instance: so the
+ * release of the device's file tells that the last descriptor is gone, and that
+ * of the other one that the last VMA is.
  *
  * Lock hierarchy, outermost first:
  *
@@ -74,9 +78,9 @@ struct keep {
 	u32 pages; /* of all of them */
 };
 
-/* Instance: an open file, and the dma-bufs made with it, which outlive that. */
+/* Instance: an open file, and what outlives that: VMAs, and dma-bufs. */
 struct instance {
-	struct kref refs; /* the file's, and one of each exported dma-buf */
+	struct kref refs; /* one of each of its files and exported dma-bufs */
 	struct mutex lock; /* see the hierarchy above */
 	struct table table; /* guarded by lock */
 	struct keep keep; /* guarded by lock */
@@ -84,7 +88,9 @@ struct instance {
 	struct list_head imports; /* guarded by lock */
 	u64 exported_grants; /* grants of its dma-bufs; guarded by lock */
 	u32 max_grants; /* guarded by lock */
-	atomic_t vmas; /* references that VMAs hold on the file */
+	bool closed; /* no descriptor is left; guarded by lock */
+	/* Which VMAs hold; there since before the first range, then constant. */
+	struct file *vma_file;
 	/* Each taken and put back with xchg(). */
 	struct copy_batch *spares[COPY_SPARES];
 };
@@ -96,7 +102,7 @@ struct instance {
  *    |       ^   |  ^       |                               |
  *    |       |   |  +-------+ mmap failed                   |
  *    |       +---|------------------------------------------+
- *    +---> GONE <+
+ *    +---> GONE <+------------------------------------------+ no descriptor left
  *
  * NEW: its index is being told to the caller; no request finds it yet.
  * Transitions are range_enter()'s alone.
@@ -139,6 +145,8 @@ struct grant_range {
 	u64 index; /* bytes, a multiple of the page size */
 	u32 count;
 	enum range_state state; /* guarded by the instance's lock */
+	/* Who changes the state has it. NULL if it retired as a whole. */
+	struct mapping *mapping;
 	bool writable; /* of the mapping; valid from MAPPING on */
 	bool clears; /* a byte, at munmap; set under the instance's lock */
 	u32 vmas; /* VMAs of the mapping; guarded by the instance's lock */
@@ -167,8 +175,7 @@ struct window {
 };
 
 /*
- * Mapping: made by mmap or for a dma-buf, given to the retirement when nobody
- * sees it, freed or kept when the last page is unmapped. Its arrays, and those
+ * Mapping: a range's, a dma-buf's, or of pages that retired. Its arrays, and those
  * of its window, are one allocation with it.
  *
  * While a program's entries are grant mappings themselves, the kernel needs none
@@ -176,22 +183,22 @@ struct window {
  * entries go that are to come back. See grants_ensure().
  */
 struct mapping {
-	const struct ioctl_gntdev_grant_ref *grants; /* valid until retired */
-	struct grant_range *range; /* the same; NULL for a dma-buf */
+	const struct ioctl_gntdev_grant_ref *grants; /* NULL once retired */
+	struct grant_range *range; /* NULL for a dma-buf, and once retired */
 	struct instance *inst; /* the range's */
 	struct dma_memory *memory; /* what the pages are, if not the kernel's */
 	u32 count;
-	u32 held; /* pages that are not given back */
+	u32 held; /* pages that have grants behind them, or may have */
+	u32 missing; /* pages that are not there, as NULL in their place says */
 	bool writable;
-	bool leaky; /* a page of it is out of use for ever */
 	spinlock_t lock;
-	struct page **pages; /* an entry is NULL once given back */
+	struct page **pages; /* NULL where one retired, or is lost for ever */
 	/*
 	 * Of the kernel's mapping of each page, or INVALID_GRANT_HANDLE. Guarded
 	 * by lock while a program sees the pages.
 	 */
 	grant_handle_t *handles;
-	struct notify *notify; /* the range's, from munmap on */
+	struct notify *notify; /* from munmap on, what it is to send */
 	struct list_head retired; /* where it is kept, or goes from there */
 	struct recheck recheck; /* while pages are still in use */
 	struct window window; /* of a range */
@@ -247,8 +254,6 @@ long range_map_request(struct instance *inst, void __user *arg);
 long range_unmap_request(struct instance *inst, void __user *arg);
 
 /* mapping.c */
-void window_open(struct vm_area_struct *vma);
-void window_close(struct vm_area_struct *vma);
 int mapping_mmap(struct file *file, struct vm_area_struct *vma);
 unsigned long mapping_area(struct file *file, unsigned long addr,
 			   unsigned long len, unsigned long pgoff,
@@ -257,15 +262,30 @@ void mapping_open(struct vm_area_struct *vma);
 void mapping_close(struct vm_area_struct *vma);
 int mapping_may_split(struct vm_area_struct *vma, unsigned long addr);
 struct page *mapping_page(struct vm_area_struct *vma, unsigned long addr);
-struct mapping *mapping_create(const struct ioctl_gntdev_grant_ref *grants,
-			       u32 count, bool writable, u32 dma_flags);
+struct mapping *mapping_create(u32 count, u32 dma_flags);
+void mapping_begin(struct mapping *m,
+		   const struct ioctl_gntdev_grant_ref *grants, bool writable);
+struct mapping *mapping_split(struct mapping *m);
 void mapping_free(struct mapping *m);
+long mapping_offset_request(struct instance *inst, void __user *arg);
+
+/* window.c */
+size_t window_size(u32 count);
+void window_init(struct window *w, struct mapping *m, u32 first, u32 count,
+		 void *arrays);
+void window_forget(struct window *w);
 struct window *window_create(struct mapping *m, u32 first, u32 count);
 void window_free(struct window *w);
 int window_show(struct window *w, struct vm_area_struct *vma);
-long mapping_offset_request(struct file *file, void __user *arg);
+void window_open(struct vm_area_struct *vma);
+void window_close(struct vm_area_struct *vma);
+
+/* memory.c */
+void *memory_for_program(size_t size);
+int memory_add_pages(struct mapping *m);
 
 /* grants.c */
+size_t grants_ops_size(u32 count);
 int grants_status_errno(s16 status);
 int grants_map(struct mapping *m);
 int grants_ensure(struct mapping *m, u32 first, u32 n);
@@ -279,11 +299,13 @@ void dma_memory_put_pages(struct mapping *m, u32 first, u32 n);
 void dma_memory_free(struct dma_memory *memory);
 
 /* retire.c */
-struct mapping *retire_idle(struct mapping *m);
+struct mapping *retire_pages(struct mapping *m);
 void retire_mapping(struct mapping *m);
+void retire_soon(struct mapping *m);
 
 /* recheck.c */
 void recheck_begin(struct recheck *r, bool (*is_over)(struct recheck *r));
+void recheck_at_once(struct recheck *r, bool (*is_over)(struct recheck *r));
 int __init recheck_init(void);
 void recheck_exit(void);
 
@@ -307,8 +329,8 @@ void copy_free_spares(struct instance *inst);
 
 /* instance.c */
 int instance_open(struct inode *inode, struct file *file);
-int instance_flush(struct file *file, fl_owner_t id);
 int instance_release(struct inode *inode, struct file *file);
+int instance_prepare(struct instance *inst);
 void instance_put(struct instance *inst);
 bool instance_takes(struct instance *inst, u32 count);
 bool instance_has_room(const struct instance *inst, u32 count);

@@ -24,6 +24,12 @@ int grants_status_errno(s16 status)
 	}
 }
 
+/* The room that operations of one hypercall take, of so many in all. */
+size_t grants_ops_size(u32 count)
+{
+	return min(count, GNTDEV_BATCH) * sizeof(struct gnttab_map_grant_ref);
+}
+
 static phys_addr_t page_addr(struct page *page)
 {
 	return (unsigned long)page_address(page);
@@ -143,7 +149,7 @@ static void leak(struct mapping *m, u32 i)
 {
 	m->pages[i] = NULL;
 	m->handles[i] = INVALID_GRANT_HANDLE;
-	m->leaky = true;
+	m->missing++;
 	m->held--;
 	atomic_long_dec(&counters.mapped);
 	atomic_long_inc(&counters.leaked);

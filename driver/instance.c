@@ -2,6 +2,20 @@
 /* Instances: an open file each, and what was made with it. */
 #include "gntdev.h"
 
+/* Of the file that VMAs hold. The last VMA is gone. */
+static int release_vma_file(struct inode *inode, struct file *file)
+{
+	instance_put(file->private_data);
+
+	return 0;
+}
+
+static const struct file_operations vma_file_ops = {
+	.owner = THIS_MODULE,
+	.release = release_vma_file,
+	.get_unmapped_area = mapping_area, /* for mremap */
+};
+
 int instance_open(struct inode *inode, struct file *file)
 {
 	struct instance *inst;
@@ -27,11 +41,12 @@ static void instance_free(struct kref *refs)
 {
 	struct instance *inst = container_of(refs, struct instance, refs);
 
+	WARN_ON_ONCE(!RB_EMPTY_ROOT(&inst->table.root));
 	mutex_destroy(&inst->lock);
 	kfree(inst);
 }
 
-/* Of the file, or of a dma-buf, which may go last and from anywhere. */
+/* Of a file, or of a dma-buf, which may go last and from anywhere. */
 void instance_put(struct instance *inst)
 {
 	kref_put(&inst->refs, instance_free);
@@ -60,32 +75,57 @@ bool instance_has_room(const struct instance *inst, u32 count)
 	       inst->max_grants;
 }
 
-/*
- * A descriptor is being closed. VMAs keep the file alive, so its release comes
- * too late to remove what is not mmapped: that is due when the last descriptor
- * goes. A reference that is just passing can hide that moment; then the
- * release does it.
+/**
+ * instance_prepare() - see to it that VMAs will have a file to hold
+ * @inst: the instance
+ *
+ * Return: 0 or a negative errno.
  */
-int instance_flush(struct file *file, fl_owner_t id)
+int instance_prepare(struct instance *inst)
 {
-	struct instance *inst = file->private_data;
+	struct file *file;
 
-	if (file_count(file) - atomic_read(&inst->vmas) <= 1)
-		range_remove_unmapped(inst);
+	if (READ_ONCE(inst->vma_file))
+		return 0;
+
+	kref_get(&inst->refs);
+	file = anon_inode_getfile("[xen/gntdev]", &vma_file_ops, inst, O_RDWR);
+	if (IS_ERR(file)) {
+		instance_put(inst);
+		return PTR_ERR(file);
+	}
+
+	mutex_lock(&inst->lock);
+	if (!inst->vma_file) {
+		WRITE_ONCE(inst->vma_file, file);
+		file = NULL;
+	}
+	mutex_unlock(&inst->lock);
+	/* Another thread was faster. */
+	if (file)
+		fput(file);
 
 	return 0;
 }
 
-/* No descriptor and no VMA is left, so nothing is mmapped. */
+/*
+ * No descriptor is left: nobody can ask for anything any more. What is mmapped
+ * goes with its VMAs.
+ */
 int instance_release(struct inode *inode, struct file *file)
 {
 	struct instance *inst = file->private_data;
 
+	mutex_lock(&inst->lock);
+	inst->closed = true;
+	mutex_unlock(&inst->lock);
+
 	range_remove_unmapped(inst);
 	dmabuf_release_imports(inst);
-	WARN_ON_ONCE(!RB_EMPTY_ROOT(&inst->table.root));
 	keep_free_all(&inst->keep);
 	copy_free_spares(inst);
+	if (inst->vma_file)
+		fput(inst->vma_file);
 	instance_put(inst);
 
 	return 0;

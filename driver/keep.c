@@ -45,13 +45,13 @@ struct mapping *keep_take(struct keep *keep, u32 count)
 /**
  * keep_put() - keep a mapping, or not
  * @keep: of an instance, whose lock the caller holds
- * @m: a mapping of which no page is held
+ * @m: a mapping of which no page is held; some may be missing
  * @unwanted: a list of the mappings to free when the lock is no longer held:
  *	this one, or those that have been kept longest
  */
 void keep_put(struct keep *keep, struct mapping *m, struct list_head *unwanted)
 {
-	if (m->leaky || m->count > MOST_PAGES ||
+	if (m->missing || m->count > MOST_PAGES ||
 	    atomic_long_read(&counters.kept) + m->count > MOST_IN_ALL) {
 		list_add_tail(&m->retired, unwanted);
 		return;

@@ -13,18 +13,16 @@ MODULE_PARM_DESC(limit, "Most grants in one request (at most 1048576)");
 struct counters counters;
 const struct mode *mode;
 
-static long gntdev_request(struct file *file, unsigned int cmd,
+static long gntdev_request(struct instance *inst, unsigned int cmd,
 			   void __user *arg)
 {
-	struct instance *inst = file->private_data;
-
 	switch (cmd) {
 	case IOCTL_GNTDEV_MAP_GRANT_REF:
 		return range_map_request(inst, arg);
 	case IOCTL_GNTDEV_UNMAP_GRANT_REF:
 		return range_unmap_request(inst, arg);
 	case IOCTL_GNTDEV_GET_OFFSET_FOR_VADDR:
-		return mapping_offset_request(file, arg);
+		return mapping_offset_request(inst, arg);
 	case IOCTL_GNTDEV_SET_MAX_GRANTS:
 		return instance_max_request(inst, arg);
 	case IOCTL_GNTDEV_SET_UNMAP_NOTIFY:
@@ -49,7 +47,7 @@ static long gntdev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (cmd == IOCTL_GNTDEV_GRANT_COPY)
 		return copy_request(file->private_data, user);
 
-	return gntdev_request(file, cmd, user);
+	return gntdev_request(file->private_data, cmd, user);
 }
 
 /*
@@ -66,13 +64,12 @@ static long gntdev_compat_ioctl(struct file *file, unsigned int cmd,
 	if (cmd == GRANT_COPY_COMPAT)
 		return copy_request_compat(file->private_data, user);
 
-	return gntdev_request(file, cmd, user);
+	return gntdev_request(file->private_data, cmd, user);
 }
 
 static const struct file_operations gntdev_fops = {
 	.owner = THIS_MODULE,
 	.open = instance_open,
-	.flush = instance_flush,
 	.release = instance_release,
 	.mmap = mapping_mmap,
 	.get_unmapped_area = mapping_area,

@@ -1,85 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* Mappings and their windows: what mmap makes of a range, and what munmap leaves. */
+/* Mappings: what mmap makes of a range, and what munmap leaves. */
 #include "gntdev.h"
 #include "trace.h"
 
-static size_t ops_size(u32 count)
-{
-	return min(count, GNTDEV_BATCH) * sizeof(struct gnttab_map_grant_ref);
-}
-
-/* What a window's arrays take. */
-static size_t window_size(u32 count)
-{
-	if (!mode->user_grants)
-		return 0;
-
-	return count * (sizeof(u64) + sizeof(grant_handle_t));
-}
-
-static void window_init(struct window *w, struct mapping *m, u32 first,
-			u32 count, void *arrays)
-{
-	w->mapping = m;
-	w->first = first;
-	w->count = count;
-	refcount_set(&w->vmas, 1);
-	mutex_init(&w->lock);
-
-	if (!mode->user_grants)
-		return;
-	w->ptes = arrays;
-	w->handles = (void *)(w->ptes + count);
-	/* 0 is a valid handle: none is INVALID_GRANT_HANDLE, all ones. */
-	memset(w->handles, 0xff, count * sizeof(grant_handle_t));
-}
-
 /* One allocation: the mapping, room for a hypercall, its arrays. */
-static struct mapping *mapping_alloc(u32 count)
+static struct mapping *mapping_alloc(u32 count, bool visible)
 {
 	size_t page = sizeof(struct page *) + sizeof(grant_handle_t);
+	size_t window = visible ? window_size(count) : 0;
 	struct mapping *m;
 
 	/* The largest members first, so that each array is aligned. */
-	m = kvmalloc(sizeof(*m) + ops_size(count) + count * page +
-			     window_size(count),
-		     GFP_PROGRAM);
+	m = memory_for_program(sizeof(*m) + grants_ops_size(count) +
+			       count * page + window);
 	if (!m)
 		return NULL;
 
 	memset(m, 0, sizeof(*m));
 	spin_lock_init(&m->lock);
+	m->count = count;
 	m->ops.map = (void *)(m + 1);
-	m->pages = (void *)m->ops.map + ops_size(count);
-	window_init(&m->window, m, 0, count, m->pages + count);
-	m->window.ops = m->ops;
-	m->handles = (void *)(m->pages + count) + window_size(count);
+	m->pages = (void *)m->ops.map + grants_ops_size(count);
+	m->handles = (void *)(m->pages + count) + window;
+	memset(m->pages, 0, count * sizeof(m->pages[0]));
 	memset(m->handles, 0xff, count * sizeof(grant_handle_t));
+	m->missing = count;
+	window_init(&m->window, m, 0, visible ? count : 0, m->pages + count);
+	m->window.ops = m->ops;
 
 	return m;
 }
 
 /**
  * mapping_create() - a mapping with pages, of which none is mapped yet
- * @grants: what is to be mapped; they outlive the mapping until it is retired
- * @count: of @grants
- * @writable: how
+ * @count: how many
  * @dma_flags: GNTDEV_DMA_FLAG_* for what memory the pages are to be
  *
  * Return: the mapping, or NULL if there is no memory.
  */
-struct mapping *mapping_create(const struct ioctl_gntdev_grant_ref *grants,
-			       u32 count, bool writable, u32 dma_flags)
+struct mapping *mapping_create(u32 count, u32 dma_flags)
 {
-	struct mapping *m = mapping_alloc(count);
+	struct mapping *m = mapping_alloc(count, true);
 	int err;
 
 	if (!m)
 		return NULL;
-	m->grants = grants;
-	m->count = count;
-	m->writable = writable;
-	m->window.writable = writable;
 
 	if (dma_flags)
 		err = dma_memory_alloc(m, dma_flags);
@@ -90,10 +55,76 @@ struct mapping *mapping_create(const struct ioctl_gntdev_grant_ref *grants,
 		mapping_free(m);
 		return NULL;
 	}
-	m->held = count;
-	atomic_long_add(count, &counters.mapped);
+	m->missing = 0;
 
 	return m;
+}
+
+/**
+ * mapping_begin() - say what a mapping is to map
+ * @m: a mapping that has all of its pages, of which none is mapped
+ * @grants: as many; they outlive the mapping, or what retires of it does not ask
+ * @writable: how
+ */
+void mapping_begin(struct mapping *m,
+		   const struct ioctl_gntdev_grant_ref *grants, bool writable)
+{
+	WARN_ON_ONCE(m->held || m->missing);
+
+	m->grants = grants;
+	m->writable = writable;
+	m->window.writable = writable;
+	m->held = m->count;
+	atomic_long_add(m->count, &counters.mapped);
+}
+
+/* A page that somebody else still uses. */
+static bool page_is_held(const struct mapping *m, u32 i)
+{
+	return m->pages[i] && m->handles[i] != INVALID_GRANT_HANDLE;
+}
+
+/**
+ * mapping_split() - part the pages that are still used from a mapping
+ * @m: a mapping after grants_unmap(), which nobody sees
+ *
+ * Return: a mapping of those pages alone, with what is to be told of them, while
+ * they are missing in @m; or NULL if there is no memory for that.
+ */
+struct mapping *mapping_split(struct mapping *m)
+{
+	struct mapping *rest = NULL;
+	u32 i, n = 0;
+
+	/* Memory of the DMA API has a record that is not to be parted. */
+	if (!m->memory)
+		rest = mapping_alloc(m->held, false);
+	if (rest && m->notify)
+		rest->notify =
+			memory_for_program(array_size(m->held,
+						      sizeof(rest->notify[0])));
+	if (!rest || (m->notify && !rest->notify)) {
+		kvfree(rest);
+		return NULL;
+	}
+
+	for (i = 0; i < m->count; i++) {
+		if (!page_is_held(m, i))
+			continue;
+		swap(rest->pages[n], m->pages[i]);
+		swap(rest->handles[n], m->handles[i]);
+		if (m->notify) {
+			rest->notify[n] = m->notify[i];
+			m->notify[i].action = 0;
+		}
+		n++;
+	}
+	rest->missing = 0;
+	rest->held = n;
+	m->missing += n;
+	m->held = 0;
+
+	return rest;
 }
 
 /* Frees a mapping of which no page is held. */
@@ -108,95 +139,9 @@ void mapping_free(struct mapping *m)
 	kvfree(m);
 }
 
-/**
- * window_create() - a window beside the one that a mapping has
- * @m: the mapping
- * @first: its first page to be seen
- * @count: how many
- *
- * Return: the window, or NULL if there is no memory.
- */
-struct window *window_create(struct mapping *m, u32 first, u32 count)
-{
-	size_t ops = mode->user_grants ? ops_size(count) : 0;
-	struct window *w;
-
-	w = kvmalloc(sizeof(*w) + ops + window_size(count), GFP_PROGRAM);
-	if (!w)
-		return NULL;
-
-	memset(w, 0, sizeof(*w));
-	w->ops.map = (void *)(w + 1);
-	window_init(w, m, first, count, (void *)w->ops.map + ops);
-
-	return w;
-}
-
-void window_free(struct window *w)
-{
-	mutex_destroy(&w->lock);
-	kvfree(w);
-}
-
-/**
- * window_show() - show a mapping's pages in a VMA
- * @w: a window of a mapping that is mapped
- * @vma: as mmap was called with
- *
- * Return: 0 or a negative errno, and then nothing is shown.
- */
-int window_show(struct window *w, struct vm_area_struct *vma)
-{
-	int err;
-
-	w->start = vma->vm_start;
-	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | mode->vm_flags);
-	if (!w->writable)
-		vm_flags_clear(vma, VM_MAYWRITE);
-
-	err = mode->attach(w, vma);
-	if (!err)
-		vma->vm_private_data = w;
-
-	return err;
-}
-
-/**
- * window_open() - a VMA of a dma-buf has been copied, by fork or by mremap
- * @vma: the new one
- *
- * The kernel holds the dma-buf for it.
- */
-void window_open(struct vm_area_struct *vma)
-{
-	struct window *w = vma->vm_private_data;
-
-	/* The hypervisor knows the first one's entries only. */
-	if (mode->user_grants)
-		vma->vm_private_data = NULL;
-	else
-		refcount_inc(&w->vmas);
-}
-
-/* A VMA of a dma-buf goes: munmap or exit. */
-void window_close(struct vm_area_struct *vma)
-{
-	struct window *w = vma->vm_private_data;
-
-	if (!w || !refcount_dec_and_test(&w->vmas))
-		return;
-
-	mode->detach(w);
-	window_free(w);
-}
-
-/*
- * The range to map, in state MAPPING; or an ERR_PTR. Gives a kept mapping with
- * it, if there is one.
- */
+/* The range to map, in state MAPPING; or an ERR_PTR. */
 static struct grant_range *range_claim(struct instance *inst, u64 index,
-				       unsigned long pages, bool writable,
-				       struct mapping **kept)
+				       unsigned long pages, bool writable)
 {
 	struct grant_range *range;
 
@@ -211,7 +156,6 @@ static struct grant_range *range_claim(struct instance *inst, u64 index,
 
 	range->writable = writable;
 	range_enter(inst, range, RANGE_MAPPING);
-	*kept = keep_take(&inst->keep, range->count);
 	mutex_unlock(&inst->lock);
 
 	return range;
@@ -221,61 +165,62 @@ refuse:
 	return ERR_PTR(-EINVAL);
 }
 
-/* Ends what range_claim() or munmap began; @idle is what the range has left. */
+/* Ends what range_claim() began. */
 static void range_settle(struct instance *inst, struct grant_range *range,
-			 enum range_state state, struct mapping *idle)
+			 enum range_state state)
 {
-	LIST_HEAD(unwanted);
-
 	mutex_lock(&inst->lock);
 	range->vmas = state == RANGE_MAPPED;
 	range_enter(inst, range, state);
-	if (idle)
-		keep_put(&inst->keep, idle, &unwanted);
 	mutex_unlock(&inst->lock);
-
-	keep_free(&unwanted);
 }
 
-/* A kept mapping is as good as new. */
-static void mapping_renew(struct mapping *m, struct grant_range *range)
+/* What retired of an earlier mapping of the range is missing in its mapping. */
+static int range_complete(struct grant_range *range)
 {
-	m->grants = range->grants;
-	m->writable = range->writable;
-	m->window.writable = range->writable;
-	m->held = m->count;
-	atomic_long_add(m->count, &counters.mapped);
-}
+	int err;
 
-/*
- * Maps the range's grants and shows them in the VMA; all of them or none, and
- * then *m is what is left, if anything.
- */
-static int mapping_make(struct instance *inst, struct grant_range *range,
-			struct vm_area_struct *vma, struct mapping **m)
-{
-	int err = 0;
-
-	if (*m)
-		mapping_renew(*m, range);
-	else
-		*m = mapping_create(range->grants, range->count,
-				    range->writable, 0);
-	if (!*m)
+	if (!range->mapping)
+		range->mapping = mapping_alloc(range->count, true);
+	if (!range->mapping)
 		return -ENOMEM;
-	(*m)->range = range;
-	(*m)->inst = inst;
+
+	if (!range->mapping->missing)
+		return 0;
+
+	err = memory_add_pages(range->mapping);
+	/* An entry that was lost is not this one's any more. */
+	if (!err)
+		window_forget(&range->mapping->window);
+
+	return err;
+}
+
+/* Maps the range's grants and shows them in the VMA; all of them or none. */
+static int range_show(struct instance *inst, struct grant_range *range,
+		      struct vm_area_struct *vma)
+{
+	int err = range_complete(range);
+	struct mapping *m = range->mapping;
+
+	if (err)
+		return err;
+	m->range = range;
+	m->inst = inst;
+	mapping_begin(m, range->grants, range->writable);
 
 	/* Entries that are grant mappings, if there are any, will do. */
 	if (!mode->user_grants || !(vma->vm_flags & VM_ACCESS_FLAGS))
-		err = grants_map(*m);
+		err = grants_map(m);
 	if (!err)
-		err = window_show(&(*m)->window, vma);
+		err = window_show(&m->window, vma);
 	if (err) {
-		*m = retire_idle(*m);
+		range->mapping = retire_pages(m);
 		return err;
 	}
+
 	vma->vm_ops = mode->vm_ops;
+	vma_set_file(vma, inst->vma_file);
 
 	return 0;
 }
@@ -297,7 +242,6 @@ int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct instance *inst = file->private_data;
 	struct grant_range *range;
-	struct mapping *m;
 	u64 index = (u64)vma->vm_pgoff << PAGE_SHIFT;
 	bool writable = vma->vm_flags & VM_WRITE;
 	int err;
@@ -305,25 +249,20 @@ int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 
-	range = range_claim(inst, index, vma_pages(vma), writable, &m);
+	range = range_claim(inst, index, vma_pages(vma), writable);
 	if (IS_ERR(range))
 		return PTR_ERR(range);
 
-	err = mapping_make(inst, range, vma, &m);
+	err = range_show(inst, range, vma);
 	trace_gntdev_mmap(index, range->count, writable, err);
-	if (err) {
-		range_settle(inst, range, RANGE_INSERTED, m);
-	} else {
-		atomic_inc(&inst->vmas);
-		range_settle(inst, range, RANGE_MAPPED, NULL);
-	}
+	range_settle(inst, range, err ? RANGE_INSERTED : RANGE_MAPPED);
 
 	return err;
 }
 
 /**
  * mapping_area() - where a mapping may go
- * @file: the instance
+ * @file: one of the instance's
  * @addr: as for mmap
  * @len: as for mmap, bytes
  * @pgoff: offset in pages
@@ -360,7 +299,6 @@ void mapping_open(struct vm_area_struct *vma)
 	struct instance *inst = vma->vm_file->private_data;
 	struct window *w = vma->vm_private_data;
 
-	atomic_inc(&inst->vmas);
 	if (!w)
 		return;
 
@@ -394,6 +332,28 @@ static bool range_drop_vma(struct instance *inst, struct mapping *m)
 	return last;
 }
 
+/*
+ * Where the range is from now on. Without a descriptor nobody can ask for it any
+ * more. mmap_lock is held, so its pages are not freed here: see range_prepare().
+ */
+static void range_unmapped(struct instance *inst, struct grant_range *range)
+{
+	bool gone;
+
+	mutex_lock(&inst->lock);
+	gone = inst->closed;
+	range_enter(inst, range, gone ? RANGE_GONE : RANGE_INSERTED);
+	mutex_unlock(&inst->lock);
+
+	if (!gone)
+		return;
+	trace_gntdev_remove(range->index, range->count);
+	if (range->mapping)
+		retire_soon(range->mapping);
+	range->mapping = NULL;
+	range_free(range);
+}
+
 /* munmap or exit. */
 void mapping_close(struct vm_area_struct *vma)
 {
@@ -402,7 +362,6 @@ void mapping_close(struct vm_area_struct *vma)
 	struct mapping *m = w ? w->mapping : NULL;
 	struct grant_range *range;
 
-	atomic_dec(&inst->vmas);
 	if (!m || !range_drop_vma(inst, m))
 		return;
 
@@ -411,12 +370,13 @@ void mapping_close(struct vm_area_struct *vma)
 	if (m->notify)
 		notify_clear_bytes(m);
 	mode->detach(w);
-	m = retire_idle(m);
+	m = retire_pages(m);
 	if (m) {
 		kvfree(m->notify);
 		m->notify = NULL;
 	}
-	range_settle(inst, range, RANGE_INSERTED, m);
+	range->mapping = m;
+	range_unmapped(inst, range);
 }
 
 /* A range is one thing to the hypervisor and to the header: no parts of it. */
@@ -437,7 +397,7 @@ struct page *mapping_page(struct vm_area_struct *vma, unsigned long addr)
 		->pages[w->first + ((addr - vma->vm_start) >> PAGE_SHIFT)];
 }
 
-static int mapping_lookup(struct file *file, u64 vaddr,
+static int mapping_lookup(struct instance *inst, u64 vaddr,
 			  struct ioctl_gntdev_get_offset_for_vaddr *op)
 {
 	struct vm_area_struct *vma;
@@ -448,7 +408,7 @@ static int mapping_lookup(struct file *file, u64 vaddr,
 	vma = find_vma(current->mm, vaddr);
 	/* Only where vm_ops are ours is private data a range's window. */
 	if (vma && vma->vm_start == vaddr && vma->vm_ops == mode->vm_ops &&
-	    vma->vm_file == file && vma->vm_private_data) {
+	    vma->vm_file->private_data == inst && vma->vm_private_data) {
 		range = ((struct window *)vma->vm_private_data)->mapping->range;
 		op->offset = range->index;
 		op->count = range->count;
@@ -461,13 +421,13 @@ static int mapping_lookup(struct file *file, u64 vaddr,
 
 /**
  * mapping_offset_request() - IOCTL_GNTDEV_GET_OFFSET_FOR_VADDR
- * @file: the instance
+ * @inst: the instance
  * @arg: struct ioctl_gntdev_get_offset_for_vaddr
  *
  * Return: 0; -EINVAL if vaddr is not the start of a range that this instance
  * mapped into the calling process; -EFAULT.
  */
-long mapping_offset_request(struct file *file, void __user *arg)
+long mapping_offset_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_get_offset_for_vaddr op;
 	int err;
@@ -477,7 +437,7 @@ long mapping_offset_request(struct file *file, void __user *arg)
 	if (op.vaddr > ULONG_MAX)
 		return -EINVAL;
 
-	err = mapping_lookup(file, op.vaddr, &op);
+	err = mapping_lookup(inst, op.vaddr, &op);
 	if (err)
 		return err;
 

@@ -9,7 +9,7 @@ static const u8 may_enter[] = {
 	[RANGE_INSERTED] = BIT(RANGE_MAPPING) | BIT(RANGE_GONE),
 	[RANGE_MAPPING] = BIT(RANGE_MAPPED) | BIT(RANGE_INSERTED),
 	[RANGE_MAPPED] = BIT(RANGE_UNMAPPING),
-	[RANGE_UNMAPPING] = BIT(RANGE_INSERTED),
+	[RANGE_UNMAPPING] = BIT(RANGE_INSERTED) | BIT(RANGE_GONE),
 	[RANGE_GONE] = 0,
 };
 
@@ -53,7 +53,24 @@ void range_free(struct grant_range *range)
 	if (range->notify)
 		notify_send(range->notify, range->count);
 	kvfree(range->notify);
+	if (range->mapping)
+		mapping_free(range->mapping);
 	kvfree(range);
+}
+
+/* The same, and its mapping serves another one, if that is of use. */
+static void range_end(struct instance *inst, struct grant_range *range)
+{
+	LIST_HEAD(unwanted);
+
+	if (range->mapping) {
+		mutex_lock(&inst->lock);
+		keep_put(&inst->keep, range->mapping, &unwanted);
+		mutex_unlock(&inst->lock);
+		range->mapping = NULL;
+	}
+	range_free(range);
+	keep_free(&unwanted);
 }
 
 /**
@@ -96,7 +113,7 @@ static struct grant_range *range_create(u32 count, const void __user *refs)
 	struct grant_range *range;
 	u32 i;
 
-	range = kvmalloc(struct_size(range, grants, count), GFP_PROGRAM);
+	range = memory_for_program(struct_size(range, grants, count));
 	if (!range)
 		return ERR_PTR(-ENOMEM);
 
@@ -121,6 +138,21 @@ static struct grant_range *range_create(u32 count, const void __user *refs)
 	return range;
 }
 
+/* Gives a range that is allowed a kept mapping, if there is one. */
+static int range_try(struct instance *inst, struct grant_range *range)
+{
+	int err = -ENOMEM;
+
+	mutex_lock(&inst->lock);
+	if (instance_has_room(inst, range->count)) {
+		range->mapping = keep_take(&inst->keep, range->count);
+		err = 0;
+	}
+	mutex_unlock(&inst->lock);
+
+	return err;
+}
+
 static int range_insert(struct instance *inst, struct grant_range *range)
 {
 	int err = -ENOMEM;
@@ -133,6 +165,24 @@ static int range_insert(struct instance *inst, struct grant_range *range)
 	return err;
 }
 
+/*
+ * Everything that mmap needs is got here: there, getting pages would be too late,
+ * as memory hotplug may be waited for, which may wait for mmap_lock.
+ */
+static int range_prepare(struct instance *inst, struct grant_range *range)
+{
+	int err = instance_prepare(inst);
+
+	if (!err)
+		err = range_try(inst, range);
+	if (err)
+		return err;
+	if (!range->mapping)
+		range->mapping = mapping_create(range->count, 0);
+
+	return range->mapping ? range_insert(inst, range) : -ENOMEM;
+}
+
 /* Makes a new range visible, or removes it if the caller cannot know of it. */
 static void range_publish(struct instance *inst, struct grant_range *range,
 			  bool told)
@@ -142,7 +192,7 @@ static void range_publish(struct instance *inst, struct grant_range *range,
 	mutex_unlock(&inst->lock);
 
 	if (!told)
-		range_free(range);
+		range_end(inst, range);
 }
 
 /**
@@ -150,11 +200,12 @@ static void range_publish(struct instance *inst, struct grant_range *range,
  * @inst: the instance
  * @arg: struct ioctl_gntdev_map_grant_ref with its references
  *
- * Inserts; the grants are mapped by mmap.
+ * Inserts, and gets pages for that many grants, which mmap maps.
  *
  * Return: 0; -EINVAL for a count of 0, above the parameter limit or above the
  * instance's maximum, and for a domid above 0x7fff; -ENOMEM if the table would
- * hold more than the maximum; -EFAULT. The table is unchanged by a failure.
+ * hold more than the maximum, and if there is no memory; -ENFILE; -EFAULT. The
+ * table is unchanged by a failure.
  */
 long range_map_request(struct instance *inst, void __user *arg)
 {
@@ -174,9 +225,9 @@ long range_map_request(struct instance *inst, void __user *arg)
 	if (IS_ERR(range))
 		return PTR_ERR(range);
 
-	err = range_insert(inst, range);
+	err = range_prepare(inst, range);
 	if (err) {
-		range_free(range);
+		range_end(inst, range);
 		return err;
 	}
 
@@ -222,6 +273,6 @@ long range_unmap_request(struct instance *inst, void __user *arg)
 		return err;
 
 	trace_gntdev_remove(op.index, op.count);
-	range_free(range);
+	range_end(inst, range);
 	return 0;
 }

@@ -30,6 +30,16 @@ static void recheck_look(struct work_struct *work)
 	queue_delayed_work(queue, &r->work, r->interval);
 }
 
+static void begin(struct recheck *r, bool (*is_over)(struct recheck *r),
+		  unsigned long delay)
+{
+	__module_get(THIS_MODULE);
+	r->is_over = is_over;
+	r->interval = SOONEST;
+	INIT_DELAYED_WORK(&r->work, recheck_look);
+	queue_delayed_work(queue, &r->work, delay);
+}
+
 /**
  * recheck_begin() - have a thing looked at until it is over
  * @r: a part of it
@@ -41,11 +51,13 @@ static void recheck_look(struct work_struct *work)
  */
 void recheck_begin(struct recheck *r, bool (*is_over)(struct recheck *r))
 {
-	__module_get(THIS_MODULE);
-	r->is_over = is_over;
-	r->interval = SOONEST;
-	INIT_DELAYED_WORK(&r->work, recheck_look);
-	queue_delayed_work(queue, &r->work, r->interval);
+	begin(r, is_over, SOONEST);
+}
+
+/* The same, for a thing that somebody waits for: the first look is at once. */
+void recheck_at_once(struct recheck *r, bool (*is_over)(struct recheck *r))
+{
+	begin(r, is_over, 0);
 }
 
 int __init recheck_init(void)

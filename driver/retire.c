@@ -1,61 +1,100 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Retirement: where mappings wait, when no program sees them any more, for the
- * last user of each of their pages.
+ * Retirement: where pages wait, when no program sees them any more, for the last
+ * user of each of them.
  */
 #include "gntdev.h"
 #include "trace.h"
 
-/* Gives back what can be; frees the mapping if that was all of it. */
-static bool retire_some(struct recheck *r)
+static bool retire_look(struct recheck *r);
+
+/* Looked at from now on, by somebody who may free pages. */
+static void retire(struct mapping *m)
+{
+	/* Its range or its dma-buf may go before it. */
+	m->range = NULL;
+	m->grants = NULL;
+
+	recheck_begin(&m->recheck, retire_look);
+}
+
+/*
+ * What waits is to cost by the pages that are held, however many there were: a
+ * mapping of these alone takes the place of @m. Returns whether it did.
+ */
+static bool reduce(struct mapping *m)
+{
+	struct mapping *rest;
+
+	if (m->held > m->count / 2)
+		return false;
+	rest = mapping_split(m);
+	if (!rest)
+		return false;
+
+	mapping_free(m);
+	retire(rest);
+
+	return true;
+}
+
+/* Gives back what can be; returns whether that was all of it. */
+static bool retire_look(struct recheck *r)
 {
 	struct mapping *m = container_of(r, struct mapping, recheck);
 	u32 before = m->held;
-	u32 held = grants_unmap(m);
+	u32 held;
 
+	/* What was unmapped before is not to be counted again. */
+	grants_free_pages(m);
+	held = grants_unmap(m);
 	atomic_long_sub(before - held, &counters.deferred);
-	if (held) {
-		grants_free_pages(m);
-		return false;
-	}
+	if (held)
+		return reduce(m);
 
 	mapping_free(m);
 	return true;
 }
 
 /**
- * retire_idle() - end a mapping that no program sees
+ * retire_pages() - end a mapping that no program sees
  * @m: the mapping
  *
  * Never waits for a page: pages with I/O under way are given back later. The
  * events in @m, if any, are sent when their pages have been unmapped.
  *
- * Return: @m, of which no page is held, for the caller to free or to use again;
- * or NULL, when it is not the caller's any more.
+ * Return: @m, for the caller to free or to use again; pages with I/O under way
+ * are missing. NULL if it is not the caller's any more, for lack of memory.
  */
-struct mapping *retire_idle(struct mapping *m)
+struct mapping *retire_pages(struct mapping *m)
 {
 	u32 held = grants_unmap(m);
+	struct mapping *rest;
 
 	if (!held)
 		return m;
 
-	grants_free_pages(m);
 	trace_gntdev_defer(m->count, held);
 	atomic_long_add(held, &counters.deferred);
-	/* Its range or its dma-buf may go before it. */
-	m->range = NULL;
-	m->grants = NULL;
+	rest = mapping_split(m);
+	retire(rest ?: m);
 
-	recheck_begin(&m->recheck, retire_some);
-
-	return NULL;
+	return rest ? m : NULL;
 }
 
 /* The same for a mapping that is not to be used again. */
 void retire_mapping(struct mapping *m)
 {
-	m = retire_idle(m);
+	m = retire_pages(m);
 	if (m)
 		mapping_free(m);
+}
+
+/*
+ * Frees a mapping of which no page is held, for a caller with mmap_lock: to free
+ * pages may wait for those who get some, and they for mmap_lock.
+ */
+void retire_soon(struct mapping *m)
+{
+	retire(m);
 }

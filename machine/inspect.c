@@ -95,6 +95,9 @@ static void list_instance(struct file *file, void *arg)
 
 	if (file->domain != l->domain || strcmp(file_name(file), "gntdev"))
 		return;
+	/* By the device's file, and after the last descriptor by the VMAs'. */
+	if (file_is_anonymous(file) && !inst->closed)
+		return;
 
 	call_begin(&c, NULL, file->domain);
 	mutex_lock(&inst->lock);
@@ -223,7 +226,7 @@ unsigned int file_report(struct file *file, FILE *out)
 		describe_export(dmabuf->priv, out);
 		return 1;
 	}
-	if (!strcmp(file_name(file), "gntdev"))
+	if (!strcmp(file_name(file), "gntdev") && !file_is_anonymous(file))
 		return report_imports(file, out);
 	if (!strcmp(file_name(file), gntalloc_device.name))
 		return gntalloc_report(file, out);

@@ -60,6 +60,24 @@ static void *allocate(size_t size, gfp_t flags, const char *where, bool virtual)
 	return a + 1;
 }
 
+void *machine_kmalloc(size_t size, gfp_t flags, const char *where)
+{
+	unsigned int variant;
+
+	if (fault(SITE_KMALLOC, &variant))
+		return NULL;
+	return allocate(size, flags, where, false);
+}
+
+void *machine_vmalloc(size_t size, gfp_t flags, const char *where)
+{
+	unsigned int variant;
+
+	if (fault(SITE_VMALLOC, &variant))
+		return NULL;
+	return allocate(size, flags, where, true);
+}
+
 void *machine_kzalloc(size_t size, gfp_t flags, const char *where)
 {
 	unsigned int variant;

@@ -14,12 +14,16 @@
 #define machine_text(x) machine_text_of(x)
 #define machine_text_of(x) #x
 
+#define kmalloc(size, flags) machine_kmalloc(size, flags, machine_here)
 #define kzalloc(size, flags) machine_kzalloc(size, flags, machine_here)
+#define __vmalloc(size, flags) machine_vmalloc(size, flags, machine_here)
 #define kvmalloc(size, flags) machine_kvmalloc(size, flags, machine_here)
 #define kvzalloc(size, flags) kvmalloc(size, (flags) | __GFP_ZERO)
 #define kvmalloc_array(n, size, flags) \
 	machine_kvmalloc_array(n, size, flags, machine_here)
 #define kvcalloc(n, size, flags) machine_kvcalloc(n, size, flags, machine_here)
+void *machine_kmalloc(size_t size, gfp_t flags, const char *where);
+void *machine_vmalloc(size_t size, gfp_t flags, const char *where);
 void *machine_kzalloc(size_t size, gfp_t flags, const char *where);
 void *machine_kvmalloc(size_t size, gfp_t flags, const char *where);
 void *machine_kvmalloc_array(size_t n, size_t size, gfp_t flags,

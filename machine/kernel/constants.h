@@ -57,6 +57,7 @@
 #define __GFP_ZERO 0x100U
 #define __GFP_NOWARN 0x2000U
 #define __GFP_RETRY_MAYFAIL 0x4000U
+#define __GFP_NORETRY 0x10000U
 #define GFP_KERNEL 0xcc0U
 #define GFP_KERNEL_ACCOUNT 0x400cc0U
 

@@ -45,6 +45,7 @@ void context_leave(struct context *c);
 void locks_start(bool stir);
 /* Lock order. Pseudo-locks stand for what is not a lock but can wait. */
 extern struct lock_class class_mmap, class_reclaim, class_notifier;
+extern struct lock_class class_hotplug;
 void lock_acquired(const void *lock, struct lock_class *class, bool waits);
 void lock_released(const void *lock);
 /* The kernel itself nests one in the other somewhere. */

@@ -14,7 +14,9 @@ static const struct {
 	const char *name;
 	unsigned int variants;
 } sites[SITES] = {
+	[SITE_KMALLOC] = {"kmalloc", 1},
 	[SITE_KZALLOC] = {"kzalloc", 1},
+	[SITE_VMALLOC] = {"vmalloc", 1},
 	[SITE_KVMALLOC] = {"kvmalloc", 1},
 	[SITE_KVCALLOC] = {"kvcalloc", 1},
 	[SITE_COPY_FROM_USER] = {"copy_from_user", 1},
@@ -32,6 +34,8 @@ static const struct {
 	[SITE_INSERT_PAGES] = {"vm_insert_pages", 2},
 	[SITE_EVTCHN_GET] = {"evtchn_get", 1},
 	[SITE_MISC_REGISTER] = {"misc_register", 1},
+	/* -ENOMEM, -ENFILE */
+	[SITE_ANON_FILE] = {"anon_inode_getfile", 2},
 	[SITE_WORKQUEUE] = {"alloc_workqueue", 1},
 	[SITE_SIGNAL] = {"fatal_signal", 1},
 	[SITE_P2M] = {"set_foreign_p2m_mapping", 1},

@@ -140,6 +140,14 @@ void get_file(struct file *file)
 	__atomic_fetch_add(&file->count, 1, __ATOMIC_ACQ_REL);
 }
 
+/* The one driver has one kind, and a VMA of it is one of the device's. */
+static struct device_kind anonymous = {"gntdev", NULL, NULL, NULL, NULL};
+
+bool file_is_anonymous(const struct file *file)
+{
+	return file->kind == &anonymous;
+}
+
 static void release(struct file *file)
 {
 	struct context c;
@@ -147,6 +155,8 @@ static void release(struct file *file)
 	call_begin(&c, context()->task, file->domain);
 	if (file->f_op->release)
 		file->f_op->release(NULL, file);
+	if (file_is_anonymous(file) && file->f_op->owner)
+		module_put(file->f_op->owner);
 	call_end(&c);
 
 	pthread_mutex_lock(&files.lock);
@@ -185,6 +195,41 @@ void files_release(struct file *file)
 		next = file->next_released;
 		release(file);
 	}
+}
+
+/* ---- files of no device ---- */
+
+struct file *anon_inode_getfile(const char *name,
+				const struct file_operations *fops, void *priv,
+				int flags)
+{
+	unsigned int variant;
+	struct file *file;
+
+	(void)name;
+	might_sleep();
+	if (fault(SITE_ANON_FILE, &variant))
+		return ERR_PTR(variant ? -ENFILE : -ENOMEM);
+
+	file = file_new(&anonymous, flags, context()->domain);
+	if (!file)
+		return ERR_PTR(-ENOMEM);
+	file->f_op = fops;
+	file->private_data = priv;
+	if (fops->owner)
+		__module_get(fops->owner);
+	file_show(file);
+
+	return file;
+}
+
+void vma_set_file(struct vm_area_struct *vma, struct file *file)
+{
+	struct file *old = vma->vm_file;
+
+	get_file(file);
+	vma->vm_file = file;
+	fput(old);
 }
 
 struct file *file_new(const struct device_kind *kind, unsigned int flags,

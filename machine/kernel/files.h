@@ -111,6 +111,12 @@ struct miscdevice {
 	const struct attribute_group **groups;
 };
 
+/* A file of no device, which holds its operations' owner. */
+struct file *anon_inode_getfile(const char *name,
+				const struct file_operations *fops, void *priv,
+				int flags);
+void vma_set_file(struct vm_area_struct *vma, struct file *file);
+
 int misc_register(struct miscdevice *misc);
 void misc_deregister(struct miscdevice *misc);
 
@@ -141,6 +147,8 @@ void machine_module_unload(void);
 
 void get_file(struct file *file);
 void fput(struct file *file);
+/* Whether it is one of the driver's that is no device's: VMAs hold it. */
+bool file_is_anonymous(const struct file *file);
 /* One that has no descriptor yet, with a reference; in the kernel. */
 struct file *file_new(const struct device_kind *kind, unsigned int flags,
 		      struct domain *domain);

@@ -11,6 +11,8 @@ struct lock_class class_mmap = {"mmap_lock", "the kernel", 0, 0};
 /* An allocation may reclaim memory, and that may call MMU notifiers. */
 struct lock_class class_reclaim = {"memory reclaim", "the kernel", 0, 0};
 struct lock_class class_notifier = {"an MMU notifier", "the kernel", 0, 0};
+/* Pages for grants may be memory that is added just then. */
+struct lock_class class_hotplug = {"memory hotplug", "the kernel", 0, 0};
 
 static bool stirring;
 static _Thread_local struct context bottom;
@@ -165,6 +167,7 @@ void locks_start(bool stir_them)
 {
 	stirring = stir_them;
 	add_order(&class_reclaim, &class_notifier);
+	add_order(&class_hotplug, &class_mmap);
 }
 
 bool lock_is_held(const void *lock)

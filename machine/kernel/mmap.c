@@ -315,6 +315,7 @@ static int mmap_locked(struct mm_struct *mm, struct file *file,
 	get_file(file);
 	err = call_mmap(file, vma);
 	if (err) {
+		file = vma->vm_file;
 		vma_free(vma);
 		fput(file);
 		return err;

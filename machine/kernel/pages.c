@@ -256,6 +256,7 @@ int gnttab_alloc_pages(int nr_pages, struct page **pages)
 
 	might_sleep();
 	lock_might(&class_reclaim);
+	lock_might(&class_hotplug);
 	if (nr_pages <= 0)
 		machine_fatal("gnttab_alloc_pages of %d pages", nr_pages);
 	if (fault(SITE_ALLOC_PAGES, &variant))
@@ -313,6 +314,7 @@ void gnttab_free_pages(int nr_pages, struct page **pages)
 	int i;
 
 	might_sleep();
+	lock_might(&class_hotplug);
 	if (nr_pages <= 0)
 		machine_fatal("gnttab_free_pages of %d pages", nr_pages);
 	for (i = 0; i < nr_pages; i++) {

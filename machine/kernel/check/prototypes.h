@@ -19,6 +19,12 @@ long(schedule_timeout_killable)(long timeout);
 int(fatal_signal_pending)(struct task_struct *p);
 unsigned long(msecs_to_jiffies)(const unsigned int m);
 
+/* linux/anon_inodes.h, linux/mm.h */
+struct file *(anon_inode_getfile)(const char *name,
+				  const struct file_operations *fops,
+				  void *priv, int flags);
+void(vma_set_file)(struct vm_area_struct *vma, struct file *file);
+
 /* linux/slab.h, linux/uaccess.h, linux/err.h, linux/overflow.h */
 void(kfree)(const void *objp);
 void(kvfree)(const void *addr);
