@@ -266,6 +266,21 @@ TEST(event_of_a_page_never_mapped_is_sent_at_close)
 	check_granters_page(range.refs[1], 1);
 }
 
+TEST(mapping_without_a_descriptor_does_not_keep_other_ranges)
+{
+	struct mapped mapped = map_some(dev_open(), 2, READ_WRITE), other;
+	struct channel channel = quiet_channel(mapped.refs[0]);
+
+	other = mapped;
+	other.index = must_insert(mapped.fd, mapped.refs, 1);
+	arm(&other, 5, SEND, &channel);
+	close(mapped.fd);
+	CHECK(event_came(&channel, mapped.refs[0], SOON), "no event");
+	check_whole(&mapped);
+	must_munmap(mapped.at, 2);
+	EQUAL(granter_wait_idle(mapped.refs, 2, 5000), 0);
+}
+
 TEST(event_of_a_failed_mmap_is_sent_at_removal)
 {
 	struct mapped range = {.fd = dev_open()};

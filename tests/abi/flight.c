@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -181,6 +182,63 @@ TEST(range_with_held_pages_may_be_mapped_again)
 	EQUAL(granter_busy(range.refs, 2), 2);
 	unmap_some(&range);
 	EQUAL(granter_wait_idle(range.refs, 2, 5000), 0);
+}
+
+/* What the kernel has allocated in all, in KiB. */
+static long kernel_memory(void)
+{
+	long kib, sum = 0;
+	char line[128];
+	FILE *file = fopen("/proc/meminfo", "r");
+
+	CHECK(file, "/proc/meminfo: %s", error_name(errno));
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "Slab: %ld", &kib) == 1 ||
+		    sscanf(line, "VmallocUsed: %ld", &kib) == 1)
+			sum += kib;
+	}
+	fclose(file);
+
+	return sum;
+}
+
+TEST(what_waits_costs_by_the_pages_that_are_held, .timeout = 60)
+{
+	enum {
+		RANGES = 12,
+		PAGES = 4096,
+		DIFFERENT = 64
+	};
+	uint32_t refs[PAGES];
+	struct held held[RANGES];
+	int fd = dev_open();
+	long before, grown;
+
+	if (world.machine)
+		SKIP("the memory is this process's there");
+	granter_alloc(refs, DIFFERENT, true);
+	for (unsigned int i = DIFFERENT; i < PAGES; i++)
+		refs[i] = refs[i % DIFFERENT];
+	before = kernel_memory();
+	for (unsigned int i = 0; i < RANGES; i++) {
+		uint64_t index = must_insert(fd, refs, PAGES);
+		uint8_t *at = must_mmap(fd, index, PAGES, READ_WRITE);
+
+		held[i] = hold(at + i * PAGE, 1);
+		must_munmap(at, PAGES);
+		EXPECT(dev_remove(fd, index, PAGES), 0);
+	}
+	grown = kernel_memory() - before;
+	tap_note("%d KiB for %d pages of %d ranges of %d", (int)grown, RANGES,
+		 RANGES, PAGES);
+	/* A range's arrays alone are 48 KiB, or 96. */
+	CHECK(grown < RANGES * 32, "%ld KiB more, for %d held pages", grown,
+	      RANGES);
+	for (unsigned int i = 0; i < RANGES; i++) {
+		close(held[i].fds[0]);
+		close(held[i].fds[1]);
+	}
+	EQUAL(granter_wait_idle(refs, DIFFERENT, 5000), 0);
 }
 
 TEST(page_held_twice_waits_for_the_last)

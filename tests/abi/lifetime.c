@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "granter.h"
 #include "process.h"
 #include "tap.h"
+#include "util.h"
 
 #define READ_WRITE (PROT_READ | PROT_WRITE)
 
@@ -68,6 +70,49 @@ TEST(closing_a_duplicate_removes_nothing)
 	close(dup(range.fd));
 	range.at = must_mmap(range.fd, range.index, 2, READ_WRITE);
 	check_whole(&range);
+}
+
+/* Has a mapping and no descriptor, and forks until it is killed. */
+static void fork_for_ever(struct mapped *range)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	range->at = must_mmap(range->fd, range->index, 1, READ_WRITE);
+	/* Where a child does not inherit it otherwise. */
+	madvise(range->at, PAGE, MADV_DOFORK);
+	close(range->fd);
+	for (;;) {
+		pid_t child = fork();
+
+		if (!child)
+			_exit(0);
+		waitpid(child, NULL, 0);
+	}
+}
+
+TEST(dup_and_close_beside_forks_remove_nothing, .timeout = 60)
+{
+	long long end;
+	struct mapped mapped = map_some(dev_open(), 1, PROT_NONE);
+	uint64_t index = must_insert(mapped.fd, mapped.refs, 1);
+	unsigned long rounds = 0;
+	int error = 0;
+	pid_t pid = fork();
+
+	if (!pid)
+		fork_for_ever(&mapped);
+	end = milliseconds() + 4000;
+	while (!error && milliseconds() < end) {
+		for (int i = 0; i < 100 && !error; i++, rounds++) {
+			close(dup(mapped.fd));
+			/* Cancels nothing; tells whether the range is there. */
+			error = dev_notify(mapped.fd, index, 0, 0);
+		}
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	tap_note("%lu rounds", rounds);
+	CHECK(!error, "the range is gone: %s", error_name(-error));
+	EXPECT(dev_remove(mapped.fd, index, 1), 0);
 }
 
 /* What one process does in a shared instance, the other sees. */
