@@ -62,6 +62,7 @@
 #endif
 
 #include "../include/xen/gntdev.h"
+#include "../include/xen/gntdev_more.h"
 #include "port.h"
 
 /* Newer hypervisors say so when handles run out; Linux's header has no name. */

@@ -56,8 +56,10 @@
  */
 #define COPY_SPARES 4U
 
+struct area;
 struct copy_batch;
 struct dma_memory;
+struct lent;
 struct mapping;
 
 /*
@@ -147,6 +149,8 @@ struct grant_range {
 	enum range_state state; /* guarded by the instance's lock */
 	/* Who changes the state has it. NULL if it retired as a whole. */
 	struct mapping *mapping;
+	struct area *area; /* of an area, whose slots are filled one by one */
+	struct lent *lent; /* of the caller's own memory; never mmapped */
 	bool writable; /* of the mapping; valid from MAPPING on */
 	bool clears; /* a byte, at munmap; set under the instance's lock */
 	u32 vmas; /* VMAs of the mapping; guarded by the instance's lock */

@@ -26,5 +26,6 @@
 #include "xen_calls.h"
 
 #include "../../include/xen/gntdev.h"
+#include "../../include/xen/gntdev_more.h"
 
 #endif /* GNTDEV_OUTSIDE_H */
