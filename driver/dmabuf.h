@@ -56,7 +56,6 @@ void *export_vmap(struct exported *exp);
 void export_vunmap(struct exported *exp, void *at);
 
 /* dma_memory.c */
-pgprot_t dma_memory_prot(const struct mapping *m, pgprot_t prot);
 int __init dma_memory_init(void);
 void dma_memory_exit(void);
 

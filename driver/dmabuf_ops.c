@@ -44,7 +44,8 @@ static struct sg_table *buffer_map_dma(struct dma_buf_attachment *attach,
 	if (!a)
 		return ERR_PTR(-ENOMEM);
 
-	err = dma_map_sgtable(attach->dev, &a->sgt, dir, 0);
+	err = dma_map_sgtable(attach->dev, &a->sgt, dir,
+			      DMA_ATTR_SKIP_CPU_SYNC);
 	if (err) {
 		sg_free_table(&a->sgt);
 		kfree(a);
@@ -69,20 +70,42 @@ static void buffer_unmap_dma(struct dma_buf_attachment *attach,
 	list_del(&a->node);
 	mutex_unlock(&exp->lock);
 
-	dma_unmap_sgtable(attach->dev, sgt, dir, 0);
+	dma_unmap_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
 	sg_free_table(sgt);
 	kfree(a);
 }
 
-/* Where a device does not see what a processor sees, and the other way round. */
+/*
+ * What of a caller's access concerns a device: the caller's direction, as far as
+ * the attachment has it. DMA_NONE: nothing.
+ */
+static enum dma_data_direction common_direction(const struct attachment *a,
+						enum dma_data_direction dir)
+{
+	if (a->dir == DMA_BIDIRECTIONAL)
+		return dir;
+
+	return dir == a->dir || dir == DMA_BIDIRECTIONAL ? a->dir : DMA_NONE;
+}
+
+/*
+ * Where a device does not see what a processor sees, and the other way round. The
+ * granter is a processor too, whose stores are told by nobody: what a device has
+ * not written must not be copied over them. So only what a caller has asked for
+ * is synchronized, here and not where a device comes and goes.
+ */
 static int buffer_begin_cpu(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
 	struct exported *exp = dmabuf->priv;
+	enum dma_data_direction common;
 	struct attachment *a;
 
 	mutex_lock(&exp->lock);
-	list_for_each_entry(a, &exp->attachments, node)
-		dma_sync_sgtable_for_cpu(a->dev, &a->sgt, a->dir);
+	list_for_each_entry(a, &exp->attachments, node) {
+		common = common_direction(a, dir);
+		if (common != DMA_NONE)
+			dma_sync_sgtable_for_cpu(a->dev, &a->sgt, common);
+	}
 	mutex_unlock(&exp->lock);
 
 	return 0;
@@ -91,11 +114,15 @@ static int buffer_begin_cpu(struct dma_buf *dmabuf, enum dma_data_direction dir)
 static int buffer_end_cpu(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
 	struct exported *exp = dmabuf->priv;
+	enum dma_data_direction common;
 	struct attachment *a;
 
 	mutex_lock(&exp->lock);
-	list_for_each_entry(a, &exp->attachments, node)
-		dma_sync_sgtable_for_device(a->dev, &a->sgt, a->dir);
+	list_for_each_entry(a, &exp->attachments, node) {
+		common = common_direction(a, dir);
+		if (common != DMA_NONE)
+			dma_sync_sgtable_for_device(a->dev, &a->sgt, common);
+	}
 	mutex_unlock(&exp->lock);
 
 	return 0;
@@ -118,7 +145,6 @@ static int buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	if (!w)
 		return -ENOMEM;
 	w->writable = vma->vm_flags & VM_WRITE;
-	vma->vm_page_prot = dma_memory_prot(exp->mapping, vma->vm_page_prot);
 
 	err = window_show(w, vma);
 	if (err)

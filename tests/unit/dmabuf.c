@@ -156,6 +156,78 @@ static void devices_see_the_granters_pages(void)
 	}
 }
 
+/* A device that sees copies, and never writes to them. */
+static void what_the_granter_wrote_survives_a_device_that_copies(void)
+{
+	static const enum dmabuf_direction directions[] = {
+		DMABUF_BOTH_WAYS, DMABUF_TO_DEVICE, DMABUF_FROM_DEVICE};
+	struct dmabuf_user *user;
+	struct file *file;
+	long fd;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		fd = start_export(2, 0);
+		file = buffer(fd);
+		CHECK_EQ(dmabuf_attach_bouncing(file, directions[i], &user), 0);
+		granted(1)[0] = 'n';
+		CHECK_EQ(req_sync(file,
+				  DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE),
+			 0);
+		CHECK_EQ(granted(1)[0], 'n');
+		CHECK_EQ(req_sync(file, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ),
+			 0);
+		CHECK_EQ(granted(1)[0], 'n');
+		dmabuf_detach(user);
+		CHECK_EQ(granted(1)[0], 'n');
+		close_buffer(fd);
+		world_stop();
+	}
+}
+
+/* What is copied is what the caller names and the device may do. */
+static void syncs_go_the_way_that_the_caller_names(void)
+{
+	static const struct {
+		enum dmabuf_direction dir;
+		unsigned int sync;
+		bool in, out;
+	} cases[] = {
+		{DMABUF_BOTH_WAYS, DMA_BUF_SYNC_READ, false, true},
+		{DMABUF_BOTH_WAYS, DMA_BUF_SYNC_WRITE, true, false},
+		{DMABUF_BOTH_WAYS, DMA_BUF_SYNC_RW, true, true},
+		{DMABUF_TO_DEVICE, DMA_BUF_SYNC_READ, false, false},
+		{DMABUF_TO_DEVICE, DMA_BUF_SYNC_WRITE, true, false},
+		{DMABUF_TO_DEVICE, DMA_BUF_SYNC_RW, true, false},
+		{DMABUF_FROM_DEVICE, DMA_BUF_SYNC_READ, false, true},
+		{DMABUF_FROM_DEVICE, DMA_BUF_SYNC_WRITE, false, false},
+		{DMABUF_FROM_DEVICE, DMA_BUF_SYNC_RW, false, true},
+	};
+	struct dmabuf_user *user;
+	struct file *file;
+	unsigned char *seen;
+	size_t i;
+	long fd;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fd = start_export(2, 0);
+		file = buffer(fd);
+		CHECK_EQ(dmabuf_attach_bouncing(file, cases[i].dir, &user), 0);
+		seen = dmabuf_device_sees(user, PAGE + 5);
+		*seen = 'd';
+		CHECK_EQ(req_sync(file, DMA_BUF_SYNC_START | cases[i].sync), 0);
+		CHECK_EQ(granted(1)[5] == 'd', cases[i].out);
+		granted(1)[5] = 'p';
+		CHECK_EQ(*seen, 'd');
+		CHECK_EQ(req_sync(file, DMA_BUF_SYNC_END | cases[i].sync), 0);
+		CHECK_EQ(*seen == 'p', cases[i].in);
+		CHECK_EQ(granted(1)[5], 'p');
+		dmabuf_detach(user);
+		close_buffer(fd);
+		world_stop();
+	}
+}
+
 static void the_kernel_sees_one_area(void)
 {
 	unsigned char *area;
@@ -386,6 +458,8 @@ static const struct test tests[] = {
 	TEST(moved_mapping_is_refused_or_followed),
 	TEST(children_have_what_they_inherit),
 	TEST(devices_see_the_granters_pages),
+	TEST(what_the_granter_wrote_survives_a_device_that_copies),
+	TEST(syncs_go_the_way_that_the_caller_names),
 	TEST(the_kernel_sees_one_area),
 	TEST(io_on_a_buffer_outlives_its_mapping),
 	TEST(a_buffer_outlives_its_instance),
