@@ -24,6 +24,7 @@ struct exported {
 	struct completion released;
 	u32 fd; /* the number that the dma-buf was given */
 	u32 count;
+	u32 windows; /* mmaps of it; guarded by the instance's lock */
 	struct mutex lock;
 	struct list_head attachments; /* that are mapped; guarded by lock */
 	struct ioctl_gntdev_grant_ref grants[];

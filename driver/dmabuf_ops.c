@@ -129,8 +129,68 @@ static int buffer_end_cpu(struct dma_buf *dmabuf, enum dma_data_direction dir)
 }
 
 /*
+ * Mmaps of one buffer at a time. Whoever has its descriptor may make them, and in
+ * a PV domain each is a mapping of its own to the hypervisor, which counts those
+ * of one grant in a byte and takes no more at 128. So many leave room for all
+ * others: the kernel's own, vmap, other instances, copies.
+ */
+#define MOST_WINDOWS 64U
+
+/*
+ * Counts an mmap of some pages, or fails if they are too many: all those of an
+ * instance's buffers together show no more pages than it may have grants.
+ */
+static int export_take_window(struct exported *exp, u32 count)
+{
+	struct instance *inst = exp->inst;
+	int err = -ENOMEM;
+
+	mutex_lock(&inst->lock);
+	if (exp->windows < MOST_WINDOWS &&
+	    inst->window_pages + count <= inst->max_grants) {
+		exp->windows++;
+		inst->window_pages += count;
+		err = 0;
+	}
+	mutex_unlock(&inst->lock);
+
+	return err;
+}
+
+/* Such a window is gone. */
+void export_give_window(struct exported *exp, u32 count)
+{
+	struct instance *inst = exp->inst;
+
+	mutex_lock(&inst->lock);
+	exp->windows--;
+	inst->window_pages -= count;
+	mutex_unlock(&inst->lock);
+}
+
+/* A window that counts, or an ERR_PTR. */
+static struct window *export_window(struct exported *exp, u32 first, u32 count)
+{
+	struct window *w;
+	int err;
+
+	err = export_take_window(exp, count);
+	if (err)
+		return ERR_PTR(err);
+
+	w = window_create(exp->mapping, first, count);
+	if (!w) {
+		export_give_window(exp, count);
+		return ERR_PTR(-ENOMEM);
+	}
+	w->exported = exp;
+
+	return w;
+}
+
+/*
  * The kernel has seen to it that the part is within the buffer. Each mmap has a
- * window of its own, so there may be any number of them.
+ * window of its own.
  */
 static int buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
@@ -141,9 +201,9 @@ static int buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 
-	w = window_create(exp->mapping, vma->vm_pgoff, vma_pages(vma));
-	if (!w)
-		return -ENOMEM;
+	w = export_window(exp, vma->vm_pgoff, vma_pages(vma));
+	if (IS_ERR(w))
+		return PTR_ERR(w);
 	w->writable = vma->vm_flags & VM_WRITE;
 
 	err = window_show(w, vma);

@@ -54,6 +54,7 @@
 
 struct copy_batch;
 struct dma_memory;
+struct exported;
 struct mapping;
 
 /*
@@ -83,6 +84,7 @@ struct instance {
 	struct list_head exports; /* live dma-bufs; guarded by lock */
 	struct list_head imports; /* guarded by lock */
 	u64 exported_grants; /* grants of its dma-bufs; guarded by lock */
+	u64 window_pages; /* that mmaps of these show; guarded by lock */
 	u32 max_grants; /* guarded by lock */
 	atomic_t vmas; /* references that VMAs hold on the file */
 	/* Each taken and put back with xchg(). */
@@ -153,6 +155,7 @@ struct grant_range {
  */
 struct window {
 	struct mapping *mapping;
+	struct exported *exported; /* whom it counts for: an mmap of a dma-buf */
 	unsigned long start; /* user address */
 	u32 first, count; /* which pages of the mapping */
 	bool writable;
@@ -273,7 +276,8 @@ u32 grants_unmap(struct mapping *m);
 void grants_free_pages(struct mapping *m);
 void grants_warn(const struct gnttab_unmap_grant_ref *op);
 
-/* dma_memory.c; dmabuf_none.c for kernels without dma-bufs */
+/* dmabuf_ops.c, dma_memory.c; dmabuf_none.c for kernels without dma-bufs */
+void export_give_window(struct exported *exp, u32 count);
 int dma_memory_alloc(struct mapping *m, u32 flags);
 void dma_memory_put_pages(struct mapping *m, u32 first, u32 n);
 void dma_memory_free(struct dma_memory *memory);

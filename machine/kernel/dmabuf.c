@@ -356,6 +356,10 @@ static int vmap_locked(struct dma_buf *dmabuf)
 		err = dmabuf->ops->vmap
 			      ? dmabuf->ops->vmap(dmabuf, &dmabuf->vmapped)
 			      : -EINVAL;
+	/* Of memory, or by a fault that was asked for, it may fail. */
+	if (err && err != -ENOMEM && !machine_failed())
+		machine_fatal("vmap of a dma-buf: %d, of which the kernel warns",
+			      err);
 	if (!err)
 		dmabuf->vmaps++;
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -108,6 +109,20 @@ TEST(area_that_drivers_saw_may_be_used_again)
 	number_pages(&buffer);
 	for (int i = 0; i < 50; i++)
 		EXPECT(load(buffer.fd, false), ALL_WELL);
+}
+
+/* The kernel would warn of a failure. */
+TEST(drivers_see_a_buffer_that_programs_have_mapped_as_often_as_they_may)
+{
+	struct buffer buffer = export_some(1, 0);
+	int windows = 0;
+
+	number_pages(&buffer);
+	while (mmap(NULL, PAGE, READ_WRITE, MAP_SHARED, buffer.fd, 0) !=
+	       MAP_FAILED)
+		windows++;
+	tap_note("mmaps: %d", windows);
+	EXPECT(load(buffer.fd, false), ALL_WELL);
 }
 
 /* ---- how processors see it ---- */

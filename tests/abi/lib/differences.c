@@ -54,6 +54,7 @@ static const struct difference_group groups[] = {
 			"drivers_see_a_write_combining_buffer",
 			"drivers_see_a_coherent_buffer",
 			"area_that_drivers_saw_may_be_used_again",
+			"drivers_see_a_buffer_that_programs_have_mapped_as_often_as_they_may",
 			"processors_see_a_buffer_write_back",
 			"processors_see_a_write_combining_buffer_write_back",
 			"processors_see_a_coherent_buffer_write_back",
