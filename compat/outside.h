@@ -224,6 +224,19 @@ fault:
 #endif
 
 /*
+ * A device that sees what processors store, and they what it stores, for its
+ * memory to be cached as all other is. On most architectures all devices do.
+ */
+static inline void device_set_coherent(struct device *dev)
+{
+#if defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) ||  \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU_ALL)
+	dev->dma_coherent = true;
+#endif
+}
+
+/*
  * What a PV domain, which there is on x86 alone, asks of its page tables: the
  * kernel's entry for an address, and that no processor remembers an old one.
  */

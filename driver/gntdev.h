@@ -58,6 +58,7 @@
 
 struct copy_batch;
 struct dma_memory;
+struct exported;
 struct mapping;
 
 /*
@@ -87,6 +88,7 @@ struct instance {
 	struct list_head exports; /* live dma-bufs; guarded by lock */
 	struct list_head imports; /* guarded by lock */
 	u64 exported_grants; /* grants of its dma-bufs; guarded by lock */
+	u64 window_pages; /* that mmaps of these show; guarded by lock */
 	u32 max_grants; /* guarded by lock */
 	bool closed; /* no descriptor is left; guarded by lock */
 	/* Which VMAs hold; there since before the first range, then constant. */
@@ -161,6 +163,7 @@ struct grant_range {
  */
 struct window {
 	struct mapping *mapping;
+	struct exported *exported; /* whom it counts for: an mmap of a dma-buf */
 	unsigned long start; /* user address */
 	u32 first, count; /* which pages of the mapping */
 	bool writable;
@@ -293,7 +296,8 @@ u32 grants_unmap(struct mapping *m);
 void grants_free_pages(struct mapping *m);
 void grants_warn(const struct gnttab_unmap_grant_ref *op);
 
-/* dma_memory.c; dmabuf_none.c for kernels without dma-bufs */
+/* dmabuf_ops.c, dma_memory.c; dmabuf_none.c for kernels without dma-bufs */
+void export_give_window(struct exported *exp, u32 count);
 int dma_memory_alloc(struct mapping *m, u32 flags);
 void dma_memory_put_pages(struct mapping *m, u32 first, u32 n);
 void dma_memory_free(struct dma_memory *memory);

@@ -60,6 +60,8 @@ struct window *window_create(struct mapping *m, u32 first, u32 count)
 
 void window_free(struct window *w)
 {
+	if (w->exported)
+		export_give_window(w->exported, w->count);
 	mutex_destroy(&w->lock);
 	kvfree(w);
 }

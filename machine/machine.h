@@ -404,6 +404,14 @@ int task_dup(struct task *task, struct file *file);
 struct dmabuf_user;
 /* A device attaches and has the pages mapped; a negative errno. */
 int dmabuf_attach(struct file *file, struct dmabuf_user **user);
+/* The same for one that cannot reach the pages, and sees copies of them. */
+enum dmabuf_direction {
+	DMABUF_BOTH_WAYS,
+	DMABUF_TO_DEVICE,
+	DMABUF_FROM_DEVICE,
+};
+int dmabuf_attach_bouncing(struct file *file, enum dmabuf_direction dir,
+			   struct dmabuf_user **user);
 void dmabuf_detach(struct dmabuf_user *user);
 /* What the device finds at an offset, by the address that it was told. */
 unsigned char *dmabuf_device_sees(struct dmabuf_user *user, size_t offset);

@@ -38,6 +38,7 @@
 
 /* linux/dma-mapping.h */
 #define DMA_ATTR_WRITE_COMBINE (1UL << 2)
+#define DMA_ATTR_SKIP_CPU_SYNC (1UL << 5)
 
 /* linux/errno.h */
 #define ERESTARTSYS 512

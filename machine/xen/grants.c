@@ -47,6 +47,14 @@ void event_emit(const struct machine_event *event)
 
 /* ---- entries ---- */
 
+/* Xen has a byte for each count, and lets nobody near its end. */
+#define MOST_MAPPED 0x80
+
+static bool is_full(const struct grant_use *use)
+{
+	return (use->mapped[0] | use->mapped[1]) & MOST_MAPPED;
+}
+
 s16 grant_acquire(struct domain *user, struct domain *granter, u32 ref,
 		  bool readonly, unsigned long *pfn)
 {
@@ -59,6 +67,8 @@ s16 grant_acquire(struct domain *user, struct domain *granter, u32 ref,
 	    e->domid != user->id)
 		return GNTST_general_error;
 	if (!readonly && e->flags & GTF_readonly)
+		return GNTST_general_error;
+	if (is_full(&granter->uses[ref]))
 		return GNTST_general_error;
 	if (e->frame >= granter->pages)
 		return GNTST_bad_page;
@@ -271,6 +281,7 @@ static s16 map_checked(struct domain *caller, struct gnttab_map_grant_ref *op)
 		return status;
 	}
 	t->used = true;
+	granter->uses[op->ref].mapped[t->readonly]++;
 	make_mapping(t, handle, pfn);
 	op->handle = handle;
 	op->dev_bus_addr = frame_address(granter, pfn);
@@ -387,6 +398,7 @@ s16 grant_unmap(struct gnttab_unmap_grant_ref *op, s16 refuse)
 		t->refused = true;
 	} else {
 		unmake_mapping(t);
+		t->granter->uses[t->ref].mapped[t->readonly]--;
 		grant_release(t->granter, t->ref, t->readonly);
 		handle_free(op->handle);
 	}

@@ -38,6 +38,7 @@ struct domain {
 	/* The hypervisor's own account of who uses an entry. */
 	struct grant_use {
 		u32 readers, writers;
+		u8 mapped[2]; /* times, writable and read-only, as Xen counts */
 	} * uses;
 	u32 entries, next_entry;
 	u32 *free_entries; /* a stack */

@@ -215,9 +215,10 @@ static void closing_removes_a_thousand_ranges(void)
 	int i;
 
 	world_start();
-	grant(1, false);
+	/* One grant cannot be mapped so often. */
+	grant(4, false);
 	for (i = 0; i < 1000; i++) {
-		CHECK_EQ(req_map(world.file, 0, 1, &index), 0);
+		CHECK_EQ(req_map(world.file, i / 3 % 4, 1, &index), 0);
 		if (i % 3 == 0)
 			CHECK_EQ(req_unmap(world.file, index, 1), 0);
 	}

@@ -126,7 +126,6 @@ void(iosys_map_set_vaddr)(struct iosys_map *map, void *vaddr);
 void(root_device_unregister)(struct device *root);
 void(set_dma_ops)(struct device *dev, const struct dma_map_ops *dma_ops);
 int(dma_coerce_mask_and_coherent)(struct device *dev, u64 mask);
-bool(dev_is_dma_coherent)(struct device *dev);
 void *(dma_alloc_attrs)(struct device *dev, size_t size, dma_addr_t *dma_handle,
 			gfp_t flag, unsigned long attrs);
 void(dma_free_attrs)(struct device *dev, size_t size, void *cpu_addr,
