@@ -233,6 +233,7 @@ import_create(const struct ioctl_gntdev_dmabuf_imp_to_refs *op)
 	memset(imp, 0, sizeof(*imp));
 	imp->fd = op->fd;
 	imp->count = op->count;
+	imp->domid = op->domid;
 	imp->dmabuf = dmabuf;
 
 	err = import_attach(imp);
@@ -280,7 +281,7 @@ long dmabuf_import_request(struct instance *inst, void __user *arg)
 		return -EFAULT;
 	}
 
-	trace_gntdev_import(imp->fd, imp->count);
+	trace_gntdev_import(imp->fd, imp->count, imp->domid, imp->refs[0]);
 	mutex_lock(&inst->lock);
 	/* The newest first: that is whom a number means that is used twice. */
 	list_add(&imp->node, &inst->imports);
@@ -348,7 +349,7 @@ long dmabuf_release_request(struct instance *inst, void __user *arg)
 	if (!imp)
 		return -ENOENT;
 
-	trace_gntdev_import_end(op.fd, imp->count);
+	trace_gntdev_import_end(op.fd, imp->count, imp->domid, imp->refs[0]);
 	import_end(imp);
 
 	return 0;

@@ -310,7 +310,7 @@ int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 		return PTR_ERR(range);
 
 	err = mapping_make(inst, range, vma, &m);
-	trace_gntdev_mmap(index, range->count, writable, err);
+	trace_gntdev_mmap(index, range->count, range->grants, writable, err);
 	if (err) {
 		range_settle(inst, range, RANGE_INSERTED, m);
 	} else {
@@ -407,7 +407,7 @@ void mapping_close(struct vm_area_struct *vma)
 		return;
 
 	range = m->range;
-	trace_gntdev_munmap(range->index, range->count);
+	trace_gntdev_munmap(range->index, range->count, range->grants);
 	if (m->notify)
 		notify_clear_bytes(m);
 	mode->detach(w);

@@ -82,7 +82,7 @@ struct mapping *retire_idle(struct mapping *m)
 		return m;
 
 	grants_free_pages(m);
-	trace_gntdev_defer(m->count, held);
+	trace_gntdev_defer(m->count, m->grants, held);
 	atomic_long_add(held, &counters.deferred);
 	/* Its range or its dma-buf may go before it. */
 	m->range = NULL;
