@@ -60,6 +60,7 @@
 #include <linux/dma-buf.h>
 #endif
 
+#include "../include/gntdev_version.h"
 #include "../include/xen/gntdev.h"
 #include "port.h"
 

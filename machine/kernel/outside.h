@@ -25,6 +25,7 @@
 #include "waiting.h"
 #include "xen_calls.h"
 
+#include "../../include/gntdev_version.h"
 #include "../../include/xen/gntdev.h"
 
 #endif /* GNTDEV_OUTSIDE_H */
