@@ -54,15 +54,7 @@ static void identity_unmap_sg(struct device *dev, struct scatterlist *sgl,
 {
 }
 
-static dma_addr_t identity_map_page(struct device *dev, struct page *page,
-				    unsigned long offset, size_t size,
-				    enum dma_data_direction dir,
-				    unsigned long attrs)
-{
-	return page_to_phys(page) + offset;
-}
-
-static void identity_unmap_page(struct device *dev, dma_addr_t addr,
+static void identity_unmap_phys(struct device *dev, dma_addr_t addr,
 				size_t size, enum dma_data_direction dir,
 				unsigned long attrs)
 {
@@ -71,8 +63,8 @@ static void identity_unmap_page(struct device *dev, dma_addr_t addr,
 static const struct dma_map_ops identity_ops = {
 	.map_sg = identity_map_sg,
 	.unmap_sg = identity_unmap_sg,
-	.map_page = identity_map_page,
-	.unmap_page = identity_unmap_page,
+	.map_phys = identity_map_phys,
+	.unmap_phys = identity_unmap_phys,
 };
 
 /*
