@@ -61,6 +61,7 @@
 #include <linux/dma-buf.h>
 #endif
 
+#include "../include/gntdev_version.h"
 #include "../include/xen/gntdev.h"
 #include "port.h"
 
@@ -89,6 +90,43 @@ mm_get_unmapped_area(struct mm_struct *mm, struct file *file,
 		     unsigned long flags)
 {
 	return mm->get_unmapped_area(file, addr, len, pgoff, flags);
+}
+#endif
+
+/* It is the caller's memory that is meant, and no longer said so. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#define mm_get_unmapped_area(mm, ...) mm_get_unmapped_area(__VA_ARGS__)
+#endif
+
+/* A newer name of the same; what has it is selected with the kernel's own driver. */
+#ifdef CONFIG_FIND_NORMAL_PAGE
+#define find_special_page find_normal_page
+#endif
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#define system_wq system_percpu_wq
+#endif
+
+/*
+ * How a device maps a piece of memory whose DMA addresses are physical ones. Older
+ * kernels tell it by page and offset.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+static inline dma_addr_t identity_map_phys(struct device *dev, phys_addr_t phys,
+					   size_t size,
+					   enum dma_data_direction dir,
+					   unsigned long attrs)
+{
+	return phys;
+}
+#else
+#define map_phys map_page
+#define unmap_phys unmap_page
+static inline dma_addr_t
+identity_map_phys(struct device *dev, struct page *page, unsigned long offset,
+		  size_t size, enum dma_data_direction dir, unsigned long attrs)
+{
+	return page_to_phys(page) + offset;
 }
 #endif
 

@@ -39,6 +39,7 @@ struct imported {
 	struct recheck recheck; /* while it is departed */
 	u32 fd; /* the caller's number for the dma-buf */
 	u32 count;
+	u32 domid; /* whom the pages are granted to */
 	u32 granted; /* references that are not given back */
 	struct dma_buf *dmabuf;
 	struct dma_buf_attachment *attachment;

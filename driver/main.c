@@ -115,8 +115,10 @@ static int __init gntdev_init(void)
 	/* A grant is a page of the hypervisor's; pages here must be the same. */
 	BUILD_BUG_ON(PAGE_SIZE != XEN_PAGE_SIZE);
 
-	if (!xen_domain())
+	if (!xen_domain()) {
+		pr_err("this kernel does not run on Xen\n");
 		return -ENODEV;
+	}
 
 	mode = &pv_mode;
 	if (xen_feature(XENFEAT_auto_translated_physmap))
@@ -166,8 +168,8 @@ module_exit(gntdev_exit);
 MODULE_DESCRIPTION("Xen grant device: maps, copies and shares granted pages");
 MODULE_AUTHOR("The gntdev project");
 MODULE_LICENSE("Dual MIT/GPL");
+MODULE_VERSION(GNTDEV_VERSION);
 /* udev asks for these when a toolstack sets up a backend that is a program. */
-MODULE_ALIAS("devname:xen/gntdev");
 MODULE_ALIAS("xen-backend:qdisk");
 MODULE_ALIAS("xen-backend:9pfs");
 MODULE_ALIAS("xen-backend:vfb");

@@ -254,7 +254,7 @@ int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 		return PTR_ERR(range);
 
 	err = range_show(inst, range, vma);
-	trace_gntdev_mmap(index, range->count, writable, err);
+	trace_gntdev_mmap(index, range->count, range->grants, writable, err);
 	range_settle(inst, range, err ? RANGE_INSERTED : RANGE_MAPPED);
 
 	return err;
@@ -347,7 +347,7 @@ static void range_unmapped(struct instance *inst, struct grant_range *range)
 
 	if (!gone)
 		return;
-	trace_gntdev_remove(range->index, range->count);
+	trace_gntdev_remove(range->index, range->count, range->grants);
 	if (range->mapping)
 		retire_soon(range->mapping);
 	range->mapping = NULL;
@@ -366,7 +366,7 @@ void mapping_close(struct vm_area_struct *vma)
 		return;
 
 	range = m->range;
-	trace_gntdev_munmap(range->index, range->count);
+	trace_gntdev_munmap(range->index, range->count, range->grants);
 	if (m->notify)
 		notify_clear_bytes(m);
 	mode->detach(w);

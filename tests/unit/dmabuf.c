@@ -131,7 +131,7 @@ static void mmaps_of_buffers_obey_the_exporters_maximum(void)
 	CHECK_EQ(task_munmap(world.task, AT(0), 4 * PAGE), 0);
 	/* What fails counts for nothing. */
 	machine_fail_nth(1, 0, false);
-	machine_fail_only("kvmalloc");
+	machine_fail_only("kmalloc");
 	CHECK_EQ(map_buffer(AT(0), fd, 4, RW), -ENOMEM);
 	CHECK_EQ(machine_failed(), 1);
 	machine_fail_none();

@@ -71,6 +71,16 @@ static const struct difference_group groups[] = {
 		},
 	},
 
+	{
+		DIFFERS,
+		"watched: fdinfo names domain and reference (the distribution's "
+		"driver adds no lines)",
+		{
+			"fdinfo_names_each_ranges_domain_and_reference",
+			"fdinfo_stays_short",
+		},
+	},
+
 	/* Grave ones: not run there unless by name. */
 	{
 		DIFFERS,
