@@ -28,6 +28,7 @@
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/notifier.h>
 #include <linux/overflow.h>
 #include <linux/pagemap.h>
 #include <linux/rbtree.h>
@@ -52,6 +53,7 @@
 #include <xen/interface/xen.h>
 #include <xen/mem-reservation.h>
 #include <xen/page.h>
+#include <xen/xen-ops.h>
 #include <xen/xen.h>
 
 #include <asm/xen/hypercall.h>
@@ -62,6 +64,7 @@
 
 #include "../include/xen/gntdev.h"
 #include "port.h"
+#include "self.h"
 
 /* Newer hypervisors say so when handles run out; Linux's header has no name. */
 #ifndef GNTST_no_space

@@ -115,11 +115,15 @@ static int __init gntdev_init(void)
 {
 	int err;
 
-	/* A grant is a page of the hypervisor's; pages here must be the same. */
-	BUILD_BUG_ON(PAGE_SIZE != XEN_PAGE_SIZE);
-
 	if (!xen_domain())
 		return -ENODEV;
+
+	/* A grant is one of the hypervisor's pages; a program's are the kernel's. */
+	if (PAGE_SIZE != XEN_PAGE_SIZE) {
+		pr_err("this kernel's pages have %lu bytes, grants have %lu: use a kernel with pages of that size\n",
+		       PAGE_SIZE, XEN_PAGE_SIZE);
+		return -ENODEV;
+	}
 
 	mode = &pv_mode;
 	if (xen_feature(XENFEAT_auto_translated_physmap))
@@ -130,20 +134,27 @@ static int __init gntdev_init(void)
 		return -ENODEV;
 	}
 
+	resume_init();
 	retire_init();
 
 	err = dmabuf_init();
 	if (err) {
 		pr_err("cannot make the device for dma-bufs: %d\n", err);
-		return err;
+		goto no_dmabufs;
 	}
 
 	err = misc_register(&gntdev_device);
 	if (err) {
 		pr_err("cannot register /dev/xen/gntdev: %d\n", err);
-		dmabuf_exit();
+		goto no_device;
 	}
 
+	return 0;
+
+no_device:
+	dmabuf_exit();
+no_dmabufs:
+	resume_exit();
 	return err;
 }
 
@@ -152,6 +163,7 @@ static void __exit gntdev_exit(void)
 	misc_deregister(&gntdev_device);
 	retire_exit();
 	dmabuf_exit();
+	resume_exit();
 }
 
 module_init(gntdev_init);
