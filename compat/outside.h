@@ -65,6 +65,7 @@
 #include "../include/xen/gntdev.h"
 #include "port.h"
 #include "self.h"
+#include "shrink.h"
 
 /* Newer hypervisors say so when handles run out; Linux's header has no name. */
 #ifndef GNTST_no_space
@@ -83,6 +84,19 @@ static inline void vm_flags_clear(struct vm_area_struct *vma,
 	vma->vm_flags &= ~flags;
 }
 #endif
+
+/*
+ * Entries of a VMA that takes part in userfaultfd are copied by fork, whatever
+ * kind of VMA it is; some kernels from 6.7 on let any take part. One that a fork
+ * has just made, and that has no entries yet, is taken out of it.
+ */
+static inline void vma_leave_userfaultfd(struct vm_area_struct *vma)
+{
+#ifdef CONFIG_USERFAULTFD
+	vma->vm_userfaultfd_ctx = NULL_VM_UFFD_CTX;
+	vm_flags_clear(vma, VM_UFFD_MISSING | VM_UFFD_WP | VM_UFFD_MINOR);
+#endif
+}
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 static inline unsigned long

@@ -119,6 +119,12 @@ void machine_list(FILE *out);
  */
 void machine_resume(void);
 
+/*
+ * The kernel has too little memory: asks the driver for so many pages, and says
+ * how many it has given back.
+ */
+unsigned long machine_shrink(unsigned long pages);
+
 /* Lets time pass, runs what is due. With MACHINE_TEST_TIME only. */
 void machine_advance(unsigned int milliseconds);
 

@@ -187,6 +187,9 @@ static inline bool task_is_killed(const struct task *task)
 #define current machine_current()
 struct task *machine_current(void);
 
+/* Userfaultfd is not modelled. */
+#define vma_leave_userfaultfd(vma) ((void)(vma))
+
 /* ---- of the machine alone ---- */
 
 /*

@@ -207,7 +207,6 @@ domid_t(own_domid)(void);
 void(own_domid_learn)(void);
 void(xen_resume_notifier_register)(struct notifier_block *nb);
 void(xen_resume_notifier_unregister)(struct notifier_block *nb);
-int(PagePrivate)(struct page *page);
 
 /* The driver's operations must fit both worlds' tables of functions. */
 static inline void machine_check_operations(struct file_operations *f,
