@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Where the distribution's driver is known to differ, and the rule that stands
- * behind the tests: a sentence of the public header or of the contract, or a
- * row of the list of defects; COVERAGE.md has all three. And where the machine,
- * on which the driver is ours, cannot be what a kernel is, and why.
+ * Where the distribution's driver is known to differ, and the rule behind the
+ * tests: a sentence of the public header or of the contract, or a row of the list
+ * of defects; COVERAGE.md has all three. And where the machine, on which the
+ * driver is ours, cannot be what a kernel is, and why.
  */
 #include <stddef.h>
 #include <string.h>
@@ -24,7 +24,6 @@ struct group {
 };
 
 static const struct group groups[] = {
-	/* The machine. */
 	{
 		ON_MACHINE,
 		"machine: which pages the real kernel holds is not known, so "
