@@ -220,7 +220,7 @@ long dmabuf_import_request(struct instance *inst, void __user *arg)
 
 	if (copy_from_user(&op, user, offsetof(typeof(op), refs)))
 		return -EFAULT;
-	if (op.reserved || op.domid > DOMID_IDLE)
+	if (op.reserved || op.domid > DOMID_IDLE || xlat_refuses(op.domid))
 		return -EINVAL;
 
 	imp = import_create(&op);

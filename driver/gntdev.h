@@ -139,6 +139,7 @@ struct notify {
 	u32 port; /* a reference is held if action has SEND_EVENT */
 	u16 byte; /* offset in the page */
 	u8 action; /* UNMAP_NOTIFY_* */
+	u8 resumes; /* resume_count() when the reference was taken */
 };
 
 /* Range: in the table until it is removed; then its remover frees it. */
@@ -325,6 +326,14 @@ bool notify_clears(const struct grant_range *range);
 void notify_clear_bytes(struct mapping *m);
 bool notify_clear_at(struct mapping *m, unsigned long start);
 void notify_send(struct notify *notify, u32 count);
+
+/* xlat.c */
+bool xlat_refuses(u32 domid);
+
+/* resume.c */
+u8 resume_count(void);
+void resume_init(void);
+void resume_exit(void);
 
 /* copy.c */
 long copy_request(struct instance *inst, void __user *arg);

@@ -112,11 +112,15 @@ static int __init gntdev_init(void)
 {
 	int err;
 
-	/* A grant is a page of the hypervisor's; pages here must be the same. */
-	BUILD_BUG_ON(PAGE_SIZE != XEN_PAGE_SIZE);
-
 	if (!xen_domain()) {
 		pr_err("this kernel does not run on Xen\n");
+		return -ENODEV;
+	}
+
+	/* A grant is one of the hypervisor's pages; a program's are the kernel's. */
+	if (PAGE_SIZE != XEN_PAGE_SIZE) {
+		pr_err("this kernel's pages have %lu bytes, grants have %lu: use a kernel with pages of that size\n",
+		       PAGE_SIZE, XEN_PAGE_SIZE);
 		return -ENODEV;
 	}
 
@@ -132,24 +136,26 @@ static int __init gntdev_init(void)
 	err = recheck_init();
 	if (err)
 		return err;
+	resume_init();
 
 	err = dmabuf_init();
 	if (err) {
 		pr_err("cannot make the device for dma-bufs: %d\n", err);
-		goto recheck;
+		goto no_dmabufs;
 	}
 
 	err = misc_register(&gntdev_device);
 	if (err) {
 		pr_err("cannot register /dev/xen/gntdev: %d\n", err);
-		goto dmabuf;
+		goto no_device;
 	}
 
 	return 0;
 
-dmabuf:
+no_device:
 	dmabuf_exit();
-recheck:
+no_dmabufs:
+	resume_exit();
 	recheck_exit();
 	return err;
 }
@@ -160,6 +166,7 @@ static void __exit gntdev_exit(void)
 	misc_deregister(&gntdev_device);
 	recheck_exit();
 	dmabuf_exit();
+	resume_exit();
 }
 
 module_init(gntdev_init);

@@ -305,6 +305,7 @@ void mapping_open(struct vm_area_struct *vma)
 	/* The hypervisor knows the parent's entries only. */
 	if (mode->user_grants) {
 		vma->vm_private_data = NULL;
+		vma_leave_userfaultfd(vma);
 		return;
 	}
 

@@ -34,7 +34,8 @@ struct page;
 
 enum machine_mode {
 	MACHINE_PV, /* a program's page-table entries are the hypervisor's */
-	MACHINE_XLAT, /* auto-translated: PVH, HVM, arm64 */
+	MACHINE_XLAT, /* auto-translated, as all of arm64 is */
+	MACHINE_PVH, /* as x86 is: a domain may not map its own grants */
 };
 
 enum machine_clock {
@@ -111,6 +112,18 @@ unsigned int file_report(struct file *file, FILE *out);
 
 /* The live state: domains, instances, ranges, notifications, mappings. */
 void machine_list(FILE *out);
+
+/*
+ * The kernel that serves all domains is saved and restored: event channels are
+ * gone. Of mappings this is not modelled; none may be there.
+ */
+void machine_resume(void);
+
+/*
+ * The kernel has too little memory: asks the driver for so many pages, and says
+ * how many it has given back.
+ */
+unsigned long machine_shrink(unsigned long pages);
 
 /* Lets time pass, runs what is due. With MACHINE_TEST_TIME only. */
 void machine_advance(unsigned int milliseconds);

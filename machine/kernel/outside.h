@@ -19,6 +19,7 @@
 #include "locks.h"
 #include "pages.h"
 #include "refs.h"
+#include "shrink.h"
 #include "user.h"
 #include "vm.h"
 #include "vmap.h"

@@ -208,7 +208,7 @@ static void find_target(struct domain *caller, u64 addr, u32 flags,
 		return;
 	}
 
-	if (machine_mode() == MACHINE_XLAT)
+	if (machine_mode() != MACHINE_PV)
 		addr ^= PHYSICAL;
 	t->page = page_at(addr);
 	if (!t->page || addr & ~PAGE_MASK || !page_is_for_grants(t->page))
@@ -261,11 +261,15 @@ static s16 map_checked(struct domain *caller, struct gnttab_map_grant_ref *op)
 		return GNTST_bad_gntref;
 	if (op->flags & GNTMAP_device_map)
 		machine_fatal("GNTMAP_device_map is not modelled");
-	if (machine_mode() == MACHINE_XLAT &&
+	if (machine_mode() != MACHINE_PV &&
 	    op->flags & (GNTMAP_application_map | GNTMAP_contains_pte))
 		return GNTST_general_error;
 	if (!granter)
 		return GNTST_bad_domain;
+	if (machine_mode() == MACHINE_PVH && granter == caller)
+		machine_fatal(
+			"domain %u maps a grant of its own: it loses that page for good",
+			caller->id);
 	if (!handle_alloc(caller, &handle))
 		return GNTST_no_device_space;
 
@@ -350,7 +354,7 @@ static void check_target(const struct track *t, u64 addr, u64 bus_addr)
 
 	if (t->page) {
 		expected = (uintptr_t)page_address(t->page);
-		if (machine_mode() == MACHINE_XLAT)
+		if (machine_mode() != MACHINE_PV)
 			expected ^= PHYSICAL;
 	}
 	if (addr != expected)

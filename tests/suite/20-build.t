@@ -48,6 +48,12 @@ asks_for_no_dma_buf() {
 	grep -q gnttab_map_refs <<<"$wanted" && ! grep dma_buf <<<"$wanted"
 }
 
+# Where pages are of the right size, the compiler leaves the line out.
+refuses_large_pages() {
+	grep -q 'pages have %lu bytes' build/arm64/module-large-pages/driver/xen-gntdev.ko &&
+		! grep -q 'pages have %lu bytes' build/arm64/module/driver/xen-gntdev.ko
+}
+
 check 'the header agrees with the published one, for 64- and 32-bit callers' \
 	make -s -C tests/abi header-check
 for arch in amd64 arm64; do
@@ -63,6 +69,9 @@ done
 check 'the module builds for a kernel without dma-bufs without a warning (W=1)' \
 	module '' module-without-dma-buf amd64 6.1 without-dma-buf
 check 'that module needs nothing of dma-bufs' asks_for_no_dma_buf
+check 'the module builds for a kernel with pages of 64 KiB without a warning (W=1)' \
+	module '' module-large-pages arm64 6.1 large-pages
+check 'that module refuses to be loaded, and says why' refuses_large_pages
 for arch in amd64 arm64 i386 armhf; do
 	check "tests/abi builds for $arch" alone make -s -C tests/abi ARCH="$arch"
 	[ $arch = armhf ] ||

@@ -70,6 +70,8 @@ const struct difference_group dmabuf_differences[] = {
 			"attachments_end_in_any_order",
 			"device_attaches_a_write_combining_buffer",
 			"device_attaches_a_coherent_buffer",
+			"own_grant_is_exported_or_refused_where_its_page_would_be_lost",
+			"import_for_oneself_is_granted_or_refused_where_pages_would_be_lost",
 		},
 	},
 	{
