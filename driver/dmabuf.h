@@ -24,6 +24,7 @@ struct exported {
 	struct completion released;
 	u32 fd; /* the number that the dma-buf was given */
 	u32 count;
+	u32 windows; /* mmaps of it; guarded by the instance's lock */
 	struct mutex lock;
 	struct list_head attachments; /* that are mapped; guarded by lock */
 	struct ioctl_gntdev_grant_ref grants[];
@@ -38,6 +39,7 @@ struct imported {
 	struct recheck recheck; /* while it is departed */
 	u32 fd; /* the caller's number for the dma-buf */
 	u32 count;
+	u32 domid; /* whom the pages are granted to */
 	u32 granted; /* references that are not given back */
 	struct dma_buf *dmabuf;
 	struct dma_buf_attachment *attachment;
@@ -56,7 +58,6 @@ void *export_vmap(struct exported *exp);
 void export_vunmap(struct exported *exp, void *at);
 
 /* dma_memory.c */
-pgprot_t dma_memory_prot(const struct mapping *m, pgprot_t prot);
 int __init dma_memory_init(void);
 void dma_memory_exit(void);
 

@@ -142,7 +142,8 @@ void export_release(struct exported *exp)
 {
 	struct instance *inst = exp->inst;
 
-	trace_gntdev_released(exp->fd, exp->count);
+	trace_gntdev_released(exp->fd, exp->count, exp->grants[0].domid,
+			      exp->grants[0].ref);
 	retire_mapping(exp->mapping);
 
 	mutex_lock(&inst->lock);
@@ -188,7 +189,8 @@ static int export_install(struct exported *exp, struct dma_buf *dmabuf,
 	/* The newest first: that is whom a number means that is used twice. */
 	list_add(&exp->node, &exp->inst->exports);
 	mutex_unlock(&exp->inst->lock);
-	trace_gntdev_export(fd, exp->count);
+	trace_gntdev_export(fd, exp->count, exp->grants[0].domid,
+			    exp->grants[0].ref);
 
 	fd_install(fd, dmabuf->file);
 	return 0;

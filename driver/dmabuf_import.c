@@ -40,15 +40,7 @@ static void identity_unmap_sg(struct device *dev, struct scatterlist *sgl,
 {
 }
 
-static dma_addr_t identity_map_page(struct device *dev, struct page *page,
-				    unsigned long offset, size_t size,
-				    enum dma_data_direction dir,
-				    unsigned long attrs)
-{
-	return page_to_phys(page) + offset;
-}
-
-static void identity_unmap_page(struct device *dev, dma_addr_t addr,
+static void identity_unmap_phys(struct device *dev, dma_addr_t addr,
 				size_t size, enum dma_data_direction dir,
 				unsigned long attrs)
 {
@@ -57,8 +49,8 @@ static void identity_unmap_page(struct device *dev, dma_addr_t addr,
 static const struct dma_map_ops identity_ops = {
 	.map_sg = identity_map_sg,
 	.unmap_sg = identity_unmap_sg,
-	.map_page = identity_map_page,
-	.unmap_page = identity_unmap_page,
+	.map_phys = identity_map_phys,
+	.unmap_phys = identity_unmap_phys,
 };
 
 /*
@@ -193,6 +185,7 @@ import_create(const struct ioctl_gntdev_dmabuf_imp_to_refs *op)
 	memset(imp, 0, sizeof(*imp));
 	imp->fd = op->fd;
 	imp->count = op->count;
+	imp->domid = op->domid;
 	imp->dmabuf = dmabuf;
 
 	err = import_attach(imp);
@@ -227,7 +220,7 @@ long dmabuf_import_request(struct instance *inst, void __user *arg)
 
 	if (copy_from_user(&op, user, offsetof(typeof(op), refs)))
 		return -EFAULT;
-	if (op.reserved || op.domid > DOMID_IDLE)
+	if (op.reserved || op.domid > DOMID_IDLE || xlat_refuses(op.domid))
 		return -EINVAL;
 
 	imp = import_create(&op);
@@ -240,7 +233,7 @@ long dmabuf_import_request(struct instance *inst, void __user *arg)
 		return -EFAULT;
 	}
 
-	trace_gntdev_import(imp->fd, imp->count);
+	trace_gntdev_import(imp->fd, imp->count, imp->domid, imp->refs[0]);
 	mutex_lock(&inst->lock);
 	/* The newest first: that is whom a number means that is used twice. */
 	list_add(&imp->node, &inst->imports);
@@ -308,7 +301,7 @@ long dmabuf_release_request(struct instance *inst, void __user *arg)
 	if (!imp)
 		return -ENOENT;
 
-	trace_gntdev_import_end(op.fd, imp->count);
+	trace_gntdev_import_end(op.fd, imp->count, imp->domid, imp->refs[0]);
 	import_end(imp);
 
 	return 0;

@@ -59,6 +59,7 @@
 struct area;
 struct copy_batch;
 struct dma_memory;
+struct exported;
 struct lent;
 struct mapping;
 
@@ -89,6 +90,7 @@ struct instance {
 	struct list_head exports; /* live dma-bufs; guarded by lock */
 	struct list_head imports; /* guarded by lock */
 	u64 exported_grants; /* grants of its dma-bufs; guarded by lock */
+	u64 window_pages; /* that mmaps of these show; guarded by lock */
 	u32 max_grants; /* guarded by lock */
 	bool closed; /* no descriptor is left; guarded by lock */
 	/* Which VMAs hold; there since before the first range, then constant. */
@@ -139,6 +141,7 @@ struct notify {
 	u32 port; /* a reference is held if action has SEND_EVENT */
 	u16 byte; /* offset in the page */
 	u8 action; /* UNMAP_NOTIFY_* */
+	u8 resumes; /* resume_count() when the reference was taken */
 };
 
 /* Range: in the table until it is removed; then its remover frees it. */
@@ -165,6 +168,7 @@ struct grant_range {
  */
 struct window {
 	struct mapping *mapping;
+	struct exported *exported; /* whom it counts for: an mmap of a dma-buf */
 	unsigned long start; /* user address */
 	u32 first, count; /* which pages of the mapping */
 	bool writable;
@@ -297,7 +301,8 @@ u32 grants_unmap(struct mapping *m);
 void grants_free_pages(struct mapping *m);
 void grants_warn(const struct gnttab_unmap_grant_ref *op);
 
-/* dma_memory.c; dmabuf_none.c for kernels without dma-bufs */
+/* dmabuf_ops.c, dma_memory.c; dmabuf_none.c for kernels without dma-bufs */
+void export_give_window(struct exported *exp, u32 count);
 int dma_memory_alloc(struct mapping *m, u32 flags);
 void dma_memory_put_pages(struct mapping *m, u32 first, u32 n);
 void dma_memory_free(struct dma_memory *memory);
@@ -325,6 +330,14 @@ bool notify_clears(const struct grant_range *range);
 void notify_clear_bytes(struct mapping *m);
 bool notify_clear_at(struct mapping *m, unsigned long start);
 void notify_send(struct notify *notify, u32 count);
+
+/* xlat.c */
+bool xlat_refuses(u32 domid);
+
+/* resume.c */
+u8 resume_count(void);
+void resume_init(void);
+void resume_exit(void);
 
 /* copy.c */
 long copy_request(struct instance *inst, void __user *arg);

@@ -254,7 +254,7 @@ int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 		return PTR_ERR(range);
 
 	err = range_show(inst, range, vma);
-	trace_gntdev_mmap(index, range->count, writable, err);
+	trace_gntdev_mmap(index, range->count, range->grants, writable, err);
 	range_settle(inst, range, err ? RANGE_INSERTED : RANGE_MAPPED);
 
 	return err;
@@ -305,6 +305,7 @@ void mapping_open(struct vm_area_struct *vma)
 	/* The hypervisor knows the parent's entries only. */
 	if (mode->user_grants) {
 		vma->vm_private_data = NULL;
+		vma_leave_userfaultfd(vma);
 		return;
 	}
 
@@ -347,7 +348,7 @@ static void range_unmapped(struct instance *inst, struct grant_range *range)
 
 	if (!gone)
 		return;
-	trace_gntdev_remove(range->index, range->count);
+	trace_gntdev_remove(range->index, range->count, range->grants);
 	if (range->mapping)
 		retire_soon(range->mapping);
 	range->mapping = NULL;
@@ -366,7 +367,7 @@ void mapping_close(struct vm_area_struct *vma)
 		return;
 
 	range = m->range;
-	trace_gntdev_munmap(range->index, range->count);
+	trace_gntdev_munmap(range->index, range->count, range->grants);
 	if (m->notify)
 		notify_clear_bytes(m);
 	mode->detach(w);

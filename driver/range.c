@@ -99,6 +99,7 @@ void range_remove_unmapped(struct instance *inst)
 
 	/* Events may sleep and are many: outside the lock. */
 	rbtree_postorder_for_each_entry_safe(range, tmp, &gone, node) {
+		trace_gntdev_remove(range->index, range->count, range->grants);
 		range_free(range);
 		cond_resched();
 	}
@@ -211,6 +212,7 @@ long range_map_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_map_grant_ref __user *user = arg;
 	struct ioctl_gntdev_map_grant_ref op;
+	struct ioctl_gntdev_grant_ref first;
 	struct grant_range *range;
 	u64 index;
 	bool told;
@@ -233,9 +235,10 @@ long range_map_request(struct instance *inst, void __user *arg)
 
 	/* Once it is published, another thread may remove and free it. */
 	index = range->index;
+	first = range->grants[0];
 	told = !copy_to_user(&user->index, &index, sizeof(index));
 	range_publish(inst, range, told);
-	trace_gntdev_insert(index, op.count, told);
+	trace_gntdev_insert(index, op.count, &first, told);
 
 	return told ? 0 : -EFAULT;
 }
@@ -272,7 +275,7 @@ long range_unmap_request(struct instance *inst, void __user *arg)
 	if (err)
 		return err;
 
-	trace_gntdev_remove(op.index, op.count);
+	trace_gntdev_remove(op.index, op.count, range->grants);
 	range_end(inst, range);
 	return 0;
 }

@@ -73,6 +73,7 @@ struct hello {
 #define HELLO_COMPAT 1u /* a 32-bit process */
 #define HELLO_PV 2u /* CONNECTION_RUN: insists on this mode */
 #define HELLO_XLAT 4u
+#define HELLO_PVH 8u
 #define HELLO_HELPER 8u /* started by the server itself */
 
 enum operation {

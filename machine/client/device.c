@@ -169,7 +169,7 @@ static int open_fdinfo(const char *path, int fd)
 {
 	uint64_t inode = device_inode(fd);
 	struct request request = {.op = OP_FDINFO, .inode = inode};
-	char text[4096];
+	char text[2 * ANSWER_BYTES];
 	int from, to;
 	ssize_t size;
 

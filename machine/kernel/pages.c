@@ -205,6 +205,12 @@ bool PageForeign(const struct page *page)
 	return page->foreign;
 }
 
+bool PagePrivate(const struct page *page)
+{
+	check_live(page, "PagePrivate");
+	return page->kind == PAGE_GRANT || page->private;
+}
+
 void ClearPageForeign(struct page *page)
 {
 	check_live(page, "ClearPageForeign");

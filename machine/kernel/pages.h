@@ -60,6 +60,8 @@ void get_page(struct page *page);
 void put_page(struct page *page);
 void *page_address(const struct page *page);
 bool PageForeign(const struct page *page);
+/* What the kernel keeps with a page: of those for grants alone. */
+bool PagePrivate(const struct page *page);
 void ClearPageForeign(struct page *page);
 unsigned long xen_page_to_gfn(struct page *page);
 

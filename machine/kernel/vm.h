@@ -187,6 +187,9 @@ static inline bool task_is_killed(const struct task *task)
 #define current machine_current()
 struct task *machine_current(void);
 
+/* Userfaultfd is not modelled. */
+#define vma_leave_userfaultfd(vma) ((void)(vma))
+
 /* ---- of the machine alone ---- */
 
 /*
@@ -234,5 +237,11 @@ enum vm_pin vm_pin(struct mm_struct *mm, unsigned long addr, bool write,
 		   struct page **page);
 /* Whether no VMA of the machine's is there. */
 bool vm_is_plain(struct mm_struct *mm, unsigned long addr, size_t len);
+/*
+ * Reads or writes what a VMA of the machine's shows, as the kernel's own copies
+ * do in a task whose real memory is not there.
+ */
+bool vm_access(struct mm_struct *mm, unsigned long addr, void *buf, size_t size,
+	       bool write);
 
 #endif /* MACHINE_KERNEL_VM_H */

@@ -57,7 +57,7 @@ bool xen_feature(int flag)
 {
 	switch (flag) {
 	case XENFEAT_auto_translated_physmap:
-		return domains.mode == MACHINE_XLAT;
+		return domains.mode != MACHINE_PV;
 	case XENFEAT_gnttab_map_avail_bits:
 		return !domains.no_avail_bits;
 	default:

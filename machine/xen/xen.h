@@ -38,6 +38,7 @@ struct domain {
 	/* The hypervisor's own account of who uses an entry. */
 	struct grant_use {
 		u32 readers, writers;
+		u8 mapped[2]; /* times, writable and read-only, as Xen counts */
 	} * uses;
 	u32 entries, next_entry;
 	u32 *free_entries; /* a stack */
@@ -130,6 +131,8 @@ long port_virq(struct domain *d, struct evtchn_user *user);
 int port_send(struct domain *d, u32 port);
 /* One reference less; at 0 it is closed. With @user: its handler goes too. */
 void port_put(u32 port, struct evtchn_user *user);
+/* All domains of the machine have been saved and restored. */
+void ports_forget(void);
 int port_get(struct domain *d, u32 port);
 /* Whose program has bound it, with a reference; or NULL. */
 struct evtchn_user *port_user(u32 port);

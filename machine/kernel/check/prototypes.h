@@ -126,7 +126,6 @@ void(iosys_map_set_vaddr)(struct iosys_map *map, void *vaddr);
 void(root_device_unregister)(struct device *root);
 void(set_dma_ops)(struct device *dev, const struct dma_map_ops *dma_ops);
 int(dma_coerce_mask_and_coherent)(struct device *dev, u64 mask);
-bool(dev_is_dma_coherent)(struct device *dev);
 void *(dma_alloc_attrs)(struct device *dev, size_t size, dma_addr_t *dma_handle,
 			gfp_t flag, unsigned long attrs);
 void(dma_free_attrs)(struct device *dev, size_t size, void *cpu_addr,
@@ -207,6 +206,11 @@ xmaddr_t(arbitrary_virt_to_machine)(void *address);
 int(evtchn_get)(evtchn_port_t evtchn);
 void(evtchn_put)(evtchn_port_t evtchn);
 void(notify_remote_via_evtchn)(evtchn_port_t port);
+bool(own_grants_vanish)(void);
+domid_t(own_domid)(void);
+void(own_domid_learn)(void);
+void(xen_resume_notifier_register)(struct notifier_block *nb);
+void(xen_resume_notifier_unregister)(struct notifier_block *nb);
 
 /* The driver's operations must fit both worlds' tables of functions. */
 static inline void machine_check_operations(struct file_operations *f,
