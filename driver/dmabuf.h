@@ -37,14 +37,16 @@ struct exported {
 struct imported {
 	struct list_head node; /* guarded by the instance's lock */
 	struct recheck recheck; /* while it is departed */
+	struct instance *inst; /* a reference: its grants count there */
 	u32 fd; /* the caller's number for the dma-buf */
 	u32 count;
 	u32 domid; /* whom the pages are granted to */
-	u32 granted; /* references that are not given back */
+	u32 taken; /* references of the domain's */
+	u32 granted; /* of these, the first ones */
 	struct dma_buf *dmabuf;
 	struct dma_buf_attachment *attachment;
 	struct sg_table *sgt;
-	grant_ref_t refs[]; /* the first @granted are not given back */
+	grant_ref_t refs[];
 };
 
 /* dmabuf_export.c */

@@ -15,6 +15,13 @@
 /* Grants between two looks at the clock and at signals. */
 #define STRIDE 1024U
 
+/*
+ * References got in one go, of which there is no part; and those that an import
+ * leaves to all others: what one frame of the domain's table has.
+ */
+#define REFS_AT_ONCE 32768U
+#define REFS_SPARED 512U
+
 static struct device *device;
 
 /* The device's DMA addresses are physical ones. */
@@ -54,8 +61,54 @@ static const struct dma_map_ops identity_ops = {
 };
 
 /*
+ * Takes references of the domain's, for which disks and networks ask too: either
+ * there are some to spare, or none of them is taken.
+ */
+static int take_refs(struct imported *imp, u32 count)
+{
+	grant_ref_t list;
+	u32 i;
+
+	if (gnttab_alloc_grant_references(count + REFS_SPARED, &list) < 0)
+		return -ENOSPC;
+
+	for (i = 0; i < REFS_SPARED; i++)
+		gnttab_free_grant_reference(gnttab_claim_grant_reference(&list));
+	for (i = 0; i < count; i++)
+		imp->refs[imp->taken++] = gnttab_claim_grant_reference(&list);
+
+	return 0;
+}
+
+static int take_all_refs(struct imported *imp)
+{
+	int err = 0;
+
+	while (!err && imp->taken < imp->count) {
+		err = take_refs(imp,
+				min(imp->count - imp->taken, REFS_AT_ONCE));
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	}
+
+	return err;
+}
+
+/* Gives back those that nothing is granted by. */
+static void give_unused_refs(struct imported *imp)
+{
+	for (; imp->taken > imp->granted; imp->taken--) {
+		gnttab_free_grant_reference(imp->refs[imp->taken - 1]);
+		if (imp->taken % STRIDE == 0)
+			cond_resched();
+	}
+}
+
+/*
  * Grants the pages of one entry. Fails if there are more than the import has
- * room for, if one does not start at offset 0, or is no memory of this domain.
+ * room for, if one does not start at offset 0, or is no memory of this domain: a
+ * device's own, for instance.
  */
 static int grant_entry(struct imported *imp, dma_addr_t addr, size_t len,
 		       domid_t domid)
@@ -63,20 +116,19 @@ static int grant_entry(struct imported *imp, dma_addr_t addr, size_t len,
 	unsigned long pfn = PHYS_PFN(addr);
 	unsigned long pages = len >> PAGE_SHIFT;
 	unsigned long gfn;
-	int ref;
 
 	if (!PAGE_ALIGNED(addr) || !PAGE_ALIGNED(len) ||
 	    pages > imp->count - imp->granted)
 		return -EINVAL;
 
 	for (; pages; pages--, pfn++) {
+		if (!pfn_valid(pfn))
+			return -EINVAL;
 		gfn = pfn_to_gfn(pfn);
 		if (gfn == INVALID_P2M_ENTRY)
 			return -EINVAL;
-		ref = gnttab_grant_foreign_access(domid, gfn, 0);
-		if (ref < 0)
-			return ref;
-		imp->refs[imp->granted++] = ref;
+		gnttab_grant_foreign_access_ref(imp->refs[imp->granted++],
+						domid, gfn, 0);
 		if (imp->granted % STRIDE)
 			continue;
 		if (fatal_signal_pending(current))
@@ -115,19 +167,46 @@ static bool end_access(struct imported *imp)
 			cond_resched();
 	}
 	imp->granted = kept;
+	imp->taken = kept;
 
 	return !kept;
 }
 
+/* Counts so many more grants, or fails if they are too many. */
+static int import_reserve(struct instance *inst, u32 count)
+{
+	int err = -ENOMEM;
+
+	mutex_lock(&inst->lock);
+	if (instance_has_room(inst, count)) {
+		inst->imported_grants += count;
+		err = 0;
+	}
+	mutex_unlock(&inst->lock);
+
+	return err;
+}
+
+static void import_unreserve(struct instance *inst, u32 count)
+{
+	mutex_lock(&inst->lock);
+	inst->imported_grants -= count;
+	mutex_unlock(&inst->lock);
+}
+
 static void import_free(struct imported *imp)
 {
+	struct instance *inst = imp->inst;
+
 	if (!IS_ERR_OR_NULL(imp->sgt))
 		dma_buf_unmap_attachment_unlocked(imp->attachment, imp->sgt,
 						  DMA_BIDIRECTIONAL);
 	if (!IS_ERR_OR_NULL(imp->attachment))
 		dma_buf_detach(imp->dmabuf, imp->attachment);
 	dma_buf_put(imp->dmabuf);
+	import_unreserve(inst, imp->count);
 	kvfree(imp);
+	instance_put(inst);
 }
 
 /* Another look at an import whose pages the other side had mapped. */
@@ -138,17 +217,25 @@ static bool departed_look(struct recheck *r)
 	if (!end_access(imp))
 		return false;
 
+	atomic_long_sub(imp->count, &counters.departed);
 	import_free(imp);
 	return true;
 }
 
-/* Ends an import that is in no list; where it must wait, others see to it. */
+/*
+ * Ends an import that is in no list. What the other side has mapped, a page of it
+ * or all, keeps the whole buffer; that is looked after.
+ */
 static void import_end(struct imported *imp)
 {
-	if (end_access(imp))
+	give_unused_refs(imp);
+	if (end_access(imp)) {
 		import_free(imp);
-	else
-		recheck_begin(&imp->recheck, departed_look);
+		return;
+	}
+
+	atomic_long_add(imp->count, &counters.departed);
+	recheck_begin(&imp->recheck, departed_look);
 }
 
 static int import_attach(struct imported *imp)
@@ -162,33 +249,70 @@ static int import_attach(struct imported *imp)
 	return PTR_ERR_OR_ZERO(imp->sgt);
 }
 
-/* An import with its pages granted, in no list; or an ERR_PTR. */
+/* An import that counts, of a dma-buf that is its own from now on; or NULL. */
 static struct imported *
-import_create(const struct ioctl_gntdev_dmabuf_imp_to_refs *op)
+import_alloc(struct instance *inst,
+	     const struct ioctl_gntdev_dmabuf_imp_to_refs *op,
+	     struct dma_buf *dmabuf)
 {
-	struct dma_buf *dmabuf = dma_buf_get(op->fd);
 	struct imported *imp;
-	int err;
-
-	if (IS_ERR(dmabuf))
-		return ERR_PTR(-ENOENT);
-	if (dmabuf->size != (u64)op->count << PAGE_SHIFT) {
-		dma_buf_put(dmabuf);
-		return ERR_PTR(-EINVAL);
-	}
 
 	imp = kvmalloc(struct_size(imp, refs, op->count), GFP_PROGRAM);
-	if (!imp) {
-		dma_buf_put(dmabuf);
-		return ERR_PTR(-ENOMEM);
-	}
+	if (!imp)
+		return NULL;
+
 	memset(imp, 0, sizeof(*imp));
+	kref_get(&inst->refs);
+	imp->inst = inst;
 	imp->fd = op->fd;
 	imp->count = op->count;
 	imp->domid = op->domid;
 	imp->dmabuf = dmabuf;
 
+	return imp;
+}
+
+/* The dma-buf of a request, if it may be imported; or an ERR_PTR. */
+static struct dma_buf *
+import_dmabuf(struct instance *inst,
+	      const struct ioctl_gntdev_dmabuf_imp_to_refs *op)
+{
+	struct dma_buf *dmabuf = dma_buf_get(op->fd);
+
+	if (IS_ERR(dmabuf))
+		return ERR_PTR(-ENOENT);
+	if (dmabuf->size == (u64)op->count << PAGE_SHIFT &&
+	    instance_takes(inst, op->count))
+		return dmabuf;
+
+	dma_buf_put(dmabuf);
+	return ERR_PTR(-EINVAL);
+}
+
+/* An import with its pages granted, in no list; or an ERR_PTR. */
+static struct imported *
+import_create(struct instance *inst,
+	      const struct ioctl_gntdev_dmabuf_imp_to_refs *op)
+{
+	struct dma_buf *dmabuf = import_dmabuf(inst, op);
+	struct imported *imp;
+	int err;
+
+	if (IS_ERR(dmabuf))
+		return ERR_CAST(dmabuf);
+
+	err = import_reserve(inst, op->count);
+	if (err)
+		goto put;
+	imp = import_alloc(inst, op, dmabuf);
+	if (!imp) {
+		err = -ENOMEM;
+		goto unreserve;
+	}
+
 	err = import_attach(imp);
+	if (!err)
+		err = take_all_refs(imp);
 	if (!err)
 		err = grant_pages(imp, op->domid);
 	if (err) {
@@ -197,6 +321,12 @@ import_create(const struct ioctl_gntdev_dmabuf_imp_to_refs *op)
 	}
 
 	return imp;
+
+unreserve:
+	import_unreserve(inst, op->count);
+put:
+	dma_buf_put(dmabuf);
+	return ERR_PTR(err);
 }
 
 /**
@@ -208,9 +338,11 @@ import_create(const struct ioctl_gntdev_dmabuf_imp_to_refs *op)
  * can release it before the references are told.
  *
  * Return: 0; -ENOENT if @fd is no dma-buf; -EINVAL if @count is not its size
- * in pages, if @reserved is not 0, for a domid above 0x7fff and for a page that
- * does not start at offset 0; -ENOSPC if there are no references left; -ENOMEM;
- * what the exporter says; -EINTR if killed; -EFAULT.
+ * in pages, or above the parameter limit or the instance's maximum, if @reserved
+ * is not 0, for a domid above 0x7fff and for a page that does not start at offset
+ * 0 or is no memory; -ENOMEM, also above the maximum with what is there; -ENOSPC if
+ * the domain has no such number of references to spare; what the exporter says;
+ * -EINTR if killed; -EFAULT.
  */
 long dmabuf_import_request(struct instance *inst, void __user *arg)
 {
@@ -223,7 +355,7 @@ long dmabuf_import_request(struct instance *inst, void __user *arg)
 	if (op.reserved || op.domid > DOMID_IDLE || xlat_refuses(op.domid))
 		return -EINVAL;
 
-	imp = import_create(&op);
+	imp = import_create(inst, &op);
 	if (IS_ERR(imp))
 		return PTR_ERR(imp);
 

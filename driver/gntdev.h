@@ -81,15 +81,16 @@ struct keep {
 	u32 pages; /* of all of them */
 };
 
-/* Instance: an open file, and what outlives that: VMAs, and dma-bufs. */
+/* Instance: an open file, and what outlives that: VMAs, dma-bufs, imports. */
 struct instance {
-	struct kref refs; /* one of each of its files and exported dma-bufs */
+	struct kref refs; /* one of each of its files, exports and imports */
 	struct mutex lock; /* see the hierarchy above */
 	struct table table; /* guarded by lock */
 	struct keep keep; /* guarded by lock */
 	struct list_head exports; /* live dma-bufs; guarded by lock */
 	struct list_head imports; /* guarded by lock */
 	u64 exported_grants; /* grants of its dma-bufs; guarded by lock */
+	u64 imported_grants; /* also of departed imports; guarded by lock */
 	u64 window_pages; /* that mmaps of these show; guarded by lock */
 	u32 max_grants; /* guarded by lock */
 	bool closed; /* no descriptor is left; guarded by lock */
@@ -237,6 +238,7 @@ struct counters {
 	atomic_long_t mapped; /* mapped in the hypervisor */
 	atomic_long_t deferred; /* of these: unmapped by the program, in use */
 	atomic_long_t kept; /* for the next range, unmapped */
+	atomic_long_t departed; /* of released imports, still mapped by a peer */
 	atomic_long_t leaked; /* could not be given back; out of use for ever */
 };
 

@@ -47,14 +47,14 @@ static void instance_free(struct kref *refs)
 	kfree(inst);
 }
 
-/* Of a file, or of a dma-buf, which may go last and from anywhere. */
+/* Of a file, or of a dma-buf or import: these may go last and from anywhere. */
 void instance_put(struct instance *inst)
 {
 	kref_put(&inst->refs, instance_free);
 }
 
 /**
- * instance_takes() - may one request insert or export so many grants?
+ * instance_takes() - may one request insert, export or import so many grants?
  * @inst: the instance
  * @count: how many
  *
@@ -72,7 +72,8 @@ bool instance_has_room(const struct instance *inst, u32 count)
 {
 	lockdep_assert_held(&inst->lock);
 
-	return inst->table.grants + inst->exported_grants + count <=
+	return inst->table.grants + inst->exported_grants +
+		       inst->imported_grants + count <=
 	       inst->max_grants;
 }
 
@@ -227,17 +228,19 @@ void instance_show(struct seq_file *seq, struct file *file)
 	struct instance *inst = file->private_data;
 	struct shown shown[SHOWN];
 	struct table table;
-	u64 exported;
+	u64 exported, imported;
 	u32 max, n, i;
 
 	mutex_lock(&inst->lock);
 	table = inst->table;
 	exported = inst->exported_grants;
+	imported = inst->imported_grants;
 	max = inst->max_grants;
 	mutex_unlock(&inst->lock);
 
 	seq_printf(seq, "grants:\t%llu\n", table.grants);
 	seq_printf(seq, "exported-grants:\t%llu\n", exported);
+	seq_printf(seq, "imported-grants:\t%llu\n", imported);
 	seq_printf(seq, "max-grants:\t%u\n", max);
 	seq_printf(seq, "ranges:\t%u\n", table.ranges);
 	seq_printf(seq, "next-index:\t%llu\n", table.next);

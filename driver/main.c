@@ -90,14 +90,12 @@ static const struct file_operations gntdev_fops = {
 COUNTER_ATTR(mapped);
 COUNTER_ATTR(deferred);
 COUNTER_ATTR(kept);
+COUNTER_ATTR(departed);
 COUNTER_ATTR(leaked);
 
 static struct attribute *gntdev_attrs[] = {
-	&dev_attr_mapped.attr,
-	&dev_attr_deferred.attr,
-	&dev_attr_kept.attr,
-	&dev_attr_leaked.attr,
-	NULL,
+	&dev_attr_mapped.attr,	 &dev_attr_deferred.attr, &dev_attr_kept.attr,
+	&dev_attr_departed.attr, &dev_attr_leaked.attr,	  NULL,
 };
 ATTRIBUTE_GROUPS(gntdev);
 

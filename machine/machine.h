@@ -130,7 +130,7 @@ void machine_advance(unsigned int milliseconds);
 
 /* The driver's counters, and the kernel log: the last lines, for a test. */
 struct machine_counters {
-	long mapped, deferred, kept, leaked;
+	long mapped, deferred, kept, departed, leaked;
 };
 void machine_counters(struct machine_counters *counters);
 /* The parameters of the driver and of gntalloc; the driver's may be changed. */

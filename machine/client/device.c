@@ -50,6 +50,8 @@ static const struct {
 	{"/sys/module/xen_gntalloc/parameters/limit", FILE_GNTALLOC_LIMIT},
 	{"/sys/class/misc/xen!gntdev/mapped", FILE_MAPPED},
 	{"/sys/class/misc/xen!gntdev/deferred", FILE_DEFERRED},
+	{"/sys/class/misc/xen!gntdev/kept", FILE_KEPT},
+	{"/sys/class/misc/xen!gntdev/departed", FILE_DEPARTED},
 	{"/sys/class/misc/xen!gntdev/leaked", FILE_LEAKED},
 	{"/dev/kmsg", FILE_KMSG},
 };

@@ -51,7 +51,7 @@ static const struct {
 	[SITE_SET_PRIVATE] = {"gnttab_pages_set_private", 1},
 	[SITE_INCREASE] = {"xenmem_reservation_increase", 1},
 	[SITE_DECREASE] = {"xenmem_reservation_decrease", 1},
-	[SITE_FOREIGN_ACCESS] = {"gnttab_grant_foreign_access", 1},
+	[SITE_REFERENCES] = {"gnttab_alloc_grant_references", 1},
 	/* -EMFILE */
 	[SITE_DESCRIPTOR] = {"get_unused_fd_flags", 1},
 	/* -ENOMEM, -ENFILE */

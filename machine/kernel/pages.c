@@ -244,13 +244,20 @@ unsigned long page_to_xen_pfn(struct page *page)
 	return page_to_pfn(page);
 }
 
+bool pfn_valid(unsigned long pfn)
+{
+	return pfn - first_pfn() < MAX_PAGES;
+}
+
 unsigned long pfn_to_gfn(unsigned long pfn)
 {
 	unsigned long i = pfn - first_pfn();
 
+	if (!pfn_valid(pfn))
+		machine_fatal("pfn_to_gfn of %#lx, which is no page", pfn);
 	if (machine_mode() != MACHINE_PV)
 		return pfn;
-	if (i >= MAX_PAGES || pool.pages[i].kind == PAGE_FREE)
+	if (pool.pages[i].kind == PAGE_FREE)
 		return INVALID_P2M_ENTRY;
 	return FIRST_GFN + i;
 }

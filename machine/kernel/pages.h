@@ -72,6 +72,7 @@ unsigned long xen_page_to_gfn(struct page *page);
 unsigned long page_to_pfn(const struct page *page);
 phys_addr_t page_to_phys(const struct page *page);
 unsigned long page_to_xen_pfn(struct page *page);
+bool pfn_valid(unsigned long pfn);
 unsigned long pfn_to_gfn(unsigned long pfn);
 #define PHYS_PFN(addr) ((unsigned long)((addr) >> PAGE_SHIFT))
 #define PAGE_ALIGNED(addr) (!((addr) & (PAGE_SIZE - 1)))

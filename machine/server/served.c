@@ -62,6 +62,10 @@ static int text_of(const struct process *process, enum served_file kind,
 		return snprintf(text, size, "%ld\n", counters.mapped);
 	case FILE_DEFERRED:
 		return snprintf(text, size, "%ld\n", counters.deferred);
+	case FILE_KEPT:
+		return snprintf(text, size, "%ld\n", counters.kept);
+	case FILE_DEPARTED:
+		return snprintf(text, size, "%ld\n", counters.departed);
 	case FILE_LEAKED:
 		return snprintf(text, size, "%ld\n", counters.leaked);
 	default:

@@ -79,6 +79,13 @@ struct track {
 };
 
 /* GNTST_*, or the frame, which is in use then. The lock is held. */
+/*
+ * An entry of the table for nobody yet, or -ENOSPC; domain_ungrant() has it free
+ * again.
+ */
+long domain_entry_take(struct domain *d);
+void domain_entry_fill(struct domain *d, u32 ref, unsigned int to,
+		       unsigned long pfn, bool readonly);
 s16 grant_acquire(struct domain *user, struct domain *granter, u32 ref,
 		  bool readonly, unsigned long *pfn);
 void grant_release(struct domain *granter, u32 ref, bool readonly);

@@ -332,6 +332,11 @@ TEST(entry_that_does_not_end_with_its_page_is_einval)
 	check_odd_is_einval("short");
 }
 
+TEST(entry_that_is_no_memory_is_einval)
+{
+	check_odd_is_einval("nowhere");
+}
+
 TEST(list_of_fewer_pages_than_the_buffer_has_is_einval)
 {
 	check_odd_is_einval("fewer");

@@ -435,6 +435,43 @@ static void imported_pages_are_granted(void)
 	world_stop();
 }
 
+/* A peer that keeps one page of each would hold all memory, whose nobody says. */
+static void imports_are_bounded_until_the_peer_lets_go(void)
+{
+	struct peer peer;
+	uint32_t refs[4];
+	uint64_t index;
+	char text[256];
+	long fd;
+
+	world_start();
+	grant(4, false);
+	fd = foreign_export(4);
+	CHECK_EQ(req_max(world.file, 3), 0);
+	CHECK_EQ(req_import(world.file, fd, 4, NULL), -EINVAL);
+	machine_set_driver_limit(3);
+	CHECK_EQ(req_max(world.file, 10), 0);
+	CHECK_EQ(req_import(world.file, fd, 4, NULL), -EINVAL);
+	machine_set_driver_limit(65536);
+	CHECK_EQ(req_import(world.file, fd, 4, refs), 0);
+	CHECK_EQ(req_map(world.file, 0, 3, &index), 0);
+	CHECK_EQ(req_import(world.file, fd, 4, NULL), -ENOMEM);
+	CHECK_EQ(req_map(world.file, 0, 4, &index), -ENOMEM);
+	CHECK_EQ(req_export(world.file, 0, 0, 4), -ENOMEM);
+	CHECK(file_fdinfo(world.file, text, sizeof(text)));
+	CHECK(strstr(text, "imported-grants:\t4\n"));
+	peer_open(&peer);
+	CHECK_EQ(peer_map(&peer, AT(1), refs + 2, 1), 0);
+	CHECK_EQ(req_release(world.file, fd), 0);
+	machine_advance(60000);
+	CHECK_EQ(req_import(world.file, fd, 4, NULL), -ENOMEM);
+	CHECK_EQ(task_munmap(peer.task, AT(1), PAGE), 0);
+	machine_advance(300);
+	CHECK_EQ(req_import(world.file, fd, 4, refs), 0);
+	peer_close(&peer);
+	world_stop();
+}
+
 static void an_own_buffer_is_imported_and_not_granted_on(void)
 {
 	long fd = start_export(2, 0);
@@ -535,6 +572,7 @@ static const struct test tests[] = {
 	TEST(bad_exports_are_refused),
 	TEST(a_wait_is_for_the_buffer_that_is_meant),
 	TEST(imported_pages_are_granted),
+	TEST(imports_are_bounded_until_the_peer_lets_go),
 	TEST(an_own_buffer_is_imported_and_not_granted_on),
 	TEST(the_module_stays_while_others_have_imports_mapped),
 	TEST(no_number_is_granted_by_two_kernels),

@@ -180,8 +180,11 @@ void(xenmem_reservation_va_mapping_reset)(unsigned long count,
 					  struct page **pages);
 int(gnttab_pages_set_private)(int nr_pages, struct page **pages);
 void(gnttab_pages_clear_private)(int nr_pages, struct page **pages);
-int(gnttab_grant_foreign_access)(domid_t domid, unsigned long frame,
-				 int readonly);
+int(gnttab_alloc_grant_references)(u16 count, grant_ref_t *pprivate_head);
+int(gnttab_claim_grant_reference)(grant_ref_t *pprivate_head);
+void(gnttab_free_grant_reference)(grant_ref_t ref);
+void(gnttab_grant_foreign_access_ref)(grant_ref_t ref, domid_t domid,
+				      unsigned long frame, int readonly);
 int(gnttab_try_end_foreign_access)(grant_ref_t ref);
 unsigned long(pfn_to_gfn)(unsigned long pfn);
 unsigned long(page_to_xen_pfn)(struct page *page);
