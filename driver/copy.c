@@ -441,7 +441,23 @@ fault:
 	return -EFAULT;
 }
 
-static int copy_chunk(struct copy_batch *batch,
+/* Whether the instance is restricted to another domain than one of these. */
+static bool names_others(const struct instance *inst,
+			 const struct gntdev_grant_copy_segment *seg, u32 n)
+{
+	for (; n; n--, seg++) {
+		if (seg->flags & GNTCOPY_source_gref &&
+		    !restrict_allows(inst, seg->source.foreign.domid))
+			return true;
+		if (seg->flags & GNTCOPY_dest_gref &&
+		    !restrict_allows(inst, seg->dest.foreign.domid))
+			return true;
+	}
+
+	return false;
+}
+
+static int copy_chunk(struct instance *inst, struct copy_batch *batch,
 		      struct gntdev_grant_copy_segment __user *user, u32 n,
 		      bool compat)
 {
@@ -449,6 +465,9 @@ static int copy_chunk(struct copy_batch *batch,
 
 	if (copy_from_user(batch->segments, user, n * sizeof(*user)))
 		return -EFAULT;
+	if (READ_ONCE(inst->only) != ANY_DOMAIN &&
+	    names_others(inst, batch->segments, n))
+		return -EACCES;
 
 	if (!is_between(batch->segments) && bounce_suits(batch, n))
 		err = bounce(batch, n, compat);
@@ -483,7 +502,7 @@ static long copy_segments(struct instance *inst,
 
 	while (!err && done < count) {
 		n = min(count - done, CHUNK);
-		err = copy_chunk(batch, user + done, n, compat);
+		err = copy_chunk(inst, batch, user + done, n, compat);
 		done += n;
 		if (!err && done < count)
 			err = take_breath();
@@ -507,7 +526,7 @@ static long copy_segments(struct instance *inst,
  * Return: 0 with a GNTST_* in each segment's status; -EINVAL for unknown
  * flags, for a segment with two local buffers or one that crosses the end of
  * a foreign page; -EFAULT; -ENOMEM; -EIO if the hypervisor fails as a whole;
- * -EINTR if killed.
+ * -EINTR if killed; -EACCES for a domain that the instance is not restricted to.
  */
 long copy_request(struct instance *inst, void __user *arg)
 {

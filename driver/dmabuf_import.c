@@ -15,13 +15,6 @@
 /* Grants between two looks at the clock and at signals. */
 #define STRIDE 1024U
 
-/*
- * References got in one go, of which there is no part; and those that an import
- * leaves to all others: what one frame of the domain's table has.
- */
-#define REFS_AT_ONCE 32768U
-#define REFS_SPARED 512U
-
 static struct device *device;
 
 /* The device's DMA addresses are physical ones. */
@@ -61,51 +54,6 @@ static const struct dma_map_ops identity_ops = {
 };
 
 /*
- * Takes references of the domain's, for which disks and networks ask too: either
- * there are some to spare, or none of them is taken.
- */
-static int take_refs(struct imported *imp, u32 count)
-{
-	grant_ref_t list;
-	u32 i;
-
-	if (gnttab_alloc_grant_references(count + REFS_SPARED, &list) < 0)
-		return -ENOSPC;
-
-	for (i = 0; i < REFS_SPARED; i++)
-		gnttab_free_grant_reference(gnttab_claim_grant_reference(&list));
-	for (i = 0; i < count; i++)
-		imp->refs[imp->taken++] = gnttab_claim_grant_reference(&list);
-
-	return 0;
-}
-
-static int take_all_refs(struct imported *imp)
-{
-	int err = 0;
-
-	while (!err && imp->taken < imp->count) {
-		err = take_refs(imp,
-				min(imp->count - imp->taken, REFS_AT_ONCE));
-		if (!err && fatal_signal_pending(current))
-			err = -EINTR;
-		cond_resched();
-	}
-
-	return err;
-}
-
-/* Gives back those that nothing is granted by. */
-static void give_unused_refs(struct imported *imp)
-{
-	for (; imp->taken > imp->granted; imp->taken--) {
-		gnttab_free_grant_reference(imp->refs[imp->taken - 1]);
-		if (imp->taken % STRIDE == 0)
-			cond_resched();
-	}
-}
-
-/*
  * Grants the pages of one entry. Fails if there are more than the import has
  * room for, if one does not start at offset 0, or is no memory of this domain: a
  * device's own, for instance.
@@ -137,6 +85,16 @@ static int grant_entry(struct imported *imp, dma_addr_t addr, size_t len,
 	}
 
 	return 0;
+}
+
+static int import_take_refs(struct imported *imp)
+{
+	int err = refs_take(imp->refs, imp->count);
+
+	if (!err)
+		imp->taken = imp->count;
+
+	return err;
 }
 
 static int grant_pages(struct imported *imp, domid_t domid)
@@ -173,12 +131,14 @@ static bool end_access(struct imported *imp)
 }
 
 /* Counts so many more grants, or fails if they are too many. */
-static int import_reserve(struct instance *inst, u32 count)
+static int import_reserve(struct instance *inst, u32 count, u32 domid)
 {
 	int err = -ENOMEM;
 
 	mutex_lock(&inst->lock);
-	if (instance_has_room(inst, count)) {
+	if (!restrict_allows(inst, domid)) {
+		err = -EACCES;
+	} else if (instance_has_room(inst, count)) {
 		inst->imported_grants += count;
 		err = 0;
 	}
@@ -228,7 +188,7 @@ static bool departed_look(struct recheck *r)
  */
 static void import_end(struct imported *imp)
 {
-	give_unused_refs(imp);
+	refs_give(imp->refs + imp->granted, imp->taken - imp->granted);
 	if (end_access(imp)) {
 		import_free(imp);
 		return;
@@ -301,7 +261,7 @@ import_create(struct instance *inst,
 	if (IS_ERR(dmabuf))
 		return ERR_CAST(dmabuf);
 
-	err = import_reserve(inst, op->count);
+	err = import_reserve(inst, op->count, op->domid);
 	if (err)
 		goto put;
 	imp = import_alloc(inst, op, dmabuf);
@@ -312,7 +272,7 @@ import_create(struct instance *inst,
 
 	err = import_attach(imp);
 	if (!err)
-		err = take_all_refs(imp);
+		err = import_take_refs(imp);
 	if (!err)
 		err = grant_pages(imp, op->domid);
 	if (err) {
@@ -327,6 +287,24 @@ unreserve:
 put:
 	dma_buf_put(dmabuf);
 	return ERR_PTR(err);
+}
+
+/* Once it is in the list, another thread may release and free it. */
+static int import_show(struct instance *inst, struct imported *imp)
+{
+	int err = -EACCES;
+
+	trace_gntdev_import(imp->fd, imp->count, imp->domid, imp->refs[0]);
+	mutex_lock(&inst->lock);
+	/* The instance may have been restricted meanwhile. */
+	if (restrict_allows(inst, imp->domid)) {
+		/* The newest first: whom a number means that is used twice. */
+		list_add(&imp->node, &inst->imports);
+		err = 0;
+	}
+	mutex_unlock(&inst->lock);
+
+	return err;
 }
 
 /**
@@ -349,6 +327,7 @@ long dmabuf_import_request(struct instance *inst, void __user *arg)
 	struct ioctl_gntdev_dmabuf_imp_to_refs __user *user = arg;
 	struct ioctl_gntdev_dmabuf_imp_to_refs op;
 	struct imported *imp;
+	int err;
 
 	if (copy_from_user(&op, user, offsetof(typeof(op), refs)))
 		return -EFAULT;
@@ -365,13 +344,31 @@ long dmabuf_import_request(struct instance *inst, void __user *arg)
 		return -EFAULT;
 	}
 
-	trace_gntdev_import(imp->fd, imp->count, imp->domid, imp->refs[0]);
-	mutex_lock(&inst->lock);
-	/* The newest first: that is whom a number means that is used twice. */
-	list_add(&imp->node, &inst->imports);
-	mutex_unlock(&inst->lock);
+	err = import_show(inst, imp);
+	if (err)
+		import_end(imp);
 
-	return 0;
+	return err;
+}
+
+/* Whether an instance has dma-bufs of another domain than that; with its lock. */
+bool dmabuf_has_others(const struct instance *inst, u32 domid)
+{
+	const struct imported *imp;
+	const struct exported *exp;
+
+	lockdep_assert_held(&inst->lock);
+
+	list_for_each_entry(imp, &inst->imports, node) {
+		if (imp->domid != domid)
+			return true;
+	}
+	list_for_each_entry(exp, &inst->exports, node) {
+		if (exp->grants[0].domid != domid)
+			return true;
+	}
+
+	return false;
 }
 
 /* How well a descriptor fits an import: not at all 0, by number 1, … */

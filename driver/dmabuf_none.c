@@ -22,6 +22,11 @@ long dmabuf_release_request(struct instance *inst, void __user *arg)
 	return -ENOTTY;
 }
 
+bool dmabuf_has_others(const struct instance *inst, u32 domid)
+{
+	return false;
+}
+
 void dmabuf_release_imports(struct instance *inst)
 {
 }

@@ -56,6 +56,9 @@
  */
 #define COPY_SPARES 4U
 
+/* What an instance serves that is not restricted; and the domain of many. */
+#define ANY_DOMAIN U32_MAX
+
 struct area;
 struct copy_batch;
 struct dma_memory;
@@ -94,6 +97,7 @@ struct instance {
 	u64 window_pages; /* that mmaps of these show; guarded by lock */
 	u32 max_grants; /* guarded by lock */
 	bool closed; /* no descriptor is left; guarded by lock */
+	u32 only; /* domain that it serves, or ANY_DOMAIN; guarded by lock */
 	/* Which VMAs hold; there since before the first range, then constant. */
 	struct file *vma_file;
 	/* Each taken and put back with xchg(). */
@@ -155,6 +159,7 @@ struct grant_range {
 	struct mapping *mapping;
 	struct area *area; /* of an area, whose slots are filled one by one */
 	struct lent *lent; /* of the caller's own memory; never mmapped */
+	u32 domid; /* of all of its grants, or ANY_DOMAIN */
 	bool writable; /* of the mapping; valid from MAPPING on */
 	bool clears; /* a byte, at munmap; set under the instance's lock */
 	u32 vmas; /* VMAs of the mapping; guarded by the instance's lock */
@@ -258,6 +263,8 @@ struct grant_range *table_find(const struct table *table, u64 index);
 void range_enter(struct instance *inst, struct grant_range *range,
 		 enum range_state state);
 struct grant_range *range_find(struct instance *inst, u64 index);
+int range_insert(struct instance *inst, struct grant_range *range);
+void range_publish(struct instance *inst, struct grant_range *range, bool told);
 void range_free(struct grant_range *range);
 void range_remove_unmapped(struct instance *inst);
 long range_map_request(struct instance *inst, void __user *arg);
@@ -333,6 +340,19 @@ void notify_clear_bytes(struct mapping *m);
 bool notify_clear_at(struct mapping *m, unsigned long start);
 void notify_send(struct notify *notify, u32 count);
 
+/* refs.c */
+int refs_take(grant_ref_t *refs, u32 count);
+void refs_give(const grant_ref_t *refs, u32 count);
+
+/* lent.c */
+long lent_grant_request(struct instance *inst, void __user *arg);
+long lent_ungrant_request(struct instance *inst, void __user *arg);
+void lent_end(struct grant_range *range);
+
+/* restrict.c */
+bool restrict_allows(const struct instance *inst, u32 domid);
+long restrict_request(struct instance *inst, void __user *arg);
+
 /* xlat.c */
 bool xlat_refuses(u32 domid);
 
@@ -361,6 +381,7 @@ long dmabuf_export_request(struct instance *inst, void __user *arg);
 long dmabuf_wait_request(struct instance *inst, void __user *arg);
 long dmabuf_import_request(struct instance *inst, void __user *arg);
 long dmabuf_release_request(struct instance *inst, void __user *arg);
+bool dmabuf_has_others(const struct instance *inst, u32 domid);
 void dmabuf_release_imports(struct instance *inst);
 int __init dmabuf_init(void);
 void dmabuf_exit(void);

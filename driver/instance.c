@@ -33,6 +33,7 @@ int instance_open(struct inode *inode, struct file *file)
 	inst->table.root = RB_ROOT;
 	/* Until a program says otherwise, only the parameter limit governs. */
 	inst->max_grants = U32_MAX;
+	inst->only = ANY_DOMAIN;
 	file->private_data = inst;
 
 	return 0;

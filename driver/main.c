@@ -35,6 +35,12 @@ static long gntdev_request(struct instance *inst, unsigned int cmd,
 		return dmabuf_import_request(inst, arg);
 	case IOCTL_GNTDEV_DMABUF_IMP_RELEASE:
 		return dmabuf_release_request(inst, arg);
+	case IOCTL_GNTDEV_RESTRICT:
+		return restrict_request(inst, arg);
+	case IOCTL_GNTDEV_GRANT_MEMORY:
+		return lent_grant_request(inst, arg);
+	case IOCTL_GNTDEV_UNGRANT_MEMORY:
+		return lent_ungrant_request(inst, arg);
 	default:
 		return -ENOTTY;
 	}

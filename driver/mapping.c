@@ -148,7 +148,7 @@ static struct grant_range *range_claim(struct instance *inst, u64 index,
 	mutex_lock(&inst->lock);
 	range = range_find(inst, index);
 	if (!range || range->index != index || range->count != pages ||
-	    range->state != RANGE_INSERTED)
+	    range->state != RANGE_INSERTED || range->lent)
 		goto refuse;
 	/* The byte is cleared through a mapping that must allow it. */
 	if (!writable && notify_clears(range))

@@ -50,6 +50,8 @@ struct grant_range *range_find(struct instance *inst, u64 index)
 /* Ends a range that is out of the table: its pages' events are due now. */
 void range_free(struct grant_range *range)
 {
+	if (range->lent)
+		lent_end(range);
 	if (range->notify)
 		notify_send(range->notify, range->count);
 	kvfree(range->notify);
@@ -128,12 +130,15 @@ static struct grant_range *range_create(u32 count, const void __user *refs)
 		return ERR_PTR(-EFAULT);
 	}
 
+	range->domid = range->grants[0].domid;
 	for (i = 0; i < count; i++) {
 		/* Hypercalls have 16 bits for it: never cut, always refuse. */
 		if (range->grants[i].domid > DOMID_IDLE) {
 			kvfree(range);
 			return ERR_PTR(-EINVAL);
 		}
+		if (range->grants[i].domid != range->domid)
+			range->domid = ANY_DOMAIN;
 	}
 
 	return range;
@@ -154,12 +159,14 @@ static int range_try(struct instance *inst, struct grant_range *range)
 	return err;
 }
 
-static int range_insert(struct instance *inst, struct grant_range *range)
+int range_insert(struct instance *inst, struct grant_range *range)
 {
 	int err = -ENOMEM;
 
 	mutex_lock(&inst->lock);
-	if (instance_has_room(inst, range->count))
+	if (!restrict_allows(inst, range->domid))
+		err = -EACCES;
+	else if (instance_has_room(inst, range->count))
 		err = table_insert(&inst->table, range);
 	mutex_unlock(&inst->lock);
 
@@ -185,8 +192,7 @@ static int range_prepare(struct instance *inst, struct grant_range *range)
 }
 
 /* Makes a new range visible, or removes it if the caller cannot know of it. */
-static void range_publish(struct instance *inst, struct grant_range *range,
-			  bool told)
+void range_publish(struct instance *inst, struct grant_range *range, bool told)
 {
 	mutex_lock(&inst->lock);
 	range_enter(inst, range, told ? RANGE_INSERTED : RANGE_GONE);
@@ -204,7 +210,8 @@ static void range_publish(struct instance *inst, struct grant_range *range,
  * Inserts, and gets pages for that many grants, which mmap maps.
  *
  * Return: 0; -EINVAL for a count of 0, above the parameter limit or above the
- * instance's maximum, and for a domid above 0x7fff; -ENOMEM if the table would
+ * instance's maximum, and for a domid above 0x7fff; -EACCES for a domain that
+ * the instance is not restricted to; -ENOMEM if the table would
  * hold more than the maximum, and if there is no memory; -ENFILE; -EFAULT. The
  * table is unchanged by a failure.
  */
@@ -264,7 +271,8 @@ long range_unmap_request(struct instance *inst, void __user *arg)
 
 	mutex_lock(&inst->lock);
 	range = range_find(inst, op.index);
-	if (!range || range->index != op.index || range->count != op.count)
+	if (!range || range->index != op.index || range->count != op.count ||
+	    range->lent)
 		err = -ENOENT;
 	else if (range->state != RANGE_INSERTED)
 		err = -EBUSY;
