@@ -34,6 +34,7 @@ static const struct {
 	[SITE_INSERT_PAGES] = {"vm_insert_pages", 2},
 	[SITE_EVTCHN_GET] = {"evtchn_get", 1},
 	[SITE_MISC_REGISTER] = {"misc_register", 1},
+	[SITE_LOCKED_VM] = {"account_locked_vm", 1},
 	/* -ENOMEM, -ENFILE */
 	[SITE_ANON_FILE] = {"anon_inode_getfile", 2},
 	[SITE_WORKQUEUE] = {"alloc_workqueue", 1},

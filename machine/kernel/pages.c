@@ -409,7 +409,7 @@ int pin_user_pages_fast(unsigned long start, int nr_pages,
 		machine_fatal("pin_user_pages_fast in a thread of the kernel");
 	if (class)
 		machine_fatal("pin_user_pages_fast with %s held", class->name);
-	if (gup_flags & ~(unsigned int)FOLL_WRITE)
+	if (gup_flags & ~(unsigned int)(FOLL_WRITE | FOLL_LONGTERM))
 		machine_fatal("pin_user_pages_fast: flags %#x are not modelled",
 			      gup_flags);
 	if (nr_pages <= 0)
@@ -424,7 +424,10 @@ int pin_user_pages_fast(unsigned long start, int nr_pages,
 		nr_pages = nr_pages / 2;
 	}
 
-	i = pin_plain(c->task, start, nr_pages, write, pages);
+	if (!(gup_flags & FOLL_LONGTERM))
+		i = pin_plain(c->task, start, nr_pages, write, pages);
+	else
+		i = 0;
 	if (i)
 		return i;
 	for (i = 0; i < nr_pages; i++) {

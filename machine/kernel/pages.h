@@ -91,6 +91,8 @@ void xenmem_reservation_va_mapping_update(unsigned long count,
 void xenmem_reservation_va_mapping_reset(unsigned long count,
 					 struct page **pages);
 
+/* Its number is another one in each kernel. */
+#define FOLL_LONGTERM 0x10000
 int pin_user_pages_fast(unsigned long start, int nr_pages,
 			unsigned int gup_flags, struct page **pages);
 void unpin_user_pages_dirty_lock(struct page **pages, unsigned long npages,

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* VMAs, their entries, and what a driver or a processor does with them. */
+#define _GNU_SOURCE
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "context.h"
 #include "faults.h"
@@ -85,8 +88,86 @@ struct mm_struct *mm_new(struct task *task)
 	machine_rwsem_init(&mm->mmap_lock, &class_mmap);
 	INIT_LIST_HEAD(&mm->notifiers);
 	mm->task = task;
+	mm->users = 1;
+	mm->pid = task->pid;
 
 	return mm;
+}
+
+void mmgrab(struct mm_struct *mm)
+{
+	__atomic_fetch_add(&mm->users, 1, __ATOMIC_ACQ_REL);
+}
+
+void mmdrop(struct mm_struct *mm)
+{
+	if (__atomic_sub_fetch(&mm->users, 1, __ATOMIC_ACQ_REL))
+		return;
+	if (mm->locked)
+		machine_fatal("%ld pages of a program count as locked at its end",
+			      mm->locked);
+	machine_rwsem_destroy(&mm->mmap_lock);
+	free(mm);
+}
+
+/* CAP_IPC_LOCK, which is bit 14. */
+static bool task_may_lock(pid_t pid)
+{
+	unsigned long long caps = 0;
+	char path[64], line[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "CapEff: %llx", &caps) == 1)
+			break;
+	}
+	if (file)
+		fclose(file);
+
+	return caps >> 14 & 1;
+}
+
+/* Pages, or -1 for any number. */
+static long locked_limit(pid_t pid)
+{
+	struct rlimit limit;
+
+	/* One that is gone can lock nothing more. */
+	if (prlimit(pid, RLIMIT_MEMLOCK, NULL, &limit) ||
+	    limit.rlim_cur == RLIM_INFINITY)
+		return -1;
+
+	return (long)(limit.rlim_cur >> PAGE_SHIFT);
+}
+
+int account_locked_vm(struct mm_struct *mm, unsigned long pages, bool inc)
+{
+	long limit = locked_limit(mm->pid), now;
+	unsigned int variant;
+
+	might_sleep();
+	if (lock_is_held(&mm->mmap_lock))
+		machine_fatal("account_locked_vm with mmap_lock held");
+	if (!pages)
+		return 0;
+	if (!inc) {
+		now = __atomic_sub_fetch(&mm->locked, (long)pages,
+					 __ATOMIC_ACQ_REL);
+		if (now < 0)
+			machine_fatal("fewer pages are locked than unlocked");
+		return 0;
+	}
+	if (fault(SITE_LOCKED_VM, &variant))
+		return -ENOMEM;
+	now = __atomic_add_fetch(&mm->locked, (long)pages, __ATOMIC_ACQ_REL);
+	if (limit >= 0 && now > limit && !task_may_lock(mm->pid)) {
+		__atomic_sub_fetch(&mm->locked, (long)pages, __ATOMIC_ACQ_REL);
+		return -ENOMEM;
+	}
+
+	return 0;
 }
 
 void mm_free(struct mm_struct *mm)
@@ -96,8 +177,7 @@ void mm_free(struct mm_struct *mm)
 	if (!list_empty(&mm->notifiers))
 		machine_fatal(
 			"an address space is freed with an MMU notifier on it");
-	machine_rwsem_destroy(&mm->mmap_lock);
-	free(mm);
+	mmdrop(mm);
 }
 
 static void tables_insert(struct vm_area_struct *vma)

@@ -78,6 +78,9 @@ struct mm_struct {
 	struct rb_root vmas;
 	struct vm_area_struct *pending; /* in its ->mmap just now */
 	struct task *task;
+	int users; /* atomic: its task, and mmgrab()'s */
+	long locked; /* atomic: pages that count as locked in memory */
+	pid_t pid; /* whose limit holds for these */
 	/* under the notifiers' lock */
 	struct list_head notifiers;
 	unsigned long seq; /* odd while a notifier's range is changed */
@@ -91,6 +94,10 @@ static inline unsigned long vma_pages(const struct vm_area_struct *vma)
 
 void vm_flags_set(struct vm_area_struct *vma, unsigned long flags);
 void vm_flags_clear(struct vm_area_struct *vma, unsigned long flags);
+void mmgrab(struct mm_struct *mm);
+void mmdrop(struct mm_struct *mm);
+/* Counts pages that stay in memory, up to the program's RLIMIT_MEMLOCK. */
+int account_locked_vm(struct mm_struct *mm, unsigned long pages, bool inc);
 void mmap_read_lock(struct mm_struct *mm);
 void mmap_read_unlock(struct mm_struct *mm);
 bool mmap_is_write_locked(struct mm_struct *mm);
