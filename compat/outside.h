@@ -29,7 +29,6 @@
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/notifier.h>
 #include <linux/overflow.h>
 #include <linux/pagemap.h>
 #include <linux/rbtree.h>
@@ -54,7 +53,6 @@
 #include <xen/interface/xen.h>
 #include <xen/mem-reservation.h>
 #include <xen/page.h>
-#include <xen/xen-ops.h>
 #include <xen/xen.h>
 
 #include <asm/xen/hypercall.h>

@@ -5,6 +5,8 @@
 #include <xen/features.h>
 
 #ifdef CONFIG_X86
+#include <linux/notifier.h>
+#include <xen/xen-ops.h>
 #include <asm/processor.h>
 #include <asm/xen/cpuid.h>
 #include <asm/xen/hypervisor.h>
@@ -30,7 +32,7 @@ domid_t own_domid(void)
  * Asked once, as each look leaves the domain. (Xenstore has the number too, but
  * may be this domain's own program, which would wait for itself.)
  */
-void own_domid_learn(void)
+static void learn(void)
 {
 	u32 eax = 0, ebx, ecx = 0, edx, base = xen_cpuid_base();
 
@@ -40,8 +42,33 @@ void own_domid_learn(void)
 	WRITE_ONCE(known,
 		   eax & XEN_HVM_CPUID_DOMID_PRESENT ? ecx : DOMID_INVALID);
 }
+
+/* Before any program runs again. */
+static int restored(struct notifier_block *nb, unsigned long event, void *data)
+{
+	learn();
+
+	return NOTIFY_OK;
+}
+
+static struct notifier_block notifier = {.notifier_call = restored};
+
+void own_domid_init(void)
+{
+	learn();
+	xen_resume_notifier_register(&notifier);
+}
+
+void own_domid_exit(void)
+{
+	xen_resume_notifier_unregister(&notifier);
+}
 #else
-void own_domid_learn(void)
+void own_domid_init(void)
+{
+}
+
+void own_domid_exit(void)
 {
 }
 #endif

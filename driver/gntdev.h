@@ -140,7 +140,7 @@ struct notify {
 	u32 port; /* a reference is held if action has SEND_EVENT */
 	u16 byte; /* offset in the page */
 	u8 action; /* UNMAP_NOTIFY_* */
-	u8 resumes; /* resume_count() when the reference was taken */
+	int irq; /* the kernel's for that port, when the reference was taken */
 };
 
 /* Range: in the table until it is removed; then its remover frees it. */
@@ -331,11 +331,6 @@ void notify_send(struct notify *notify, u32 count);
 
 /* xlat.c */
 bool xlat_refuses(u32 domid);
-
-/* resume.c */
-u8 resume_count(void);
-void resume_init(void);
-void resume_exit(void);
 
 /* copy.c */
 long copy_request(struct instance *inst, void __user *arg);

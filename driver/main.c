@@ -134,7 +134,7 @@ static int __init gntdev_init(void)
 	err = recheck_init();
 	if (err)
 		return err;
-	resume_init();
+	own_domid_init();
 
 	err = dmabuf_init();
 	if (err) {
@@ -153,7 +153,7 @@ static int __init gntdev_init(void)
 no_device:
 	dmabuf_exit();
 no_dmabufs:
-	resume_exit();
+	own_domid_exit();
 	recheck_exit();
 	return err;
 }
@@ -164,7 +164,7 @@ static void __exit gntdev_exit(void)
 	misc_deregister(&gntdev_device);
 	recheck_exit();
 	dmabuf_exit();
-	resume_exit();
+	own_domid_exit();
 }
 
 module_init(gntdev_init);

@@ -78,13 +78,14 @@ bool notify_clear_at(struct mapping *m, unsigned long start)
 }
 
 /*
- * Whether there still is a reference to the event channel: after the domain was
- * restored its number may be somebody else's.
+ * Whether there still is a reference to the event channel. When the domain is
+ * restored the kernel forgets its ports, and their numbers may be others' since.
+ * What it had for them stays, so that no other port can have the same.
  */
 static bool has_port(const struct notify *notify)
 {
 	return notify->action & UNMAP_NOTIFY_SEND_EVENT &&
-	       notify->resumes == resume_count();
+	       (int)irq_from_evtchn(notify->port) == notify->irq;
 }
 
 /* The events of pages that are unmapped, or never were mapped. Spends them. */
@@ -186,12 +187,13 @@ long notify_request(struct instance *inst, void __user *arg)
 	new.action = op.action;
 	new.byte = op.index & ~PAGE_MASK;
 	new.port = op.event_channel_port;
-	new.resumes = resume_count();
+	new.irq = -1;
 
 	/* With a reference of ours the port cannot become somebody else's. */
 	if (new.action & UNMAP_NOTIFY_SEND_EVENT) {
 		if (evtchn_get(new.port))
 			return -EINVAL;
+		new.irq = irq_from_evtchn(new.port);
 		err = port_is_callers(new.port) ? 0 : -EINVAL;
 	} else {
 		err = 0;

@@ -258,6 +258,11 @@ void notify_remote_via_evtchn(evtchn_port_t port)
 			      port);
 }
 
+unsigned int irq_from_evtchn(evtchn_port_t evtchn)
+{
+	return port_irq(evtchn);
+}
+
 bool port_is_callers(evtchn_port_t port)
 {
 	struct evtchn_user *user = port_user(port);
@@ -283,28 +288,10 @@ domid_t own_domid(void)
 	return d ? domain_id(d) : DOMID_INVALID;
 }
 
-void own_domid_learn(void)
+void own_domid_init(void)
 {
 }
 
-static struct notifier_block *resume_notifier;
-
-void xen_resume_notifier_register(struct notifier_block *nb)
+void own_domid_exit(void)
 {
-	if (resume_notifier)
-		machine_fatal("a second notifier of resumes is not modelled");
-	resume_notifier = nb;
-}
-
-void xen_resume_notifier_unregister(struct notifier_block *nb)
-{
-	if (resume_notifier != nb)
-		machine_fatal("a notifier of resumes that is not there goes");
-	resume_notifier = NULL;
-}
-
-void machine_resume(void)
-{
-	ports_forget();
-	resume_notifier->notifier_call(resume_notifier, 0, NULL);
 }

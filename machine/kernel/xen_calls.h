@@ -83,19 +83,13 @@ xmaddr_t arbitrary_virt_to_machine(void *vaddr);
 int evtchn_get(evtchn_port_t evtchn);
 void evtchn_put(evtchn_port_t evtchn);
 void notify_remote_via_evtchn(evtchn_port_t port);
+/* Another one for each time that a port is bound; -1: not any more. */
+unsigned int irq_from_evtchn(evtchn_port_t evtchn);
 /* Of the driver's own compat folder; what it asks is known here. */
 bool port_is_callers(evtchn_port_t port);
 bool own_grants_vanish(void);
 domid_t own_domid(void);
-void own_domid_learn(void);
-
-struct notifier_block {
-	int (*notifier_call)(struct notifier_block *nb, unsigned long event,
-			     void *data);
-};
-#define NOTIFY_OK 1
-/* One can be registered. */
-void xen_resume_notifier_register(struct notifier_block *nb);
-void xen_resume_notifier_unregister(struct notifier_block *nb);
+void own_domid_init(void);
+void own_domid_exit(void);
 
 #endif /* MACHINE_KERNEL_XEN_CALLS_H */

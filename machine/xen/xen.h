@@ -138,8 +138,8 @@ long port_virq(struct domain *d, struct evtchn_user *user);
 int port_send(struct domain *d, u32 port);
 /* One reference less; at 0 it is closed. With @user: its handler goes too. */
 void port_put(u32 port, struct evtchn_user *user);
-/* All domains of the machine have been saved and restored. */
-void ports_forget(void);
+/* -1 if the kernel knows of no such port. */
+int port_irq(u32 port);
 int port_get(struct domain *d, u32 port);
 /* Whose program has bound it, with a reference; or NULL. */
 struct evtchn_user *port_user(u32 port);

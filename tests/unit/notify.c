@@ -359,20 +359,26 @@ static void it_may_be_armed_before_mmap(void)
 /* By then the ports' numbers may be anybody's. */
 static void event_channels_are_let_go_when_the_domain_is_restored(void)
 {
-	struct channel c;
+	struct channel c, other;
 	uint64_t index;
 
 	world_start();
-	grant(2, false);
+	grant(4, false);
 	channel_open(&c);
-	CHECK_EQ(req_map(world.file, 0, 2, &index), 0);
-	CHECK_EQ(req_notify(world.file, index, SEND, c.port), 0);
-	CHECK_EQ(req_notify(world.file, index + PAGE, SEND, c.port), 0);
+	channel_open(&other);
+	CHECK_EQ(req_map(world.file, 0, 4, &index), 0);
+	for (int i = 0; i < 4; i++)
+		CHECK_EQ(req_notify(world.file, index + i * PAGE, SEND,
+				    i % 2 ? c.port : other.port),
+			 0);
 	machine_resume();
-	/* One goes as it is replaced, the other with its range. */
+	/* Two go as they are replaced, the others with their range. */
 	CHECK_EQ(req_notify(world.file, index, 0, 0), 0);
-	CHECK_EQ(req_unmap(world.file, index, 2), 0);
+	CHECK_EQ(req_notify(world.file, index + PAGE, 0, 0), 0);
+	CHECK_EQ(req_unmap(world.file, index, 4), 0);
 	CHECK_EQ(channel_events(&c), 0);
+	CHECK_EQ(channel_events(&other), 0);
+	file_close(world.task, other.evtchn);
 	file_close(world.task, c.evtchn);
 	/* Ports that are bound after that are as good as ever. */
 	channel_open(&c);

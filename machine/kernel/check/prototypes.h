@@ -211,9 +211,9 @@ void(evtchn_put)(evtchn_port_t evtchn);
 void(notify_remote_via_evtchn)(evtchn_port_t port);
 bool(own_grants_vanish)(void);
 domid_t(own_domid)(void);
-void(own_domid_learn)(void);
-void(xen_resume_notifier_register)(struct notifier_block *nb);
-void(xen_resume_notifier_unregister)(struct notifier_block *nb);
+void(own_domid_init)(void);
+void(own_domid_exit)(void);
+unsigned int(irq_from_evtchn)(evtchn_port_t evtchn);
 
 /* The driver's operations must fit both worlds' tables of functions. */
 static inline void machine_check_operations(struct file_operations *f,
