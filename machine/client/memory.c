@@ -5,34 +5,27 @@
  * follow: pages of the granter's memory, in the place that the kernel chose.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "client.h"
 
-/* Showing what the server says is mapped. */
-struct show {
-	int prot;
-	bool failed;
+/* What a program asks of mmap() and of mremap(). */
+struct map {
+	uintptr_t start;
+	size_t length;
+	int prot, flags, fd;
+	off_t offset;
 };
 
-static void *map(uintptr_t at, size_t length, int prot, int flags, int fd,
-		 off_t offset)
-{
-	return (void *)raw(SYS_mmap, at, length, prot, flags, fd, offset);
-}
+struct move {
+	uintptr_t from, to;
+	size_t old_length, new_length;
+	int flags;
+};
 
 static uintptr_t page_up(uintptr_t value)
 {
 	return (value + PAGE - 1) & -PAGE;
-}
-
-/* A file of no pages: an access behind its end is SIGBUS. */
-static int open_nothing(void)
-{
-	return raw(SYS_memfd_create, "gntdev", MFD_CLOEXEC);
 }
 
 static void count_packet(const struct answer *answer, const void *bytes, int fd,
@@ -42,61 +35,6 @@ static void count_packet(const struct answer *answer, const void *bytes, int fd,
 	(void)fd;
 	if (answer->value >= 0)
 		*(size_t *)arg += answer->bytes / sizeof(struct segment);
-}
-
-static void show_packet(const struct answer *answer, const void *bytes, int fd,
-			void *arg)
-{
-	const struct segment *segment = bytes;
-	size_t n = answer->bytes / sizeof(*segment);
-	struct show *show = arg;
-	int nothing = -1;
-
-	if (answer->value < 0)
-		return;
-	/* A descriptor that was sent and has not come: there are too many. */
-	if (fd < 0 && answer->flags & ANSWER_FD) {
-		show->failed = true;
-		return;
-	}
-	if (fd < 0 && n)
-		fd = nothing = open_nothing();
-	for (; n; n--, segment++) {
-		if (map(segment->address, segment->pages * PAGE, show->prot,
-			MAP_SHARED | MAP_FIXED, fd,
-			nothing < 0 ? segment->offset : 0) == MAP_FAILED)
-			show->failed = true;
-	}
-	if (nothing >= 0)
-		raw(SYS_close, nothing);
-}
-
-static void hide(uintptr_t start, uintptr_t end)
-{
-	map(start, end - start, PROT_NONE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-}
-
-/* A child inherits what the kernel lets it inherit. */
-static void set_inheritance(const struct range *range)
-{
-	if (range->no_fork)
-		raw(SYS_madvise, range->start, range->end - range->start,
-		    MADV_DONTFORK);
-}
-
-static void show_again(const struct range *range)
-{
-	struct request request = {
-		.op = OP_VIEW,
-		.a = range->start,
-		.b = range->end,
-	};
-	struct show show = {.prot = range->prot};
-	uint32_t flags;
-
-	channel_stream(&request, show_packet, &show, &flags);
-	set_inheritance(range);
 }
 
 static int64_t tell(uint32_t op, uintptr_t start, uintptr_t end, uint64_t c)
@@ -143,6 +81,8 @@ static int evict(uintptr_t start, uintptr_t end)
 	/* Without a server nobody has a say in it. */
 	if (result == -EIO)
 		result = 0;
+	if (result == -EMFILE || result == -ENFILE)
+		result = -ENOMEM;
 	if (!result) {
 		ranges_remove(start, end);
 		return 0;
@@ -196,10 +136,17 @@ int memory_munmap(void *addr, size_t length)
 	return error;
 }
 
+/* Which places the kernel may choose. */
+#ifdef MAP_32BIT
+#define CHOICE MAP_32BIT
+#else
+#define CHOICE 0
+#endif
+
 /* An address that is ours until the server has said what comes there. */
 static void *reserve(void *addr, size_t length, int flags)
 {
-	flags &= MAP_FIXED | MAP_FIXED_NOREPLACE;
+	flags &= MAP_FIXED_NOREPLACE | CHOICE;
 
 	return map((uintptr_t)addr, length, PROT_NONE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
@@ -261,45 +208,59 @@ static bool map_device(uintptr_t start, uintptr_t end, struct request *request,
 	/* What it was mapped over, if anything, has ended. */
 	ranges_remove(start, end);
 	range.no_fork = flags & ANSWER_NO_FORK;
-	if (show.failed || !ranges_add(&range)) {
+	if (!ranges_add(&range) || (show.failed && !show_again(&range))) {
+		ranges_remove(start, end);
 		tell(OP_MUNMAP, start, end, 0);
 		*result = -ENOMEM;
 		return true;
 	}
-	set_inheritance(&range);
-	device_know(request->inode);
+	show_inheritance(&range);
 
 	return true;
 }
 
 /*
- * A fixed place is left as it is until the server has said yes: it is the
- * caller's, so nobody else takes it. Any other one is reserved meanwhile.
+ * A fixed place is left as it is until the server has said yes; but if nothing
+ * is there, nobody else may take it meanwhile. MAP_FAILED if it cannot be one.
  */
+static void *hold(void *addr, size_t length, bool *held)
+{
+	void *at = reserve(addr, length, MAP_FIXED_NOREPLACE);
+
+	*held = at == addr;
+	if (at == MAP_FAILED && errno != EEXIST)
+		return at;
+	if (at != MAP_FAILED && !*held)
+		raw(SYS_munmap, at, length);
+
+	return addr;
+}
+
 static void *mmap_device(void *addr, size_t length, int flags,
 			 struct request *request, bool *is_device)
 {
-	bool fixed = flags & MAP_FIXED;
-	uintptr_t start;
+	uintptr_t start = (uintptr_t)addr;
+	bool held = true;
 	int64_t result;
-	void *at = addr;
+	void *at;
 
 	*is_device = true;
-	if (!fixed)
-		at = reserve(addr, length, flags);
+	if (flags & MAP_FIXED &&
+	    (start & (PAGE - 1) || start + length < start)) {
+		errno = start & (PAGE - 1) ? EINVAL : ENOMEM;
+		return MAP_FAILED;
+	}
+	at = flags & MAP_FIXED ? hold(addr, length, &held)
+			       : reserve(addr, length, flags);
 	if (at == MAP_FAILED)
 		return at;
 	start = (uintptr_t)at;
-	if (start & (PAGE - 1) || start + length < start) {
-		errno = EINVAL;
-		return MAP_FAILED;
-	}
 
 	*is_device = map_device(start, start + length, request, &result);
 	if (*is_device && !result)
 		return at;
 
-	if (!fixed)
+	if (held)
 		raw(SYS_munmap, at, length);
 	else if (*is_device && overlaps(start, start + length))
 		forget_lost(start, start + length);
@@ -308,15 +269,67 @@ static void *mmap_device(void *addr, size_t length, int flags,
 	return MAP_FAILED;
 }
 
-/* What is mapped over ranges takes their place. */
-static int make_way(uintptr_t start, uintptr_t end)
+/* Whether mmap() will do it: what it is to replace is gone if it does not. */
+static int may_map(const void *arg)
+{
+	const struct map *wanted = arg;
+	int flags = wanted->flags & ~(MAP_FIXED | MAP_POPULATE | MAP_LOCKED);
+	void *at;
+
+	/* Something is there, which is the last thing to be found out. */
+	at = map(wanted->start, wanted->length, wanted->prot,
+		 flags | MAP_FIXED_NOREPLACE, wanted->fd, wanted->offset);
+	if (at == MAP_FAILED && errno != EEXIST)
+		return -errno;
+	if (at != MAP_FAILED)
+		raw(SYS_munmap, at, wanted->length);
+	if (flags & MAP_HUGETLB || !reserve_page())
+		return 0;
+
+	at = map((uintptr_t)reserve_page(), PAGE, wanted->prot,
+		 flags | MAP_FIXED, wanted->fd, wanted->offset);
+	if (at == MAP_FAILED)
+		return -errno;
+	hide((uintptr_t)at, (uintptr_t)at + PAGE);
+
+	return 0;
+}
+
+/* The same for mremap(). */
+static int may_move(const void *arg)
+{
+	const struct move *wanted = arg;
+	uintptr_t from = wanted->from, from_end, to_end;
+
+	from_end = page_up(from + (wanted->old_length ?: 1));
+	to_end = page_up(wanted->to + wanted->new_length);
+	if (wanted->flags &
+		    ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP) ||
+	    !(wanted->flags & MREMAP_MAYMOVE) || from & (PAGE - 1) ||
+	    wanted->to & (PAGE - 1) || !wanted->new_length ||
+	    to_end <= wanted->to || (from < to_end && wanted->to < from_end))
+		return -EINVAL;
+	if (raw(SYS_msync, from, from_end - from, MS_ASYNC))
+		return -EFAULT;
+
+	return 0;
+}
+
+/*
+ * What is mapped over ranges takes their place, if it can be mapped at all:
+ * @may says that of @wanted.
+ */
+static int make_way(uintptr_t start, uintptr_t end,
+		    int (*may)(const void *wanted), const void *wanted)
 {
 	sigset_t before;
 	int error;
 
-	if (start & (PAGE - 1) || !begin(start, end, &before))
+	if (start & (PAGE - 1) || end <= start || !begin(start, end, &before))
 		return 0;
-	error = evict(start, end);
+	error = may(wanted);
+	if (!error)
+		error = evict(start, end);
 	ranges_unlock(&before);
 
 	return error;
@@ -336,7 +349,7 @@ void *memory_mmap(void *addr, size_t length, int prot, int flags, int fd,
 	int error = 0;
 	void *at;
 
-	if (channel_on() && fd >= 0 && !(flags & MAP_ANONYMOUS) && length &&
+	if (fd >= 0 && !(flags & MAP_ANONYMOUS) && length &&
 	    !(offset & (PAGE - 1)))
 		request.inode = device_inode(fd);
 	if (request.inode) {
@@ -351,7 +364,9 @@ void *memory_mmap(void *addr, size_t length, int prot, int flags, int fd,
 	}
 
 	if (flags & MAP_FIXED)
-		error = make_way(start, page_up(start + length));
+		error = make_way(start, page_up(start + length), may_map,
+				 &(struct map){start, length, prot, flags, fd,
+					       offset});
 	if (error) {
 		errno = -error;
 		return MAP_FAILED;
@@ -412,7 +427,8 @@ static int protect_part(uintptr_t start, uintptr_t end, struct range *range,
 		return raw(SYS_mprotect, start, end - start, prot);
 
 	range->prot = prot;
-	show_again(range);
+	if (!show_again(range))
+		return raw(SYS_mprotect, start, end - start, prot);
 
 	return 0;
 }
@@ -434,6 +450,22 @@ int memory_mprotect(void *addr, size_t length, int prot)
 	ranges_unlock(&before);
 
 	return result;
+}
+
+/* Files without fsync() cannot be written back; devices are such. */
+int memory_msync(void *addr, size_t length, int flags)
+{
+	uintptr_t start = (uintptr_t)addr, end = page_up(start + length);
+	sigset_t before;
+	int error = raw(SYS_msync, addr, length, flags);
+
+	if ((error && errno != ENOMEM) || !(flags & MS_SYNC) ||
+	    !begin(start, end, &before))
+		return error;
+	ranges_unlock(&before);
+	errno = EINVAL;
+
+	return -1;
 }
 
 /* What other advice does is up to the server, or is of no effect. */
@@ -556,7 +588,9 @@ void *memory_mremap(void *addr, size_t old_length, size_t new_length, int flags,
 	}
 
 	if (flags & MREMAP_FIXED)
-		error = make_way(to, page_up(to + new_length));
+		error = make_way(to, page_up(to + new_length), may_move,
+				 &(struct move){start, to, old_length,
+						new_length, flags});
 	if (error) {
 		errno = -error;
 		return MAP_FAILED;

@@ -174,8 +174,9 @@ static void show(const struct behaviour *behaviour)
 int main(int argc, char **argv)
 {
 	const struct behaviour *const all[] = {
-		descriptor_behaviours, buffer_behaviours, process_behaviours,
-		memory_behaviours,     copy_behaviours,	  path_behaviours,
+		descriptor_behaviours, buffer_behaviours,   process_behaviours,
+		memory_behaviours,     copy_behaviours,	    path_behaviours,
+		hole_behaviours,       shortage_behaviours,
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)

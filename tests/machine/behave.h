@@ -33,6 +33,8 @@ extern const struct behaviour process_behaviours[];
 extern const struct behaviour memory_behaviours[];
 extern const struct behaviour copy_behaviours[];
 extern const struct behaviour path_behaviours[];
+extern const struct behaviour hole_behaviours[];
+extern const struct behaviour shortage_behaviours[];
 
 /* Pages of this domain granted to itself, and mapped. */
 struct pair {

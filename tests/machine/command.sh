@@ -71,6 +71,7 @@ other_loader() {
 }
 check 'a program of another C library too' other_loader
 
+# A file with the note of the Go toolchain's; the rest is as gcc was told.
 go_program() {
 	cat >"$work/go.s" <<-'END'
 		.section .note.go.buildid, "a", @note
@@ -78,11 +79,23 @@ go_program() {
 		.ascii "Go\0\0"
 		.long 0
 	END
-	printf 'int main(void){return 0;}\n' >"$work/go.c"
-	gcc -o "$work/go" "$work/go.c" "$work/go.s" 2>/dev/null &&
-		said 126 'is a Go program' run -- "$work/go"
+	gcc "$@" -o "$work/go" "$work/go.c" "$work/go.s" 2>/dev/null
 }
-check 'a Go program too' go_program
+
+# Without a library, with the loader all the same: as -buildmode=pie makes it.
+go_alone() {
+	printf 'void _start(void){__builtin_trap();}\n' >"$work/go.c"
+	go_program -nostdlib -pie -fPIE && readelf -l "$work/go" | grep -q INTERP &&
+		said 126 'is a Go program' run -- "$work/go" &&
+		go_program -nostdlib -static && said 126 'is a Go program' run -- "$work/go"
+}
+check 'a Go program too' go_alone
+
+cgo_program() {
+	printf '#include <fcntl.h>\nint main(void){return open("/dev/xen/gntdev",O_RDWR)<0;}\n' >"$work/go.c"
+	go_program && ends 0 run -- "$work/go"
+}
+check 'but not one that uses the C library, as cgo makes it' cgo_program
 
 set_uid() {
 	cp "$(type -P true)" "$work/suid" && chown 65534 "$work/suid" &&
