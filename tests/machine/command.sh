@@ -52,6 +52,54 @@ static_child() {
 }
 check 'a statically linked child runs, with a word said' static_child
 
+# Whichever way it is started.
+every_exec() {
+	local way
+	for way in execve execv execl execlp execle fexecve execveat execveat-fd \
+		syscall-execve syscall-execveat spawn; do
+		said 0 'static is statically linked' run -- "$programs/starter" "$way" "$programs/static" ||
+			return
+	done
+}
+check 'the word is said for each exec function' every_exec
+
+# The devices are there all the same.
+empty_environment() {
+	local way
+	for way in empty-execve empty-execle empty-null empty-fexecve empty-spawn; do
+		ends 0 run -- "$programs/starter" "$way" "$programs/hooks" || return
+	done
+	is "$(run -- env -i cat /proc/xen/capabilities)" control_d
+}
+check 'a child with an empty environment has the devices' empty_environment
+
+no_devices() {
+	said 1 'static is statically linked' run -- "$programs/starter" no-preload "$programs/static" || :
+	run -- "$programs/starter" no-preload "$(type -P true)" 2>"$work/stderr" &&
+		grep -q 'with an LD_PRELOAD without gntdev.s library' "$work/stderr" &&
+		run -- "$programs/starter" no-machine "$(type -P true)" 2>"$work/stderr" &&
+		grep -q 'started without GNTDEV_MACHINE' "$work/stderr"
+}
+check 'a child that is told to have none is told of' no_devices
+
+own_functions() {
+	ends 0 run -- "$programs/hooks-program" 10 &&
+		ends 0 run -- env LD_PRELOAD="$programs/hooks.so:$O/libgntdev-preload.so" "$programs/hooks" 10 &&
+		ends 0 env LD_PRELOAD="$programs/hooks.so" timeout 60 "$gntdev" run -- "$programs/hooks"
+}
+check 'functions of a program'\''s or a library'\''s own that call syscall()' own_functions
+
+# Otherwise what stands before it is called by it, and may end in it.
+own_names() {
+	readelf --wide --dyn-syms "$O/libgntdev-preload.so" |
+		awk '$5 == "GLOBAL" && $7 != "UND" { print $8 }' | sort -u >"$work/exported"
+	readelf --wide --relocs "$O/libgntdev-preload.so" |
+		awk '{ sub("@.*", "", $5); print $5 }' | sort -u >"$work/called"
+	[ -s "$work/exported" ] && grep -qx dlsym "$work/called" &&
+		is "$(comm -12 "$work/exported" "$work/called")" ''
+}
+check 'the library calls none of the names that it exports' own_names
+
 # An ELF header with another class, another processor, another loader.
 other_program() {
 	cp "$(type -P true)" "$work/other"

@@ -54,6 +54,14 @@ forbidden() {
 }
 check 'where memory cannot be reached, a line says why' forbidden
 
+# A server without rights may not, then; who has all of them may.
+undumpable() {
+	cp "$programs/starter" "$copy/"
+	TMPDIR=/tmp XDG_RUNTIME_DIR='' said 0 'is not dumpable, by PR_SET_DUMPABLE' \
+		timeout 60 "${nobody[@]}" "$copy/gntdev" run -- "$copy/starter" undumpable true
+}
+check 'where PR_SET_DUMPABLE takes memory away, a line says why' undumpable
+
 little() {
 	local kib
 	kib=$(run --machine "$machine" -- sh -c \
