@@ -193,7 +193,37 @@ bool show_again(const struct range *range);
 /* A child inherits what the kernel lets it inherit. */
 void show_inheritance(const struct range *range);
 
+/* ---- replace.c: what comes in the place of devices ---- */
+
+/* What a program asks of mmap() and of mremap(). */
+struct map {
+	uintptr_t start;
+	size_t length;
+	int prot, flags, fd;
+	off_t offset;
+};
+
+struct move {
+	uintptr_t from, to;
+	size_t old_length, new_length;
+	int flags;
+};
+
+/* 0 if it may be called now, or a negative errno. */
+int replace_by_map(const struct map *wanted);
+int replace_by_move(const struct move *wanted);
+
 /* ---- memory.c ---- */
+
+static inline uintptr_t page_up(uintptr_t value)
+{
+	return (value + PAGE - 1) & -PAGE;
+}
+
+/* Is there a range between? Takes the lock only if it may be. */
+bool memory_begin(uintptr_t start, uintptr_t end, sigset_t *before);
+/* All that is mapped between ends; with the lock. */
+int memory_evict(uintptr_t start, uintptr_t end);
 
 void *memory_mmap(void *addr, size_t length, int prot, int flags, int fd,
 		  off_t offset);

@@ -9,25 +9,6 @@
 
 #include "client.h"
 
-/* What a program asks of mmap() and of mremap(). */
-struct map {
-	uintptr_t start;
-	size_t length;
-	int prot, flags, fd;
-	off_t offset;
-};
-
-struct move {
-	uintptr_t from, to;
-	size_t old_length, new_length;
-	int flags;
-};
-
-static uintptr_t page_up(uintptr_t value)
-{
-	return (value + PAGE - 1) & -PAGE;
-}
-
 static void count_packet(const struct answer *answer, const void *bytes, int fd,
 			 void *arg)
 {
@@ -67,7 +48,7 @@ static bool are_whole(uintptr_t start, uintptr_t end)
  * be able to reach it; but the addresses must not be anybody else's yet. Parts
  * of ranges are the server's to allow first.
  */
-static int evict(uintptr_t start, uintptr_t end)
+int memory_evict(uintptr_t start, uintptr_t end)
 {
 	const struct range *range;
 	bool whole = are_whole(start, end);
@@ -96,7 +77,7 @@ static int evict(uintptr_t start, uintptr_t end)
 }
 
 /* Is there a range between? Takes the lock only if it may be. */
-static bool begin(uintptr_t start, uintptr_t end, sigset_t *before)
+bool memory_begin(uintptr_t start, uintptr_t end, sigset_t *before)
 {
 	const struct range *range;
 
@@ -123,10 +104,11 @@ int memory_munmap(void *addr, size_t length)
 	sigset_t before;
 	int error;
 
-	if (start & (PAGE - 1) || end <= start || !begin(start, end, &before))
+	if (start & (PAGE - 1) || end <= start ||
+	    !memory_begin(start, end, &before))
 		return raw(SYS_munmap, addr, length);
 
-	error = evict(start, end);
+	error = memory_evict(start, end);
 	if (error)
 		error = fail(error);
 	else
@@ -269,72 +251,6 @@ static void *mmap_device(void *addr, size_t length, int flags,
 	return MAP_FAILED;
 }
 
-/* Whether mmap() will do it: what it is to replace is gone if it does not. */
-static int may_map(const void *arg)
-{
-	const struct map *wanted = arg;
-	int flags = wanted->flags & ~(MAP_FIXED | MAP_POPULATE | MAP_LOCKED);
-	void *at;
-
-	/* Something is there, which is the last thing to be found out. */
-	at = map(wanted->start, wanted->length, wanted->prot,
-		 flags | MAP_FIXED_NOREPLACE, wanted->fd, wanted->offset);
-	if (at == MAP_FAILED && errno != EEXIST)
-		return -errno;
-	if (at != MAP_FAILED)
-		raw(SYS_munmap, at, wanted->length);
-	if (flags & MAP_HUGETLB || !reserve_page())
-		return 0;
-
-	at = map((uintptr_t)reserve_page(), PAGE, wanted->prot,
-		 flags | MAP_FIXED, wanted->fd, wanted->offset);
-	if (at == MAP_FAILED)
-		return -errno;
-	hide((uintptr_t)at, (uintptr_t)at + PAGE);
-
-	return 0;
-}
-
-/* The same for mremap(). */
-static int may_move(const void *arg)
-{
-	const struct move *wanted = arg;
-	uintptr_t from = wanted->from, from_end, to_end;
-
-	from_end = page_up(from + (wanted->old_length ?: 1));
-	to_end = page_up(wanted->to + wanted->new_length);
-	if (wanted->flags &
-		    ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP) ||
-	    !(wanted->flags & MREMAP_MAYMOVE) || from & (PAGE - 1) ||
-	    wanted->to & (PAGE - 1) || !wanted->new_length ||
-	    to_end <= wanted->to || (from < to_end && wanted->to < from_end))
-		return -EINVAL;
-	if (raw(SYS_msync, from, from_end - from, MS_ASYNC))
-		return -EFAULT;
-
-	return 0;
-}
-
-/*
- * What is mapped over ranges takes their place, if it can be mapped at all:
- * @may says that of @wanted.
- */
-static int make_way(uintptr_t start, uintptr_t end,
-		    int (*may)(const void *wanted), const void *wanted)
-{
-	sigset_t before;
-	int error;
-
-	if (start & (PAGE - 1) || end <= start || !begin(start, end, &before))
-		return 0;
-	error = may(wanted);
-	if (!error)
-		error = evict(start, end);
-	ranges_unlock(&before);
-
-	return error;
-}
-
 void *memory_mmap(void *addr, size_t length, int prot, int flags, int fd,
 		  off_t offset)
 {
@@ -364,9 +280,8 @@ void *memory_mmap(void *addr, size_t length, int prot, int flags, int fd,
 	}
 
 	if (flags & MAP_FIXED)
-		error = make_way(start, page_up(start + length), may_map,
-				 &(struct map){start, length, prot, flags, fd,
-					       offset});
+		error = replace_by_map(&(struct map){start, length, prot, flags,
+						     fd, offset});
 	if (error) {
 		errno = -error;
 		return MAP_FAILED;
@@ -382,7 +297,7 @@ int memory_remap_pages(void *addr, size_t length, int prot, size_t offset,
 	uintptr_t start = (uintptr_t)addr;
 	sigset_t before;
 
-	if (begin(start, page_up(start + length), &before)) {
+	if (memory_begin(start, page_up(start + length), &before)) {
 		ranges_unlock(&before);
 		errno = EINVAL;
 		return -1;
@@ -439,7 +354,7 @@ int memory_mprotect(void *addr, size_t length, int prot)
 	sigset_t before;
 	int64_t result;
 
-	if (start & (PAGE - 1) || !begin(start, end, &before))
+	if (start & (PAGE - 1) || !memory_begin(start, end, &before))
 		return raw(SYS_mprotect, addr, length, prot);
 
 	result = tell(OP_MPROTECT, start, end, prot);
@@ -460,7 +375,7 @@ int memory_msync(void *addr, size_t length, int flags)
 	int error = raw(SYS_msync, addr, length, flags);
 
 	if ((error && errno != ENOMEM) || !(flags & MS_SYNC) ||
-	    !begin(start, end, &before))
+	    !memory_begin(start, end, &before))
 		return error;
 	ranges_unlock(&before);
 	errno = EINVAL;
@@ -507,7 +422,7 @@ int memory_madvise(void *addr, size_t length, int advice)
 	sigset_t before;
 	int64_t result;
 
-	if (start & (PAGE - 1) || !begin(start, end, &before))
+	if (start & (PAGE - 1) || !memory_begin(start, end, &before))
 		return raw(SYS_madvise, addr, length, advice);
 
 	result = tell(OP_MADVISE, start, end, advice);
@@ -575,12 +490,11 @@ void *memory_mremap(void *addr, size_t old_length, size_t new_length, int flags,
 		    void *new_addr)
 {
 	uintptr_t start = (uintptr_t)addr;
-	uintptr_t to = (uintptr_t)new_addr;
 	sigset_t before;
 	int error = 0;
 	void *at;
 
-	if (begin(start, page_up(start + (old_length ?: 1)), &before)) {
+	if (memory_begin(start, page_up(start + (old_length ?: 1)), &before)) {
 		at = mremap_range(start, old_length, new_length, flags,
 				  new_addr);
 		ranges_unlock(&before);
@@ -588,9 +502,9 @@ void *memory_mremap(void *addr, size_t old_length, size_t new_length, int flags,
 	}
 
 	if (flags & MREMAP_FIXED)
-		error = make_way(to, page_up(to + new_length), may_move,
-				 &(struct move){start, to, old_length,
-						new_length, flags});
+		error = replace_by_move(&(struct move){
+			start, (uintptr_t)new_addr, old_length, new_length,
+			flags});
 	if (error) {
 		errno = -error;
 		return MAP_FAILED;
