@@ -153,6 +153,11 @@ int channel_number(const struct line *line)
 	return line - lines;
 }
 
+int channel_fd(const struct line *line, int fd)
+{
+	return line ? line->fd : fd;
+}
+
 void channel_end_call(struct line *line, int fd, bool good)
 {
 	if (line && good) {
@@ -160,7 +165,7 @@ void channel_end_call(struct line *line, int fd, bool good)
 		return;
 	}
 	if (line)
-		line->fd = -1;
+		fd = atomic_exchange(&line->fd, -1);
 	raw(SYS_close, fd);
 	if (line)
 		line->busy = 0;
@@ -192,7 +197,8 @@ static ssize_t call(const struct request *request, struct answer *answer,
 	answer->flags = 0;
 	if (fd >= 0) {
 		if (channel_send(fd, request, sizeof(*request)))
-			got = channel_receive(fd, answer, bytes, size, passed);
+			got = channel_receive(channel_fd(line, fd), answer,
+					      bytes, size, passed);
 		channel_end_call(line, fd, got >= 0);
 	}
 	if (got < 0)
@@ -211,7 +217,7 @@ int64_t channel_call(const struct request *request, struct answer *answer)
 
 	if (fd >= 0) {
 		good = channel_send(fd, request, sizeof(*request)) &&
-		       receive_answer(fd, answer);
+		       receive_answer(channel_fd(line, fd), answer);
 		channel_end_call(line, fd, good);
 	}
 	if (!good)
@@ -251,11 +257,12 @@ int64_t channel_call_promise(const struct request *request,
 	if (fd >= 0) {
 		good = channel_send(fd, request, sizeof(*request));
 		while (good) {
-			good = channel_receive(fd, answer, NULL, 0, &passed) >=
-			       0;
+			good = channel_receive(channel_fd(line, fd), answer,
+					       NULL, 0, &passed) >= 0;
 			if (!good || !(answer->flags & ANSWER_PROMISE))
 				break;
-			good = take_promise(fd, answer, passed, promise);
+			good = take_promise(channel_fd(line, fd), answer,
+					    passed, promise);
 		}
 		channel_end_call(line, fd, good);
 	}
@@ -304,8 +311,8 @@ int64_t channel_stream(const struct request *request, packet_fn each, void *arg,
 		return fd;
 	good = channel_send(fd, request, sizeof(*request));
 	while (good && answer.flags & ANSWER_MORE) {
-		good = channel_receive(fd, &answer, bytes, sizeof(bytes),
-				       &passed) >= 0;
+		good = channel_receive(channel_fd(line, fd), &answer, bytes,
+				       sizeof(bytes), &passed) >= 0;
 		if (good)
 			each(&answer, bytes, passed, arg);
 		if (passed >= 0)

@@ -115,6 +115,8 @@ int channel_number(const struct line *line);
 /* The connection of a line, or for this once (NULL); negative: there is none. */
 int channel_begin_call(struct line **line);
 void channel_end_call(struct line *line, int fd, bool good);
+/* Its number now: another thread may have wanted the one that it had. */
+int channel_fd(const struct line *line, int fd);
 /* A packet and what is behind the answer; the length of that, or -EIO. */
 ssize_t channel_receive(int fd, struct answer *answer, void *bytes, size_t size,
 			int *passed);

@@ -161,7 +161,7 @@ static bool send_offer(int fd, const struct line *line,
 }
 
 /* Does what the answers say, until the last one. */
-static bool take_answers(int fd, struct line *line, struct answer *answer)
+static bool take_answers(struct line *line, struct answer *answer)
 {
 	struct request done = {.op = OP_DONE};
 	void *room = reserve_room(channel_number(line));
@@ -169,14 +169,15 @@ static bool take_answers(int fd, struct line *line, struct answer *answer)
 	int passed;
 
 	for (;;) {
-		if (channel_receive(fd, answer, room, ROOM_BYTES, &passed) < 0)
+		if (channel_receive(line->fd, answer, room, ROOM_BYTES,
+				    &passed) < 0)
 			return false;
 		if (answer->flags & ANSWER_WORK)
 			all &= do_work(room);
 		if (!(answer->flags & ANSWER_MORE))
 			break;
 		if (answer->flags & ANSWER_WAITS &&
-		    !channel_send(fd, &done, sizeof(done)))
+		    !channel_send(line->fd, &done, sizeof(done)))
 			return false;
 	}
 	line->counter++;
@@ -206,7 +207,7 @@ static bool offer(const struct request *request, struct answer *answer)
 	copy.op = OP_COPY;
 	offered = line && reserve_room(channel_number(line)) &&
 		  send_offer(fd, line, &copy, &op);
-	good = !offered || take_answers(fd, line, answer);
+	good = !offered || take_answers(line, answer);
 	channel_end_call(line, fd, good);
 	if (!good)
 		answer->value = -EIO;

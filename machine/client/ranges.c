@@ -117,6 +117,8 @@ void ranges_remove(uintptr_t start, uintptr_t end)
 {
 	size_t first, last;
 
+	if (!count)
+		return;
 	ranges_split(start);
 	ranges_split(end);
 	first = place_of(start);
