@@ -98,26 +98,6 @@ static int fail(int64_t error)
 	return -1;
 }
 
-int memory_munmap(void *addr, size_t length)
-{
-	uintptr_t start = (uintptr_t)addr, end = page_up(start + length);
-	sigset_t before;
-	int error;
-
-	if (start & (PAGE - 1) || end <= start ||
-	    !memory_begin(start, end, &before))
-		return raw(SYS_munmap, addr, length);
-
-	error = memory_evict(start, end);
-	if (error)
-		error = fail(error);
-	else
-		error = raw(SYS_munmap, addr, length);
-	ranges_unlock(&before);
-
-	return error;
-}
-
 /* Which places the kernel may choose. */
 #ifdef MAP_32BIT
 #define CHOICE MAP_32BIT
@@ -132,6 +112,48 @@ static void *reserve(void *addr, size_t length, int flags)
 
 	return map((uintptr_t)addr, length, PROT_NONE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+}
+
+/* Whether it takes a mapping there, but that something may be in its place. */
+static bool takes(uintptr_t start, uintptr_t end)
+{
+	void *at = reserve((void *)start, end - start, MAP_FIXED_NOREPLACE);
+
+	if (at != MAP_FAILED)
+		raw(SYS_munmap, at, end - start);
+
+	return at != MAP_FAILED || errno == EEXIST;
+}
+
+/*
+ * Whether there are such addresses, which the kernel looks at first. That it
+ * takes no mapping at all now, where a range is, has other reasons.
+ */
+static bool are_addresses(uintptr_t start, uintptr_t end)
+{
+	return takes(start, end) || !takes(start, start + PAGE);
+}
+
+int memory_munmap(void *addr, size_t length)
+{
+	uintptr_t start = (uintptr_t)addr, end = page_up(start + length);
+	int error = -EINVAL, saved = errno;
+	sigset_t before;
+
+	if (start & (PAGE - 1) || end <= start ||
+	    !memory_begin(start, end, &before))
+		return raw(SYS_munmap, addr, length);
+
+	if (are_addresses(start, end))
+		error = memory_evict(start, end);
+	errno = saved;
+	if (error)
+		error = fail(error);
+	else
+		error = raw(SYS_munmap, addr, length);
+	ranges_unlock(&before);
+
+	return error;
 }
 
 /* Ranges between that the server knows no more. */

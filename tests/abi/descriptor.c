@@ -309,6 +309,20 @@ TEST(failed_mmap_over_a_mapping_leaves_it)
 	unmap_some(&range);
 }
 
+TEST(munmap_of_more_addresses_than_there_are_leaves_a_mapping)
+{
+	struct mapped range = map_some(dev_open(), 2, READ_WRITE);
+	/* To the last address, be they 32 or 64 bits wide. */
+	size_t all = (size_t)0 - 16 * PAGE - (uintptr_t)range.at;
+
+	EXPECT(outcome(munmap(range.at, all)), -EINVAL);
+	EXPECT(outcome(munmap(range.at, 0)), -EINVAL);
+	EXPECT(outcome(munmap(range.at + 1, PAGE)), -EINVAL);
+	check_whole(&range);
+	EQUAL(granter_busy(range.refs, 2), 2);
+	unmap_some(&range);
+}
+
 TEST(failed_mremap_over_a_mapping_leaves_it)
 {
 	struct mapped range = map_some(dev_open(), 2, READ_WRITE);
