@@ -328,6 +328,7 @@ static const struct difference_group groups[] = {
 		"row 17: the mapping is never torn",
 		{
 			"madvise_dontneed_keeps_the_data",
+			"dontneed_of_locked_pages_is_taken_and_keeps_the_data",
 			"madvise_free_and_remove_keep_the_data",
 			"read_only_mapping_survives_it_all",
 		},
