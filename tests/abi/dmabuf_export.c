@@ -208,7 +208,9 @@ TEST(child_sees_a_buffers_data_or_none)
 
 	in_child(look_or_die, at);
 	check_buffer(&buffer, at);
-	EXPECT(madvise(at, 2 * PAGE, MADV_DOFORK) ? -errno : 0, 0);
+	/* Newer kernels refuse that for memory of a driver's. */
+	if (madvise(at, 2 * PAGE, MADV_DOFORK))
+		EQUAL(errno, EINVAL);
 	in_child(look_or_die, at);
 	check_buffer(&buffer, at);
 	must_munmap(at, 2);
