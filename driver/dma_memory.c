@@ -199,6 +199,40 @@ static int allocate_pages(struct mapping *m)
 	return err;
 }
 
+static struct dma_memory *record_alloc(u32 count)
+{
+	struct dma_memory *memory;
+	size_t size = struct_size(memory, pages, count);
+
+	memory = memory_for_program(size + count * sizeof(xen_pfn_t));
+	if (!memory)
+		return NULL;
+
+	memset(memory, 0, size);
+	memory->frames = (void *)memory + size;
+
+	return memory;
+}
+
+/* A record for so many pages of another one, or NULL. */
+struct dma_memory *dma_memory_like(const struct dma_memory *other, u32 count)
+{
+	struct dma_memory *memory = record_alloc(count);
+
+	if (memory)
+		memory->attrs = other->attrs;
+
+	return memory;
+}
+
+/* What is known of a page goes from one record to another. */
+void dma_memory_move(struct dma_memory *to, u32 i, struct dma_memory *from,
+		     u32 j)
+{
+	to->pages[i] = from->pages[j];
+	to->frames[i] = from->frames[j];
+}
+
 /**
  * dma_memory_alloc() - make a mapping's pages memory of the DMA API
  * @m: a new mapping, without pages
@@ -209,15 +243,11 @@ static int allocate_pages(struct mapping *m)
  */
 int dma_memory_alloc(struct mapping *m, u32 flags)
 {
-	size_t size = struct_size(m->memory, pages, m->count);
 	int err;
 
-	m->memory = memory_for_program(size + m->count * sizeof(xen_pfn_t));
+	m->memory = record_alloc(m->count);
 	if (!m->memory)
 		return -ENOMEM;
-
-	memset(m->memory, 0, size);
-	m->memory->frames = (void *)m->memory + size;
 	if (flags & GNTDEV_DMA_FLAG_WC)
 		m->memory->attrs = DMA_ATTR_WRITE_COMBINE;
 
@@ -294,7 +324,7 @@ int dma_memory_probe(const struct ioctl_gntdev_grant_ref *grants, u32 count)
 	return err;
 }
 
-/* Frees the record of pages that all are given back. */
+/* Frees a record, if there is one, of pages that all are given back or moved. */
 void dma_memory_free(struct dma_memory *memory)
 {
 	kvfree(memory);

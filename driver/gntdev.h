@@ -303,6 +303,9 @@ void grants_warn(const struct gnttab_unmap_grant_ref *op);
 void export_give_window(struct exported *exp, u32 count);
 int dma_memory_alloc(struct mapping *m, u32 flags);
 void dma_memory_put_pages(struct mapping *m, u32 first, u32 n);
+struct dma_memory *dma_memory_like(const struct dma_memory *other, u32 count);
+void dma_memory_move(struct dma_memory *to, u32 i, struct dma_memory *from,
+		     u32 j);
 void dma_memory_free(struct dma_memory *memory);
 
 /* retire.c */

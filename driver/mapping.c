@@ -84,6 +84,29 @@ static bool page_is_held(const struct mapping *m, u32 i)
 	return m->pages[i] && m->handles[i] != INVALID_GRANT_HANDLE;
 }
 
+/* Room for the pages that are held, and for what is known of them; or NULL. */
+static struct mapping *mapping_rest(const struct mapping *m)
+{
+	struct mapping *rest = mapping_alloc(m->held, false);
+
+	if (!rest)
+		return NULL;
+
+	if (m->notify)
+		rest->notify =
+			memory_for_program(array_size(m->held,
+						      sizeof(rest->notify[0])));
+	if (m->memory)
+		rest->memory = dma_memory_like(m->memory, m->held);
+	if (!m->notify == !rest->notify && !m->memory == !rest->memory)
+		return rest;
+
+	dma_memory_free(rest->memory);
+	kvfree(rest->notify);
+	kvfree(rest);
+	return NULL;
+}
+
 /**
  * mapping_split() - part the pages that are still used from a mapping
  * @m: a mapping after grants_unmap(), which nobody sees
@@ -93,26 +116,19 @@ static bool page_is_held(const struct mapping *m, u32 i)
  */
 struct mapping *mapping_split(struct mapping *m)
 {
-	struct mapping *rest = NULL;
+	struct mapping *rest = mapping_rest(m);
 	u32 i, n = 0;
 
-	/* Memory of the DMA API has a record that is not to be parted. */
-	if (!m->memory)
-		rest = mapping_alloc(m->held, false);
-	if (rest && m->notify)
-		rest->notify =
-			memory_for_program(array_size(m->held,
-						      sizeof(rest->notify[0])));
-	if (!rest || (m->notify && !rest->notify)) {
-		kvfree(rest);
+	if (!rest)
 		return NULL;
-	}
 
 	for (i = 0; i < m->count; i++) {
 		if (!page_is_held(m, i))
 			continue;
 		swap(rest->pages[n], m->pages[i]);
 		swap(rest->handles[n], m->handles[i]);
+		if (m->memory)
+			dma_memory_move(rest->memory, n, m->memory, i);
 		if (m->notify) {
 			rest->notify[n] = m->notify[i];
 			m->notify[i].action = 0;
@@ -133,8 +149,7 @@ void mapping_free(struct mapping *m)
 	WARN_ON_ONCE(m->held);
 	grants_free_pages(m);
 	mutex_destroy(&m->window.lock);
-	if (m->memory)
-		dma_memory_free(m->memory);
+	dma_memory_free(m->memory);
 	kvfree(m->notify);
 	kvfree(m);
 }

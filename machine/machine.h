@@ -133,6 +133,8 @@ struct machine_counters {
 	long mapped, deferred, kept, departed, leaked;
 };
 void machine_counters(struct machine_counters *counters);
+/* Bytes that the driver has allocated. */
+size_t machine_allocated(void);
 /* The parameters of the driver and of gntalloc; the driver's may be changed. */
 unsigned int machine_driver_limit(void);
 void machine_set_driver_limit(unsigned int limit);

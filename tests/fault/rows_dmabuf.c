@@ -308,6 +308,42 @@ static void row_59_a_page_without_memory_goes_to_nobody(void)
 	world_stop();
 }
 
+/* What waits costs by the pages that are held, whatever they are. */
+static void row_24_a_held_page_of_a_buffer_keeps_no_record_of_the_others(void)
+{
+	struct page *pages[2];
+	uint32_t flags;
+	size_t before;
+	long fd;
+
+	for (flags = 0; flags < 3; flags++) {
+		world_start();
+		grant(1000, false);
+		before = machine_allocated();
+		fd = req_export(world.file, flags, 0, 1000);
+		CHECK_EQ(map_buffer(AT(0), fd, 1000, RW), 0);
+		CHECK_EQ(page_hold(world.task, AT(0) + 7 * PAGE, true,
+				   &pages[0]),
+			 0);
+		CHECK_EQ(page_hold(world.task, AT(0) + 700 * PAGE, true,
+				   &pages[1]),
+			 0);
+		CHECK_EQ(task_munmap(world.task, AT(0), 1000 * PAGE), 0);
+		close_buffer(fd);
+		CHECK_EQ(counters().deferred, 2);
+		CHECK(in_use(7) && in_use(700) && !in_use(999));
+		CHECK(machine_allocated() - before < 1500);
+		page_release(pages[1]);
+		machine_advance(300);
+		CHECK(in_use(7) && !in_use(700));
+		page_release(pages[0]);
+		machine_advance(300);
+		CHECK_EQ(counters().deferred, 0);
+		CHECK_EQ(machine_allocated(), before);
+		world_stop();
+	}
+}
+
 /* Many at once, and each failure in the middle of that. */
 static void row_59_memory_is_given_up_and_comes_back_in_batches(void)
 {
@@ -429,6 +465,7 @@ static const struct test tests[] = {
 	TEST(row_47_a_device_lets_go_last),
 	TEST(row_59_memory_that_is_half_given_up_comes_back),
 	TEST_IN(IN_XLAT, row_59_a_page_without_memory_goes_to_nobody),
+	TEST(row_24_a_held_page_of_a_buffer_keeps_no_record_of_the_others),
 	TEST(row_59_memory_is_given_up_and_comes_back_in_batches),
 	TEST(row_59_a_bad_reference_costs_no_memory),
 	TEST(row_59_a_kill_ends_the_getting_of_memory),
