@@ -74,7 +74,6 @@ empty_environment() {
 check 'a child with an empty environment has the devices' empty_environment
 
 no_devices() {
-	said 1 'static is statically linked' run -- "$programs/starter" no-preload "$programs/static" || :
 	run -- "$programs/starter" no-preload "$(type -P true)" 2>"$work/stderr" &&
 		grep -q 'with an LD_PRELOAD without gntdev.s library' "$work/stderr" &&
 		run -- "$programs/starter" no-machine "$(type -P true)" 2>"$work/stderr" &&
