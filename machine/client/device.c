@@ -103,24 +103,38 @@ static int open_served(enum served_file file, int flags)
 	return -1;
 }
 
+/* The socket's may always be read and written. */
+static void correct_flags(char *text, int flags)
+{
+	char *line = strstr(text, "flags:\t"), *digit;
+
+	digit = line ? strchr(line, '\n') : NULL;
+	if (digit)
+		digit[-1] = '0' + (((digit[-1] - '0') & ~O_ACCMODE) |
+				   (flags & O_ACCMODE));
+}
+
 /* What /proc says of a descriptor of a device, and what the driver adds. */
 static int open_fdinfo(const char *path, int fd)
 {
-	uint64_t inode = device_inode(fd);
-	struct request request = {.op = OP_FDINFO, .inode = inode};
+	struct request request = {.op = OP_FDINFO};
 	char text[2 * ANSWER_BYTES];
+	struct device device;
 	int from, to;
 	ssize_t size;
 
-	if (!inode)
+	if (!device_at(fd, &device))
 		return -2;
+	request.inode = device.inode;
 	from = raw(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	if (from < 0)
 		return -1;
-	size = raw(SYS_read, from, text, sizeof(text) / 2);
+	size = raw(SYS_read, from, text, sizeof(text) / 2 - 1);
 	raw(SYS_close, from);
 	if (size < 0)
 		return -1;
+	text[size] = '\0';
+	correct_flags(text, device.flags);
 	size += channel_text(&request, text + size, sizeof(text) / 2);
 
 	to = raw(SYS_memfd_create, "fdinfo", MFD_CLOEXEC);

@@ -368,3 +368,23 @@ EXPORT int posix_spawnp(pid_t *pid, const char *name,
 	return NEXT(posix_spawnp)(pid, name, actions, attributes, arguments,
 				  complete);
 }
+
+/* These take the environment as it is, and start a shell of their own. */
+static void warn_of_shell(void)
+{
+	if (count_missing(environ))
+		warn("/bin/sh", "is started without " PRELOAD
+				": so without the machine's devices");
+}
+
+EXPORT int system(const char *command)
+{
+	warn_of_shell();
+	return NEXT(system)(command);
+}
+
+EXPORT FILE *popen(const char *command, const char *mode)
+{
+	warn_of_shell();
+	return NEXT(popen)(command, mode);
+}

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -79,7 +80,16 @@ TEST(request_on_a_path_descriptor_is_ebadf)
 static void check_mode(const char *path, int mode)
 {
 	int fd = must_open(path, mode), other;
+	char info[64], line[64] = "";
+	FILE *file;
 
+	snprintf(info, sizeof(info), "/proc/self/fdinfo/%d", fd);
+	file = fopen(info, "re");
+	CHECK(file, "%s: %s", info, error_name(errno));
+	while (strncmp(line, "flags:", 6) && fgets(line, sizeof(line), file))
+		;
+	fclose(file);
+	EQUAL(strtoul(line + 6, NULL, 8) & O_ACCMODE, mode);
 	EQUAL(fcntl(fd, F_GETFL) & O_ACCMODE, mode);
 	other = dup(fd);
 	EQUAL(fcntl(other, F_GETFL) & O_ACCMODE, mode);
