@@ -94,6 +94,7 @@ struct instance {
 	bool closed; /* no descriptor is left; guarded by lock */
 	/* Which VMAs hold; there since before the first range, then constant. */
 	struct file *vma_file;
+	u64 handles; /* the hypervisor's, at most; guarded by lock */
 	/* Each taken and put back with xchg(). */
 	struct copy_batch *spares[COPY_SPARES];
 };
@@ -239,7 +240,7 @@ struct counters {
 };
 
 extern struct counters counters;
-extern unsigned int limit;
+extern unsigned int limit, gntdev_handles;
 
 /* pv.c */
 int pv_map_entries(struct window *w);
@@ -344,6 +345,8 @@ int instance_prepare(struct instance *inst);
 void instance_put(struct instance *inst);
 bool instance_takes(struct instance *inst, u32 count);
 bool instance_has_room(const struct instance *inst, u32 count);
+int instance_take_handles(struct instance *inst, u32 count);
+void instance_give_handles(struct instance *inst, u32 count);
 void instance_show(struct seq_file *seq, struct file *file);
 long instance_max_request(struct instance *inst, void __user *arg);
 

@@ -10,6 +10,11 @@ unsigned int limit = 65536;
 module_param(limit, uint, 0644);
 MODULE_PARM_DESC(limit, "Most grants in one request (at most 1048576)");
 
+unsigned int gntdev_handles = 131072;
+module_param_named(handles, gntdev_handles, uint, 0644);
+MODULE_PARM_DESC(handles,
+		 "Most of the hypervisor's grant handles for one open device");
+
 struct counters counters;
 const struct mode *mode;
 

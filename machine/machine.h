@@ -68,9 +68,10 @@ struct machine_config {
 	enum machine_clock clock;
 	unsigned int domain_pages; /* memory of each domain; 16384 */
 	unsigned int grant_entries; /* of each domain; 32768 */
-	unsigned int maptrack; /* mappings a domain may have; 1048576 */
+	unsigned int maptrack; /* mappings a domain may have; 262144 */
 	unsigned int gntalloc_limit; /* pages of each domain; 16384 */
 	unsigned int driver_limit; /* the driver's parameter; its default */
+	unsigned int driver_handles; /* the same */
 	uint64_t seed; /* of failures by probability */
 	/* Threads wait a little, at random, where they may sleep: races show. */
 	bool stir;
@@ -136,6 +137,8 @@ void machine_counters(struct machine_counters *counters);
 /* The parameters of the driver and of gntalloc; the driver's may be changed. */
 unsigned int machine_driver_limit(void);
 void machine_set_driver_limit(unsigned int limit);
+unsigned int machine_driver_handles(void);
+void machine_set_driver_handles(unsigned int handles);
 unsigned int machine_gntalloc_limit(void);
 
 /* What the hypervisor has of mappings of grants, by whom and to what. */

@@ -22,7 +22,7 @@ static struct {
 
 void tracks_start(unsigned int most)
 {
-	grants.most = most ?: 1048576;
+	grants.most = most ?: 262144;
 	grants.used = 0;
 	grants.first_free = INVALID_GRANT_HANDLE;
 }
