@@ -34,6 +34,7 @@ int instance_open(struct inode *inode, struct file *file)
 	/* Until a program says otherwise, only the parameter limit governs. */
 	inst->max_grants = U32_MAX;
 	file->private_data = inst;
+	reserve_look_after();
 
 	return 0;
 }

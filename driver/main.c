@@ -139,7 +139,12 @@ static int __init gntdev_init(void)
 	err = recheck_init();
 	if (err)
 		return err;
+	err = grants_init();
+	if (err)
+		goto no_grants;
 	own_domid_init();
+	ports_init();
+	reserve_init();
 
 	err = dmabuf_init();
 	if (err) {
@@ -158,7 +163,10 @@ static int __init gntdev_init(void)
 no_device:
 	dmabuf_exit();
 no_dmabufs:
+	reserve_exit();
 	own_domid_exit();
+	grants_exit();
+no_grants:
 	recheck_exit();
 	return err;
 }
@@ -169,7 +177,9 @@ static void __exit gntdev_exit(void)
 	misc_deregister(&gntdev_device);
 	recheck_exit();
 	dmabuf_exit();
+	reserve_exit();
 	own_domid_exit();
+	grants_exit();
 }
 
 module_init(gntdev_init);

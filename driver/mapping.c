@@ -379,8 +379,6 @@ void mapping_close(struct vm_area_struct *vma)
 
 	range = m->range;
 	trace_gntdev_munmap(range->index, range->count, range->grants);
-	if (m->notify)
-		notify_clear_bytes(m);
 	mode->detach(w);
 	m = retire_pages(m);
 	if (m) {

@@ -100,7 +100,8 @@ static int load(void)
 	struct context c;
 	int err;
 
-	context_enter(&c, NULL, NULL);
+	context_enter(&c, NULL,
+		      machine.config.own_grants ? domain_get(0) : NULL);
 	err = machine_module_load();
 	context_leave(&c);
 
@@ -202,6 +203,11 @@ unsigned int machine_driver_limit(void)
 void machine_set_driver_limit(unsigned int value)
 {
 	WRITE_ONCE(limit, value);
+}
+
+bool machine_paging(void)
+{
+	return machine.config.paging;
 }
 
 unsigned int machine_driver_handles(void)

@@ -75,6 +75,10 @@ struct machine_config {
 	uint64_t seed; /* of failures by probability */
 	/* Threads wait a little, at random, where they may sleep: races show. */
 	bool stir;
+	/* The driver asks for pages before it maps them: they may be paged out. */
+	bool paging;
+	/* The driver is loaded in domain 0, and may take grants of its own. */
+	bool own_grants;
 	/* What the driver does not load on: no Xen at all, an old one. */
 	bool no_xen, no_avail_bits;
 	/*
@@ -138,6 +142,7 @@ void machine_counters(struct machine_counters *counters);
 unsigned int machine_driver_limit(void);
 void machine_set_driver_limit(unsigned int limit);
 unsigned int machine_driver_handles(void);
+bool machine_paging(void);
 void machine_set_driver_handles(unsigned int handles);
 unsigned int machine_gntalloc_limit(void);
 
@@ -502,6 +507,8 @@ int task_view(struct task *task, unsigned long addr, struct view *view);
 int task_load(struct task *task, unsigned long addr, void *buf, size_t size);
 int task_store(struct task *task, unsigned long addr, const void *buf,
 	       size_t size);
+/* A debugger's look at a page, whatever access the program has: 0 or -EFAULT. */
+int task_look(struct task *task, unsigned long addr, void *buf, size_t size);
 
 /* I/O: the page at @addr is in use from hold to release, munmap or not. */
 int page_hold(struct task *task, unsigned long addr, bool write,
