@@ -3,6 +3,8 @@
 #include <linux/compiler.h>
 #include <linux/kconfig.h>
 #include <xen/features.h>
+#include <xen/interface/event_channel.h>
+#include <asm/xen/hypercall.h>
 
 #ifdef CONFIG_X86
 #include <linux/notifier.h>
@@ -25,6 +27,31 @@ bool own_grants_vanish(void)
 domid_t own_domid(void)
 {
 	return READ_ONCE(known);
+}
+
+/* An event channel for ourselves tells whom it is for. */
+int ask_domid(void)
+{
+	struct evtchn_alloc_unbound alloc = {
+		.dom = DOMID_SELF,
+		.remote_dom = DOMID_SELF,
+	};
+	struct evtchn_status status = {.dom = DOMID_SELF};
+	struct evtchn_close close;
+	int err;
+
+	err = HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &alloc);
+	if (err)
+		return err;
+
+	status.port = alloc.port;
+	close.port = alloc.port;
+	err = HYPERVISOR_event_channel_op(EVTCHNOP_status, &status);
+	if (!err && status.status != EVTCHNSTAT_unbound)
+		err = -EINVAL;
+	(void)HYPERVISOR_event_channel_op(EVTCHNOP_close, &close);
+
+	return err ?: status.u.unbound.dom;
 }
 
 #ifdef CONFIG_X86

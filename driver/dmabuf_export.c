@@ -20,12 +20,23 @@ static int reserve(struct instance *inst, u32 count)
 		err = 0;
 	}
 	mutex_unlock(&inst->lock);
+	if (err)
+		return err;
+
+	err = instance_take_handles(inst, count);
+	if (!err)
+		return 0;
+
+	mutex_lock(&inst->lock);
+	inst->exported_grants -= count;
+	mutex_unlock(&inst->lock);
 
 	return err;
 }
 
 static void unreserve(struct instance *inst, u32 count)
 {
+	instance_give_handles(inst, count);
 	mutex_lock(&inst->lock);
 	inst->exported_grants -= count;
 	mutex_unlock(&inst->lock);
@@ -151,6 +162,7 @@ void export_release(struct exported *exp)
 		trace_gntdev_released(exp->fd, exp->count, exp->grants[0].domid,
 				      exp->grants[0].ref);
 	retire_mapping(exp->mapping);
+	instance_give_handles(inst, exp->count);
 
 	mutex_lock(&inst->lock);
 	inst->exported_grants -= exp->count;

@@ -190,6 +190,12 @@ static void range_settle(struct instance *inst, struct grant_range *range,
 	mutex_unlock(&inst->lock);
 }
 
+/* Of a page that a program sees, and the kernel maybe beside it. */
+static u32 handles_needed(const struct grant_range *range)
+{
+	return mode->user_grants ? 2 * range->count : range->count;
+}
+
 /* What retired of an earlier mapping of the range is missing in its mapping. */
 static int range_complete(struct grant_range *range)
 {
@@ -250,8 +256,8 @@ static int range_show(struct instance *inst, struct grant_range *range,
  *
  * Return: 0; -EINVAL for a private VMA, an offset and length of no range, a
  * range that is mmapped, a read-only VMA with CLEAR_BYTE armed, a reference
- * that the granter does not grant; -ENOMEM, also for the hypervisor's limits;
- * -EINTR if a fatal signal is pending. Nothing is mapped on failure.
+ * that the granter does not grant; -ENOMEM, also for the hypervisor's limits
+ * and for more handles than the instance's share; -EINTR if a fatal signal is pending. Nothing is mapped on failure.
  */
 int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 {
@@ -268,7 +274,12 @@ int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 	if (IS_ERR(range))
 		return PTR_ERR(range);
 
-	err = range_show(inst, range, vma);
+	err = instance_take_handles(inst, handles_needed(range));
+	if (!err) {
+		err = range_show(inst, range, vma);
+		if (err)
+			instance_give_handles(inst, handles_needed(range));
+	}
 	trace_gntdev_mmap(index, range->count, range->grants, writable, err);
 	range_settle(inst, range, err ? RANGE_INSERTED : RANGE_MAPPED);
 
@@ -383,8 +394,6 @@ void mapping_close(struct vm_area_struct *vma)
 
 	range = m->range;
 	trace_gntdev_munmap(range->index, range->count, range->grants);
-	if (m->notify)
-		notify_clear_bytes(m);
 	mode->detach(w);
 	m = retire_pages(m);
 	if (m) {
@@ -392,6 +401,7 @@ void mapping_close(struct vm_area_struct *vma)
 		m->notify = NULL;
 	}
 	range->mapping = m;
+	instance_give_handles(inst, handles_needed(range));
 	range_unmapped(inst, range);
 }
 

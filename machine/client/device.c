@@ -48,6 +48,7 @@ static const struct {
 	{"/sys/hypervisor/guest_type", FILE_GUEST_TYPE},
 	{"/sys/hypervisor/properties/features", FILE_FEATURES},
 	{"/sys/module/xen_gntdev/parameters/limit", FILE_LIMIT},
+	{"/sys/module/xen_gntdev/parameters/handles", FILE_HANDLES},
 	{"/sys/module/xen_gntalloc/parameters/limit", FILE_GNTALLOC_LIMIT},
 	{"/sys/class/misc/xen!gntdev/mapped", FILE_MAPPED},
 	{"/sys/class/misc/xen!gntdev/deferred", FILE_DEFERRED},

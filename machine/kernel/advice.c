@@ -530,6 +530,18 @@ int task_store(struct task *task, unsigned long addr, const void *buf,
 	return access_memory(task, addr, (void *)buf, size, true);
 }
 
+int task_look(struct task *task, unsigned long addr, void *buf, size_t size)
+{
+	struct context c;
+	int err;
+
+	call_begin(&c, task, NULL);
+	err = vm_look(task->mm, addr, buf, size);
+	call_end(&c);
+
+	return err;
+}
+
 int page_hold(struct task *task, unsigned long addr, bool write,
 	      struct page **page)
 {

@@ -304,6 +304,20 @@ void gnttab_grant_foreign_access_ref(grant_ref_t ref, domid_t domid,
 	pthread_mutex_unlock(&given.lock);
 }
 
+int gnttab_grant_foreign_access(domid_t domid, unsigned long frame,
+				int readonly)
+{
+	grant_ref_t list;
+	int ref = gnttab_alloc_grant_references(1, &list);
+
+	if (ref)
+		return ref;
+	ref = gnttab_claim_grant_reference(&list);
+	gnttab_grant_foreign_access_ref(ref, domid, frame, readonly);
+
+	return ref;
+}
+
 int gnttab_try_end_foreign_access(grant_ref_t ref)
 {
 	struct given *g;

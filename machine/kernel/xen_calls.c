@@ -195,7 +195,6 @@ int gnttab_unmap_refs(struct gnttab_unmap_grant_ref *unmap_ops,
 	unsigned int i;
 	int ret;
 
-	might_sleep();
 	if (kunmap_ops)
 		machine_fatal(
 			"gnttab_unmap_refs with kunmap_ops is not modelled");
@@ -231,6 +230,18 @@ bool page_store(volatile void *addr, const void *value, size_t size)
 	return true;
 }
 
+void memcpy_from_page(char *to, struct page *page, size_t offset, size_t len)
+{
+	hypervisor_lock();
+	if (!page_is_for_grants(page) || !page->mapped)
+		machine_fatal("the kernel reads a page with nothing behind it");
+	memory_copy(to,
+		    domain_memory(page->owner) + (page->pfn << PAGE_SHIFT) +
+			    offset,
+		    len);
+	hypervisor_unlock();
+}
+
 /* ---- event channels ---- */
 
 int evtchn_get(evtchn_port_t evtchn)
@@ -261,6 +272,18 @@ void notify_remote_via_evtchn(evtchn_port_t port)
 unsigned int irq_from_evtchn(evtchn_port_t evtchn)
 {
 	return port_irq(evtchn);
+}
+
+bool granters_page_out(void)
+{
+	return machine_paging();
+}
+
+int ask_domid(void)
+{
+	struct domain *d = context()->domain;
+
+	return d ? (int)d->id : -ESRCH;
 }
 
 bool port_is_callers(evtchn_port_t port)
