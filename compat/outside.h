@@ -20,6 +20,7 @@
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/highmem.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
@@ -29,10 +30,10 @@
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/notifier.h>
 #include <linux/overflow.h>
 #include <linux/pagemap.h>
 #include <linux/rbtree.h>
+#include <linux/rwsem.h>
 #include <linux/refcount.h>
 #include <linux/scatterlist.h>
 #include <linux/sched.h>
@@ -54,7 +55,6 @@
 #include <xen/interface/xen.h>
 #include <xen/mem-reservation.h>
 #include <xen/page.h>
-#include <xen/xen-ops.h>
 #include <xen/xen.h>
 
 #include <asm/xen/hypercall.h>
@@ -215,6 +215,12 @@ static inline void flush_domain_tlb(void)
 {
 }
 #endif
+
+/* Whether there are granters whose pages may be paged out: on x86, HVM domains. */
+static inline bool granters_page_out(void)
+{
+	return IS_ENABLED(CONFIG_X86);
+}
 
 /*
  * Whether a task holds mmap_lock for writing; what the kernel offers to that

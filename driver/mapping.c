@@ -84,6 +84,29 @@ static bool page_is_held(const struct mapping *m, u32 i)
 	return m->pages[i] && m->handles[i] != INVALID_GRANT_HANDLE;
 }
 
+/* Room for the pages that are held, and for what is known of them; or NULL. */
+static struct mapping *mapping_rest(const struct mapping *m)
+{
+	struct mapping *rest = mapping_alloc(m->held, false);
+
+	if (!rest)
+		return NULL;
+
+	if (m->notify)
+		rest->notify =
+			memory_for_program(array_size(m->held,
+						      sizeof(rest->notify[0])));
+	if (m->memory)
+		rest->memory = dma_memory_like(m->memory, m->held);
+	if (!m->notify == !rest->notify && !m->memory == !rest->memory)
+		return rest;
+
+	dma_memory_free(rest->memory);
+	kvfree(rest->notify);
+	kvfree(rest);
+	return NULL;
+}
+
 /**
  * mapping_split() - part the pages that are still used from a mapping
  * @m: a mapping after grants_unmap(), which nobody sees
@@ -93,26 +116,19 @@ static bool page_is_held(const struct mapping *m, u32 i)
  */
 struct mapping *mapping_split(struct mapping *m)
 {
-	struct mapping *rest = NULL;
+	struct mapping *rest = mapping_rest(m);
 	u32 i, n = 0;
 
-	/* Memory of the DMA API has a record that is not to be parted. */
-	if (!m->memory)
-		rest = mapping_alloc(m->held, false);
-	if (rest && m->notify)
-		rest->notify =
-			memory_for_program(array_size(m->held,
-						      sizeof(rest->notify[0])));
-	if (!rest || (m->notify && !rest->notify)) {
-		kvfree(rest);
+	if (!rest)
 		return NULL;
-	}
 
 	for (i = 0; i < m->count; i++) {
 		if (!page_is_held(m, i))
 			continue;
 		swap(rest->pages[n], m->pages[i]);
 		swap(rest->handles[n], m->handles[i]);
+		if (m->memory)
+			dma_memory_move(rest->memory, n, m->memory, i);
 		if (m->notify) {
 			rest->notify[n] = m->notify[i];
 			m->notify[i].action = 0;
@@ -133,8 +149,7 @@ void mapping_free(struct mapping *m)
 	WARN_ON_ONCE(m->held);
 	grants_free_pages(m);
 	mutex_destroy(&m->window.lock);
-	if (m->memory)
-		dma_memory_free(m->memory);
+	dma_memory_free(m->memory);
 	kvfree(m->notify);
 	kvfree(m);
 }
@@ -173,6 +188,12 @@ static void range_settle(struct instance *inst, struct grant_range *range,
 	range->vmas = state == RANGE_MAPPED;
 	range_enter(inst, range, state);
 	mutex_unlock(&inst->lock);
+}
+
+/* Of a page that a program sees, and the kernel maybe beside it. */
+static u32 handles_needed(const struct grant_range *range)
+{
+	return mode->user_grants ? 2 * range->count : range->count;
 }
 
 /* What retired of an earlier mapping of the range is missing in its mapping. */
@@ -235,8 +256,8 @@ static int range_show(struct instance *inst, struct grant_range *range,
  *
  * Return: 0; -EINVAL for a private VMA, an offset and length of no range, a
  * range that is mmapped, a read-only VMA with CLEAR_BYTE armed, a reference
- * that the granter does not grant; -ENOMEM, also for the hypervisor's limits;
- * -EINTR if a fatal signal is pending. Nothing is mapped on failure.
+ * that the granter does not grant; -ENOMEM, also for the hypervisor's limits
+ * and for more handles than the instance's share; -EINTR if a fatal signal is pending. Nothing is mapped on failure.
  */
 int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 {
@@ -253,7 +274,12 @@ int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 	if (IS_ERR(range))
 		return PTR_ERR(range);
 
-	err = range_show(inst, range, vma);
+	err = instance_take_handles(inst, handles_needed(range));
+	if (!err) {
+		err = range_show(inst, range, vma);
+		if (err)
+			instance_give_handles(inst, handles_needed(range));
+	}
 	trace_gntdev_mmap(index, range->count, range->grants, writable, err);
 	range_settle(inst, range, err ? RANGE_INSERTED : RANGE_MAPPED);
 
@@ -368,8 +394,6 @@ void mapping_close(struct vm_area_struct *vma)
 
 	range = m->range;
 	trace_gntdev_munmap(range->index, range->count, range->grants);
-	if (m->notify)
-		notify_clear_bytes(m);
 	mode->detach(w);
 	m = retire_pages(m);
 	if (m) {
@@ -377,6 +401,7 @@ void mapping_close(struct vm_area_struct *vma)
 		m->notify = NULL;
 	}
 	range->mapping = m;
+	instance_give_handles(inst, handles_needed(range));
 	range_unmapped(inst, range);
 }
 

@@ -18,7 +18,7 @@
 #include "xen/xen.h"
 
 /* The driver's parameter. */
-extern unsigned int limit;
+extern unsigned int limit, gntdev_handles;
 
 #define LOG_SIZE 8192
 
@@ -32,7 +32,7 @@ static struct {
 static struct {
 	struct machine_config config;
 	bool running;
-	unsigned int default_limit;
+	unsigned int default_limit, default_handles;
 } machine;
 
 /* ---- the log ---- */
@@ -100,7 +100,8 @@ static int load(void)
 	struct context c;
 	int err;
 
-	context_enter(&c, NULL, NULL);
+	context_enter(&c, NULL,
+		      machine.config.own_grants ? domain_get(0) : NULL);
 	err = machine_module_load();
 	context_leave(&c);
 
@@ -114,9 +115,12 @@ int machine_start(const struct machine_config *config)
 	if (machine.running)
 		machine_fatal("machine_start: it is running");
 	machine.config = *config;
-	if (!machine.default_limit)
+	if (!machine.default_limit) {
 		machine.default_limit = limit;
+		machine.default_handles = gntdev_handles;
+	}
 	limit = config->driver_limit ?: machine.default_limit;
+	gntdev_handles = config->driver_handles ?: machine.default_handles;
 
 	machine_log_clear();
 	locks_start(config->stir);
@@ -199,6 +203,21 @@ unsigned int machine_driver_limit(void)
 void machine_set_driver_limit(unsigned int value)
 {
 	WRITE_ONCE(limit, value);
+}
+
+bool machine_paging(void)
+{
+	return machine.config.paging;
+}
+
+unsigned int machine_driver_handles(void)
+{
+	return READ_ONCE(gntdev_handles);
+}
+
+void machine_set_driver_handles(unsigned int value)
+{
+	WRITE_ONCE(gntdev_handles, value);
 }
 
 unsigned int machine_driver_users(void)

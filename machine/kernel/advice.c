@@ -65,6 +65,15 @@ static int advise_flags(struct vm_area_struct *vma, unsigned long start,
 	return 0;
 }
 
+/* Pages that may not be reached so cannot be fetched for it. */
+static int populate(const struct vm_area_struct *vma, bool write)
+{
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP))
+		return -EINVAL;
+
+	return vma->vm_flags & (write ? VM_WRITE : VM_READ) ? 0 : -EINVAL;
+}
+
 static int advise(struct vm_area_struct *vma, unsigned long start,
 		  unsigned long end, int advice)
 {
@@ -79,11 +88,18 @@ static int advise(struct vm_area_struct *vma, unsigned long start,
 	case MADV_NOHUGEPAGE:
 	case MADV_COLD:
 	case MADV_PAGEOUT:
-	case MADV_POPULATE_READ:
-	case MADV_POPULATE_WRITE:
+	case MADV_KEEPONFORK:
 		return 0;
+	case MADV_POPULATE_READ:
+		return populate(vma, false);
+	case MADV_POPULATE_WRITE:
+		return populate(vma, true);
 	case MADV_DONTNEED:
-		if (vma->vm_flags & (VM_PFNMAP | VM_LOCKED))
+		if (vma->vm_flags & VM_LOCKED)
+			return -EINVAL;
+		/* fallthrough */
+	case MADV_DONTNEED_LOCKED:
+		if (vma->vm_flags & VM_PFNMAP)
 			return -EINVAL;
 		clear_entries(vma, start, end, true);
 		return 0;
@@ -104,6 +120,7 @@ static bool advice_shares_lock(int advice)
 {
 	switch (advice) {
 	case MADV_DONTNEED:
+	case MADV_DONTNEED_LOCKED:
 	case MADV_REMOVE:
 	case MADV_WILLNEED:
 	case MADV_COLD:
@@ -511,6 +528,18 @@ int task_store(struct task *task, unsigned long addr, const void *buf,
 	       size_t size)
 {
 	return access_memory(task, addr, (void *)buf, size, true);
+}
+
+int task_look(struct task *task, unsigned long addr, void *buf, size_t size)
+{
+	struct context c;
+	int err;
+
+	call_begin(&c, task, NULL);
+	err = vm_look(task->mm, addr, buf, size);
+	call_end(&c);
+
+	return err;
 }
 
 int page_hold(struct task *task, unsigned long addr, bool write,

@@ -22,7 +22,6 @@ static const struct {
 	[SITE_COPY_FROM_USER] = {"copy_from_user", 1},
 	[SITE_COPY_TO_USER] = {"copy_to_user", 1},
 	[SITE_PUT_USER] = {"put_user", 1},
-	[SITE_NOFAULT] = {"copy_to_user_nofault", 1},
 	[SITE_GET_USER] = {"get_user", 1},
 	[SITE_ALLOC_PAGES] = {"gnttab_alloc_pages", 1},
 	/* -EFAULT, -ENOMEM, no page, too few pages */

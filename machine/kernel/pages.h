@@ -59,6 +59,8 @@ int page_count(const struct page *page);
 void get_page(struct page *page);
 void put_page(struct page *page);
 void *page_address(const struct page *page);
+/* Of a page with a grant in it. */
+void memcpy_from_page(char *to, struct page *page, size_t offset, size_t len);
 bool PageForeign(const struct page *page);
 /* What the kernel keeps with a page: of those for grants alone. */
 bool PagePrivate(const struct page *page);

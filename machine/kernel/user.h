@@ -23,7 +23,6 @@ static inline void __user *compat_ptr(compat_uptr_t ptr)
 unsigned long copy_from_user(void *to, const void __user *from,
 			     unsigned long n);
 unsigned long copy_to_user(void __user *to, const void *from, unsigned long n);
-long copy_to_user_nofault(void __user *to, const void *from, size_t size);
 
 /* A pin costs the machine nothing, and what is pinned the caller copies. */
 #define bytes_not_worth_a_pin() machine_no_pin

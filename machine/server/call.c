@@ -71,7 +71,8 @@ static bool call_open(const struct call *call)
 	if (request->file == FILE_DMABUF)
 		fd = -EINVAL;
 	else if (request->file < FILE_CAPABILITIES ||
-		 (request->file == FILE_LIMIT &&
+		 ((request->file == FILE_LIMIT ||
+		   request->file == FILE_HANDLES) &&
 		  (request->a & O_ACCMODE) != O_RDONLY))
 		fd = device_open(call->process, request->file, request->a);
 	else

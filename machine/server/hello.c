@@ -15,6 +15,7 @@
 struct connection {
 	int fd;
 	pid_t pid;
+	bool known; /* the hello is there already */
 	struct hello hello;
 };
 
@@ -29,20 +30,12 @@ static void refuse(int fd, int error, const char *why)
 	answer_send(fd, &answer, why, -1);
 }
 
-/* True if the first packet is one that this server understands. */
-static bool read_hello(struct connection *connection)
+/* True if it is one that this server understands. */
+static bool check_hello(struct connection *connection, ssize_t size)
 {
 	struct hello *hello = &connection->hello;
-	struct timeval patience = {.tv_sec = PATIENCE_S};
-	struct timeval ever = {0};
 	char why[128];
-	ssize_t size;
 
-	setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
-		   sizeof(patience));
-	size = recv(connection->fd, hello, sizeof(*hello), 0);
-	setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &ever,
-		   sizeof(ever));
 	if (size < (ssize_t)offsetof(struct hello, kind) ||
 	    memcmp(hello->magic, PROTOCOL_MAGIC, sizeof(hello->magic)))
 		return false;
@@ -58,6 +51,24 @@ static bool read_hello(struct connection *connection)
 	hello->text[HELLO_TEXT - 1] = '\0';
 
 	return size == sizeof(*hello);
+}
+
+static bool read_hello(struct connection *connection)
+{
+	struct hello *hello = &connection->hello;
+	struct timeval patience = {.tv_sec = PATIENCE_S};
+	struct timeval ever = {0};
+	ssize_t size = sizeof(*hello);
+
+	if (!connection->known) {
+		setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
+			   sizeof(patience));
+		size = recv(connection->fd, hello, sizeof(*hello), 0);
+		setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &ever,
+			   sizeof(ever));
+	}
+
+	return check_hello(connection, size);
 }
 
 static const char *why_no_process(int error, char *why, size_t size)
@@ -183,21 +194,37 @@ void hello_refuse(int fd, int error, const char *what)
 	refuse(fd, error, why);
 }
 
-void hello_take(int fd)
+static void take(struct connection *connection)
 {
-	struct connection *connection = must_alloc(sizeof(*connection));
-	struct ucred ucred;
-	socklen_t size = sizeof(ucred);
-	int error;
+	int fd = connection->fd, error = server_thread(thread, connection);
 
-	connection->fd = fd;
-	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ucred, &size))
-		connection->pid = ucred.pid;
-	error = server_thread(thread, connection);
 	if (error) {
 		hello_refuse(fd, error,
 			     "the machine's server cannot start another thread");
 		close(fd);
 		free(connection);
 	}
+}
+
+void hello_take(int fd)
+{
+	struct connection *connection = must_alloc(sizeof(*connection));
+	struct ucred ucred;
+	socklen_t size = sizeof(ucred);
+
+	connection->fd = fd;
+	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ucred, &size))
+		connection->pid = ucred.pid;
+	take(connection);
+}
+
+void hello_take_passed(int fd, pid_t pid, const struct hello *hello)
+{
+	struct connection *connection = must_alloc(sizeof(*connection));
+
+	connection->fd = fd;
+	connection->pid = pid;
+	connection->known = true;
+	connection->hello = *hello;
+	take(connection);
 }

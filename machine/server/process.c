@@ -302,14 +302,25 @@ static int watch_death(struct process *process)
 	return watch_add(&process->death, EPOLLIN);
 }
 
-/* The pid of who sent the packet, with the packet in @request; or 0. */
-static pid_t receive(int fd, struct request *request, ssize_t *size)
+/* What comes on a process's connection, and who sent it. */
+struct packet {
+	union {
+		struct request request;
+		struct hello hello;
+	};
+	ssize_t size;
+	pid_t pid; /* 0: unknown */
+	int fd; /* beside it, or -1 */
+};
+
+static void receive(int fd, struct packet *packet)
 {
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(struct ucred))];
+		char space[CMSG_SPACE(sizeof(struct ucred)) +
+			   CMSG_SPACE(sizeof(int))];
 	} control;
-	struct iovec part = {request, sizeof(*request)};
+	struct iovec part = {&packet->hello, sizeof(packet->hello)};
 	struct msghdr message = {
 		.msg_iov = &part,
 		.msg_iovlen = 1,
@@ -319,13 +330,21 @@ static pid_t receive(int fd, struct request *request, ssize_t *size)
 	struct cmsghdr *passed;
 	struct ucred ucred;
 
-	*size = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	passed = *size < 0 ? NULL : CMSG_FIRSTHDR(&message);
-	if (!passed || passed->cmsg_type != SCM_CREDENTIALS)
-		return 0;
-	memcpy(&ucred, CMSG_DATA(passed), sizeof(ucred));
-
-	return ucred.pid;
+	packet->pid = 0;
+	packet->fd = -1;
+	packet->size = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (packet->size < 0)
+		return;
+	for (passed = CMSG_FIRSTHDR(&message); passed;
+	     passed = CMSG_NXTHDR(&message, passed)) {
+		if (passed->cmsg_type == SCM_RIGHTS)
+			memcpy(&packet->fd, CMSG_DATA(passed),
+			       sizeof(packet->fd));
+		if (passed->cmsg_type != SCM_CREDENTIALS)
+			continue;
+		memcpy(&ucred, CMSG_DATA(passed), sizeof(ucred));
+		packet->pid = ucred.pid;
+	}
 }
 
 /* The child of a fork speaks; from here on it is a process like others. */
@@ -383,22 +402,44 @@ static void stand_in(const struct process *former)
 		end(process);
 }
 
+/* True if the connection goes on after that. */
+static bool take(struct process *process, const struct packet *packet)
+{
+	int fd = process->connection.fd;
+
+	if (packet->size == sizeof(packet->hello) && packet->fd >= 0) {
+		hello_take_passed(packet->fd, packet->pid, &packet->hello);
+		return true;
+	}
+	if (packet->fd >= 0)
+		close(packet->fd);
+	if (packet->size == sizeof(packet->request) &&
+	    packet->request.op == OP_ADOPT) {
+		answer_value(fd,
+			     adopt(process, packet->pid, packet->request.a));
+		return true;
+	}
+	if (packet->size == sizeof(packet->request) &&
+	    packet->request.op == OP_SHORTAGE) {
+		server_log("process %d (%s) cannot have another connection: %s",
+			   process->pid, process->name,
+			   strerror(packet->request.a & INT32_MAX));
+		return true;
+	}
+
+	return packet->size < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
 static void on_connection(struct watch *watch, uint32_t events)
 {
 	struct process *process =
 		(struct process *)((char *)watch -
 				   offsetof(struct process, connection));
-	struct request request;
-	ssize_t size;
-	pid_t pid;
+	struct packet packet;
 
 	(void)events;
-	pid = receive(watch->fd, &request, &size);
-	if (size == sizeof(request) && request.op == OP_ADOPT) {
-		answer_value(watch->fd, adopt(process, pid, request.a));
-		return;
-	}
-	if (size < 0 && (errno == EAGAIN || errno == EINTR))
+	receive(watch->fd, &packet);
+	if (take(process, &packet))
 		return;
 
 	/*

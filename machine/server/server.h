@@ -256,6 +256,8 @@ int served_open(struct process *process, enum served_file kind);
 
 /* A new connection; a thread finds out what it is for. */
 void hello_take(int fd);
+/* One that a process has sent on its connection, with its hello. */
+void hello_take_passed(int fd, pid_t pid, const struct hello *hello);
 /* It is told why it is not served. */
 void hello_refuse(int fd, int error, const char *what);
 

@@ -393,6 +393,32 @@ int domain_revoke(struct domain *d, uint32_t ref)
 	return 0;
 }
 
+s16 grant_swap(struct domain *d, u32 one, u32 other)
+{
+	const u16 in_use = GTF_reading | GTF_writing;
+	struct grant_entry *a, *b, kept;
+	s16 status = GNTST_okay;
+
+	if (one >= d->entries || other >= d->entries)
+		return GNTST_bad_gntref;
+
+	hypervisor_lock();
+	a = &d->table[one];
+	b = &d->table[other];
+	if ((a->flags | b->flags) & in_use)
+		errand_settle();
+	if ((a->flags | b->flags) & in_use) {
+		status = GNTST_eagain;
+	} else {
+		kept = *a;
+		*a = *b;
+		*b = kept;
+	}
+	hypervisor_unlock();
+
+	return status;
+}
+
 uint16_t domain_grant_flags(const struct domain *d, uint32_t ref)
 {
 	uint16_t flags;

@@ -192,6 +192,15 @@ no_descriptor() {
 }
 check 'copies in a program with few descriptors' no_descriptor
 
+# The program goes on, and the machine's log tells of it.
+used_up() {
+	is "$(run --machine "$machine" -- "$programs/behave" 'so it is by threads' | grep -c '^ok')" 1 &&
+		cat "$machine/log" &&
+		grep -qE 'process [0-9]+ \(behave\) cannot have another connection: Too many open files' \
+			"$machine/log"
+}
+check 'a program without descriptors, and a line in the log' used_up
+
 lost_while_copying() {
 	share 2 1 && act mapper --domain 2 -- copies 1 "$refs" || return
 	kill -9 "$(server)"

@@ -52,6 +52,55 @@ static_child() {
 }
 check 'a statically linked child runs, with a word said' static_child
 
+# Whichever way it is started.
+every_exec() {
+	local way
+	for way in execve execv execl execlp execle fexecve execveat execveat-fd \
+		syscall-execve syscall-execveat spawn; do
+		said 0 'static is statically linked' run -- "$programs/starter" "$way" "$programs/static" ||
+			return
+	done
+}
+check 'the word is said for each exec function' every_exec
+
+# The devices are there all the same.
+empty_environment() {
+	local way
+	for way in empty-execve empty-execle empty-null empty-fexecve empty-spawn; do
+		ends 0 run -- "$programs/starter" "$way" "$programs/hooks" || return
+	done
+	is "$(run -- env -i cat /proc/xen/capabilities)" control_d
+}
+check 'a child with an empty environment has the devices' empty_environment
+
+no_devices() {
+	run -- "$programs/starter" no-preload "$(type -P true)" 2>"$work/stderr" &&
+		grep -q 'with an LD_PRELOAD without gntdev.s library' "$work/stderr" &&
+		run -- "$programs/starter" no-machine "$(type -P true)" 2>"$work/stderr" &&
+		grep -q 'started without GNTDEV_MACHINE' "$work/stderr" &&
+		said 0 '/bin/sh is started without LD_PRELOAD' run -- "$programs/starter" system : &&
+		said 0 '/bin/sh is started without LD_PRELOAD' run -- "$programs/starter" popen :
+}
+check 'a child that is told to have none is told of' no_devices
+
+own_functions() {
+	ends 0 run -- "$programs/hooks-program" 10 &&
+		ends 0 run -- env LD_PRELOAD="$programs/hooks.so:$O/libgntdev-preload.so" "$programs/hooks" 10 &&
+		ends 0 env LD_PRELOAD="$programs/hooks.so" timeout 60 "$gntdev" run -- "$programs/hooks"
+}
+check 'functions of a program'\''s or a library'\''s own that call syscall()' own_functions
+
+# Otherwise what stands before it is called by it, and may end in it.
+own_names() {
+	readelf --wide --dyn-syms "$O/libgntdev-preload.so" |
+		awk '$5 == "GLOBAL" && $7 != "UND" { print $8 }' | sort -u >"$work/exported"
+	readelf --wide --relocs "$O/libgntdev-preload.so" |
+		awk '{ sub("@.*", "", $5); print $5 }' | sort -u >"$work/called"
+	[ -s "$work/exported" ] && grep -qx dlsym "$work/called" &&
+		is "$(comm -12 "$work/exported" "$work/called")" ''
+}
+check 'the library calls none of the names that it exports' own_names
+
 # An ELF header with another class, another processor, another loader.
 other_program() {
 	cp "$(type -P true)" "$work/other"
@@ -71,6 +120,7 @@ other_loader() {
 }
 check 'a program of another C library too' other_loader
 
+# A file with the note of the Go toolchain's; the rest is as gcc was told.
 go_program() {
 	cat >"$work/go.s" <<-'END'
 		.section .note.go.buildid, "a", @note
@@ -78,11 +128,23 @@ go_program() {
 		.ascii "Go\0\0"
 		.long 0
 	END
-	printf 'int main(void){return 0;}\n' >"$work/go.c"
-	gcc -o "$work/go" "$work/go.c" "$work/go.s" 2>/dev/null &&
-		said 126 'is a Go program' run -- "$work/go"
+	gcc "$@" -o "$work/go" "$work/go.c" "$work/go.s" 2>/dev/null
 }
-check 'a Go program too' go_program
+
+# Without a library, with the loader all the same: as -buildmode=pie makes it.
+go_alone() {
+	printf 'void _start(void){__builtin_trap();}\n' >"$work/go.c"
+	go_program -nostdlib -pie -fPIE && readelf -l "$work/go" | grep -q INTERP &&
+		said 126 'is a Go program' run -- "$work/go" &&
+		go_program -nostdlib -static && said 126 'is a Go program' run -- "$work/go"
+}
+check 'a Go program too' go_alone
+
+cgo_program() {
+	printf '#include <fcntl.h>\nint main(void){return open("/dev/xen/gntdev",O_RDWR)<0;}\n' >"$work/go.c"
+	go_program && ends 0 run -- "$work/go"
+}
+check 'but not one that uses the C library, as cgo makes it' cgo_program
 
 set_uid() {
 	cp "$(type -P true)" "$work/suid" && chown 65534 "$work/suid" &&

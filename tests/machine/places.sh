@@ -54,6 +54,27 @@ forbidden() {
 }
 check 'where memory cannot be reached, a line says why' forbidden
 
+# A server without rights may not, then; who has all of them may.
+undumpable() {
+	cp "$programs/starter" "$copy/"
+	TMPDIR=/tmp XDG_RUNTIME_DIR='' said 0 'is not dumpable, by PR_SET_DUMPABLE' \
+		timeout 60 "${nobody[@]}" "$copy/gntdev" run -- "$copy/starter" undumpable true
+}
+check 'where PR_SET_DUMPABLE takes memory away, a line says why' undumpable
+
+# After execve() there is no connection yet, and here no way to one.
+no_way() {
+	local why='no way to the machine: Permission denied' text
+	cp "$programs/hooks" "$copy/"
+	text=$(TMPDIR=/tmp XDG_RUNTIME_DIR='' timeout 60 "$copy/gntdev" run -- \
+		setpriv --reuid 65534 --clear-groups "$copy/hooks" 2>&1)
+	printf '%s\n' "$text"
+	is "$(grep -c "$why" <<<"$text")" 1 && grep -q 'open: Input/output error' <<<"$text" &&
+		is "$(TMPDIR=/tmp XDG_RUNTIME_DIR='' timeout 60 "$copy/gntdev" run -- \
+			setpriv --reuid 65534 --clear-groups echo well 2>&1)" well
+}
+[ "$(id -u)" != 0 ] || check 'where no way leads to the machine, a line says why to who wants it' no_way
+
 little() {
 	local kib
 	kib=$(run --machine "$machine" -- sh -c \

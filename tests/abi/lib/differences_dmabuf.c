@@ -36,6 +36,8 @@ const struct difference_group dmabuf_differences[] = {
 			"disk_is_read_directly_into_a_coherent_buffer",
 			"memory_of_dma_backed_buffers_comes_back_whole",
 			"failed_export_of_dma_memory_gives_it_back",
+			"export_of_much_dma_memory_is_killable",
+			"export_of_too_much_dma_memory_is_enomem_and_kills_nobody",
 			"fdinfo_names_the_domain_and_reference_behind_a_buffer",
 			"fdinfo_names_whom_a_buffer_is_granted_to",
 		},
