@@ -220,6 +220,12 @@ struct mapping {
 	spinlock_t lock;
 	struct page **pages; /* NULL where one retired, or is lost for ever */
 	/*
+	 * Of the last mmap: the first @okay pages were mapped, the next @answered
+	 * have @statuses, none was asked for the others. Guarded as the range.
+	 */
+	u32 okay, answered;
+	s16 *statuses; /* of a batch at most */
+	/*
 	 * Of the kernel's mapping of each page, or INVALID_GRANT_HANDLE. Guarded
 	 * by lock while a program sees the pages.
 	 */
@@ -393,6 +399,11 @@ void refs_give(const grant_ref_t *refs, u32 count);
 long lent_grant_request(struct instance *inst, void __user *arg);
 long lent_ungrant_request(struct instance *inst, void __user *arg);
 void lent_end(struct grant_range *range);
+
+/* status.c */
+void status_note(struct mapping *m, u32 first,
+		 const struct gnttab_map_grant_ref *ops, u32 n);
+long status_request(struct instance *inst, void __user *arg);
 
 /* restrict.c */
 bool restrict_allows(const struct instance *inst, u32 domid);

@@ -247,6 +247,7 @@ int grants_map(struct mapping *m)
 		up_read(&handle_lock);
 		if (err) {
 			note_failure(m, first, n);
+			status_note(m, first, m->ops.map, n);
 			return err;
 		}
 		if (first + n < m->count && fatal_signal_pending(current))

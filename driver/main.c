@@ -42,6 +42,8 @@ static long gntdev_request(struct instance *inst, unsigned int cmd,
 		return dmabuf_release_request(inst, arg);
 	case IOCTL_GNTDEV_RESTRICT:
 		return restrict_request(inst, arg);
+	case IOCTL_GNTDEV_MAP_STATUS:
+		return status_request(inst, arg);
 	case IOCTL_GNTDEV_GRANT_MEMORY:
 		return lent_grant_request(inst, arg);
 	case IOCTL_GNTDEV_UNGRANT_MEMORY:

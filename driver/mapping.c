@@ -8,11 +8,12 @@ static struct mapping *mapping_alloc(u32 count, bool visible)
 {
 	size_t page = sizeof(struct page *) + sizeof(grant_handle_t);
 	size_t window = visible ? window_size(count) : 0;
+	size_t statuses = visible ? min(count, GNTDEV_BATCH) * sizeof(s16) : 0;
 	struct mapping *m;
 
 	/* The largest members first, so that each array is aligned. */
 	m = memory_for_program(sizeof(*m) + grants_ops_size(count) +
-			       count * page + window);
+			       count * page + window + statuses);
 	if (!m)
 		return NULL;
 
@@ -22,6 +23,7 @@ static struct mapping *mapping_alloc(u32 count, bool visible)
 	m->ops.map = (void *)(m + 1);
 	m->pages = (void *)m->ops.map + grants_ops_size(count);
 	m->handles = (void *)(m->pages + count) + window;
+	m->statuses = (void *)(m->handles + count);
 	memset(m->pages, 0, count * sizeof(m->pages[0]));
 	memset(m->handles, 0xff, count * sizeof(grant_handle_t));
 	m->missing = count;
@@ -70,6 +72,9 @@ void mapping_begin(struct mapping *m,
 		   const struct ioctl_gntdev_grant_ref *grants, bool writable)
 {
 	WARN_ON_ONCE(m->held || m->missing);
+
+	m->okay = 0;
+	m->answered = 0;
 
 	m->grants = grants;
 	m->writable = writable;
@@ -240,6 +245,7 @@ static int range_show(struct instance *inst, struct grant_range *range,
 		return err;
 	}
 
+	m->okay = m->count;
 	vma->vm_ops = mode->vm_ops;
 	vma_set_file(vma, inst->vma_file);
 

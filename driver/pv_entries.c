@@ -251,8 +251,10 @@ static int map_and_note(struct window *w, u32 first, u32 n)
 
 	mutex_lock(&w->lock);
 	err = map_entries(w, first, n, w->writable);
-	if (err)
+	if (err) {
 		note_failure(w, first, n);
+		status_note(w->mapping, w->first + first, w->ops.map, n);
+	}
 	mutex_unlock(&w->lock);
 
 	return err;

@@ -81,4 +81,6 @@ void user_maps_free(struct user_maps *maps);
 /* Its address space is another one, or gone. */
 void user_maps_forget(struct task *task);
 
+#define u64_to_user_ptr(value) ((void __user *)(uintptr_t)(value))
+
 #endif /* MACHINE_KERNEL_USER_H */
