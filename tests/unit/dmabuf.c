@@ -140,6 +140,29 @@ static void mmaps_of_buffers_obey_the_exporters_maximum(void)
 	world_stop();
 }
 
+/* In a PV domain each page of a mmap has a handle, and so has each of a vmap. */
+static void mmaps_of_buffers_take_from_the_exporters_share(void)
+{
+	bool pv = test_mode == MACHINE_PV;
+	void *area;
+	long fd;
+	int i;
+
+	world_prepare();
+	world.config.driver_handles = 8;
+	fd = start_export(2, 0);
+	CHECK_EQ(map_buffer(AT(0), fd, 2, RW), 0);
+	CHECK_EQ(map_buffer(AT(1), fd, 2, PROT_READ), 0);
+	for (i = 0; i < 3; i++)
+		CHECK_EQ(map_buffer(AT(2 + i), fd, 1, RW), pv ? -ENOMEM : 0);
+	CHECK_EQ(strstr(machine_log(), "the parameter handles") != NULL, pv);
+	CHECK_EQ(dmabuf_vmap(buffer(fd), &area), 0);
+	dmabuf_vunmap(buffer(fd));
+	CHECK_EQ(task_munmap(world.task, AT(0), 2 * PAGE), 0);
+	CHECK_EQ(map_buffer(AT(0), fd, 2, RW), 0);
+	world_stop();
+}
+
 static void moved_mapping_is_refused_or_followed(void)
 {
 	long fd = start_export(2, 0), at;
@@ -561,6 +584,7 @@ static const struct test tests[] = {
 	TEST(mappings_obey_the_rules_of_a_range),
 	TEST(mmaps_of_a_buffer_leave_room_for_others),
 	TEST(mmaps_of_buffers_obey_the_exporters_maximum),
+	TEST(mmaps_of_buffers_take_from_the_exporters_share),
 	TEST(moved_mapping_is_refused_or_followed),
 	TEST(children_have_what_they_inherit),
 	TEST(devices_see_the_granters_pages),
