@@ -181,7 +181,11 @@ static inline void device_set_coherent(struct device *dev)
 #if defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) ||  \
 	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU) || \
 	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU_ALL)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+	dev_set_dma_coherent(dev);
+#else
 	dev->dma_coherent = true;
+#endif
 #endif
 }
 
