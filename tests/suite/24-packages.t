@@ -8,9 +8,14 @@ set -uo pipefail
 . "$(dirname "$0")/tap.sh"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/gntdev-packages.XXXXXX")
-root=
+# The bare system. What is mounted there is no more when it goes.
+root=$work/none
+clear_root() {
+	! mountpoint -q "$root/proc" || umount "$root/proc" || exit
+	rm -rf "$root"
+}
 leave() {
-	[ -z "$root" ] || umount "$root/proc" 2>/dev/null
+	clear_root
 	rm -rf "$work"
 }
 trap leave EXIT
@@ -18,7 +23,7 @@ version=$(sed -n 's/^#define GNTDEV_VERSION "\(.*\)"/\1/p' include/gntdev_versio
 deb=build/deb/gntdev-dkms_${version}_all.deb
 
 lintian_has_no_complaint() {
-	silent lintian --fail-on error,warning "build/deb/gntdev_${version}_amd64.changes"
+	silent lintian --allow-root --fail-on error,warning "build/deb/gntdev_${version}_amd64.changes"
 }
 
 # The same with a higher version, as an upgrade finds it.
@@ -42,10 +47,9 @@ apt_install() {
 	inside apt-get install -y --no-install-recommends "$@"
 }
 
-# begin RELEASE: a system with that release's kernel for any machine, and apt.
+# begin RELEASE: root is a system with that release's kernel for any machine, and apt.
 begin() {
 	local mirror=http://deb.debian.org
-	root=$work/$1
 	mmdebstrap --quiet --variant=apt --include=linux-image-amd64,linux-headers-amd64 \
 		"$1" "$root" "deb $mirror/debian $1 main" "deb $mirror/debian $1-updates main" \
 		"deb $mirror/debian-security $1-security main" &&
@@ -64,6 +68,11 @@ loads() {
 	modinfo -b "$root" -k "$1" -F filename xen-gntdev | grep "$2"
 }
 
+# Of the other kernel only the headers are there, and no list of modules.
+is_built() {
+	ls "$root/lib/modules/$1"/updates/dkms/xen-gntdev.ko*
+}
+
 version_is() {
 	[ "$(modinfo -b "$root" -k "$1" -F version xen-gntdev)" = "$2" ]
 }
@@ -78,18 +87,18 @@ installs() {
 }
 
 serves_a_kernel_that_comes_later() {
-	apt_install linux-headers-rt-amd64 && loads "$(kernel rt-amd64)" /updates/dkms/
+	apt_install linux-headers-rt-amd64 && is_built "$(kernel rt-amd64)"
 }
 
 upgrades() {
 	apt_install /later.deb && version_is "$(kernel)" "$version.1" &&
-		version_is "$(kernel rt-amd64)" "$version.1" &&
+		is_built "$(kernel rt-amd64)" &&
 		! inside dkms status | grep -F "$version,"
 }
 
 goes() {
 	inside apt-get remove -y gntdev-dkms && loads "$(kernel)" /kernel/drivers/xen/ &&
-		! loads "$(kernel rt-amd64)" /updates/ &&
+		! is_built "$(kernel rt-amd64)" &&
 		silent inside dkms status
 }
 
@@ -102,14 +111,13 @@ check 'the packages are built' alone make -s deb
 check 'lintian has no complaint' lintian_has_no_complaint
 check 'a later version is made' later_version
 for release in bookworm trixie; do
+	root=$work/$release
 	check "$release: a bare system is made" begin "$release"
 	check "$release: the package builds the module, signed and preferred" installs
 	check "$release: a kernel that comes later gets it" serves_a_kernel_that_comes_later
 	check "$release: an upgrade replaces it on each kernel" upgrades
 	check "$release: without the package the kernel's own is back" goes
 	check "$release: purged, it leaves nothing" leaves_nothing
-	umount "$root/proc"
-	rm -rf "$root"
-	root=
+	clear_root
 done
 finish
