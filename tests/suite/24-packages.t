@@ -57,10 +57,10 @@ begin() {
 		cp "$work/later.deb" "$root/" && inside apt-get -qq update
 }
 
-# The release of the kernel that is installed, or of the one that is like WORDS.
+# The release of the kernel that is installed; with -rt, of that flavour's.
 kernel() {
-	(cd "$root/lib/modules" && printf '%s\n' *) | grep -E -- "${1:-[0-9]-amd64$}" |
-		grep -vE "${1:+^$}${1:---(rt|cloud)-}" | sort -V | tail -n 1
+	(cd "$root/lib/modules" && printf '%s\n' *) | grep -E "[0-9]${1:-}-amd64\$" |
+		sort -V | tail -n 1
 }
 
 # loads RELEASE WORDS: whose is the module that modprobe would load there.
@@ -87,18 +87,18 @@ installs() {
 }
 
 serves_a_kernel_that_comes_later() {
-	apt_install linux-headers-rt-amd64 && is_built "$(kernel rt-amd64)"
+	apt_install linux-headers-rt-amd64 && is_built "$(kernel -rt)"
 }
 
 upgrades() {
 	apt_install /later.deb && version_is "$(kernel)" "$version.1" &&
-		is_built "$(kernel rt-amd64)" &&
+		is_built "$(kernel -rt)" &&
 		! inside dkms status | grep -F "$version,"
 }
 
 goes() {
 	inside apt-get remove -y gntdev-dkms && loads "$(kernel)" /kernel/drivers/xen/ &&
-		! is_built "$(kernel rt-amd64)" &&
+		! is_built "$(kernel -rt)" &&
 		silent inside dkms status
 }
 
