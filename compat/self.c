@@ -15,6 +15,7 @@
 #include <asm/xen/hypervisor.h>
 #endif
 
+#include "resume.h"
 #include "self.h"
 
 static domid_t known = DOMID_INVALID;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../include/gntdev_version.h"
 #include "tool.h"
 
 /* The highest domain number; those above it mean something else to Xen. */
@@ -15,6 +16,7 @@
 static const char usage[] =
 	"usage: gntdev run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
 	"       gntdev run --machine DIR --list\n"
+	"       gntdev --version\n"
 	"\n"
 	"Runs PROGRAM on a machine that has the Xen grant device, without Xen.\n"
 	"\n"
@@ -157,6 +159,10 @@ int main(int argc, char **argv)
 	if (argc > 1 &&
 	    (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
 		fputs(usage, stdout);
+		return 0;
+	}
+	if (argc == 2 && !strcmp(argv[1], "--version")) {
+		puts("gntdev " GNTDEV_VERSION);
 		return 0;
 	}
 	if (argc < 2 || strcmp(argv[1], "run")) {
