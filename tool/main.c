@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* gntdev: the grant device's driver in userspace, for programs. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tool.h"
 
@@ -149,11 +151,27 @@ static void parse(struct options *options, int argc, char **argv)
 		die(STATUS_FAILED, "no program to run; see gntdev run --help");
 }
 
+/*
+ * One of 0, 1 and 2 that is closed would be the next thing that is opened: a
+ * pipe, the machine. They are closed again for the program.
+ */
+static void fill_standard_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct machine machine = {.fd = -1};
 	struct options options = {0};
 
+	fill_standard_descriptors();
 	if (argc > 1 &&
 	    (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
 		fputs(usage, stdout);

@@ -13,13 +13,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -203,84 +200,12 @@ static void on_signal(struct watch *watch, uint32_t events)
 			info.ssi_signo, info.ssi_pid);
 }
 
-char *server_path(const char *name)
-{
-	char *path;
-
-	if (asprintf(&path, "%s/%s", server.folder, name) < 0)
-		server_fail("no memory");
-
-	return path;
-}
-
-/* Held as long as the server lives, however it ends. */
-static void take_lock(void)
-{
-	char *path = server_path(LOCK_FILE);
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		server_fail("%s: %s", path, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno == EWOULDBLOCK)
-			server_fail("busy");
-		server_fail("%s: cannot lock: %s", path, strerror(errno));
-	}
-	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", getpid()) < 0)
-		server_fail("%s: %s", path, strerror(errno));
-	free(path);
-}
-
-/* Complaints of every kind go there, those of sanitizers too. */
-static void open_log(void)
-{
-	char *path = server_path(LOG_FILE);
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
-
-	if (fd < 0)
-		server_fail("%s: %s", path, strerror(errno));
-	dup2(fd, STDERR_FILENO);
-	close(fd);
-	setvbuf(stderr, NULL, _IOLBF, 0);
-	free(path);
-}
-
-int server_listen(const char *name)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int type = SOCK_CLOEXEC | SOCK_NONBLOCK;
-	char *path = server_path(name);
-	struct stat status;
-	int fd;
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		server_fail(
-			"%s: the path has %zu bytes, a socket's may have %zu",
-			path, strlen(path), sizeof(address.sun_path) - 1);
-	strcpy(address.sun_path, path);
-
-	/* We have the lock: what is there is of a server that is gone. */
-	if (!lstat(path, &status) && !S_ISSOCK(status.st_mode))
-		server_fail(
-			"%s: is there and is not a socket: not a machine's directory",
-			path);
-	unlink(path);
-
-	type |= strcmp(name, XENSTORE_FILE) ? SOCK_SEQPACKET : SOCK_STREAM;
-	fd = socket(AF_UNIX, type, 0);
-	if (fd < 0 ||
-	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    listen(fd, 1024) < 0)
-		server_fail("%s: cannot listen: %s", path, strerror(errno));
-	free(path);
-
-	return fd;
-}
-
 static void start_watching(void)
 {
 	sigset_t set;
 
+	/* Where it is ignored, nobody is told of xenstored's end. */
+	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
@@ -381,26 +306,6 @@ static void serve(void)
 		watch_wait(-1);
 }
 
-static void remove_file(const char *name)
-{
-	char *path = server_path(name);
-
-	unlink(path);
-	free(path);
-}
-
-/* The lock stays: to remove it would let two servers have one each. */
-static void clean_folder(bool private)
-{
-	remove_file(SOCKET_FILE);
-	xenstore_clean();
-	if (!private)
-		return;
-	remove_file(LOG_FILE);
-	remove_file(LOCK_FILE);
-	rmdir(server.folder);
-}
-
 /* What the machine finds left in its own books is its defect or the driver's. */
 static unsigned int stop_machine(bool private)
 {
@@ -419,7 +324,7 @@ static unsigned int stop_machine(bool private)
 	fputs(lines, stderr);
 
 	/* Whoever is told may end, and a container with it. */
-	clean_folder(private);
+	folder_clean(private);
 	if (last >= 0) {
 		answer.value = left;
 		answer.bytes = size < ANSWER_BYTES ? size : ANSWER_BYTES;
@@ -446,8 +351,8 @@ int main(int argc, char **argv)
 	ready = atoi(argv[3]);
 	fcntl(ready, F_SETFD, FD_CLOEXEC);
 
-	take_lock();
-	open_log();
+	umask(077);
+	folder_take();
 	raise_limits();
 	start_watching();
 	xenstore_start();

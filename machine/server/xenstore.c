@@ -302,16 +302,15 @@ static int make_own_bus(void)
 /* With the lock @making; true if xenstored listens. */
 static bool start(void)
 {
-	char *folder = server_path(XENSTORED_FOLDER);
 	int error;
 
-	mkdir(folder, 0700);
-	free(folder);
 	if (!find_program()) {
 		fail("a program asks for a xenstore, but xenstored is not installed (Debian: xen-utils-4.17; or say where it is with GNTDEV_XENSTORED)");
 		return false;
 	}
-	error = make_own_bus();
+	error = folder_make(XENSTORED_FOLDER);
+	if (!error)
+		error = make_own_bus();
 	if (error) {
 		fail("cannot start xenstored: %s", strerror(-error));
 		return false;
@@ -522,12 +521,13 @@ int xenstore_page(void)
 static void *connection(void *arg)
 {
 	int fd = (intptr_t)arg;
-	struct ucred ucred = {0};
-	socklen_t size = sizeof(ucred);
+	pid_t pid = 0;
 
-	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ucred, &size);
-	/* It keeps the socket, or closes it. */
-	device_connected(fd, ucred.pid);
+	/* What serves it keeps the socket, or closes it. */
+	if (hello_is_welcome(fd, &pid))
+		device_connected(fd, pid);
+	else
+		close(fd);
 	server_thread_done();
 
 	return NULL;
@@ -585,15 +585,9 @@ void xenstore_clean(void)
 		XENSTORED_FOLDER "/socket",
 		XENSTORED_FOLDER "/socket_ro",
 		XENSTORED_FOLDER "/tdb",
+		XENSTORED_FOLDER,
 	};
-	char *path;
 
-	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
-		path = server_path(files[i]);
-		unlink(path);
-		free(path);
-	}
-	path = server_path(XENSTORED_FOLDER);
-	rmdir(path);
-	free(path);
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		folder_remove(files[i]);
 }

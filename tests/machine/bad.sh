@@ -113,7 +113,7 @@ unwritable() {
 	mkdir -p "$work/locked"
 	chmod 500 "$work/locked"
 	if [ "$(id -u)" = 0 ]; then
-		chmod 555 "$work/locked"
+		chown 65534 "$work/locked"
 		said 125 'Permission denied' setpriv --reuid 65534 --regid 65534 --clear-groups \
 			--bounding-set=-all "$copy/gntdev" run --machine "$work/locked" -- true
 	else
