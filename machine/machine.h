@@ -240,7 +240,7 @@ void machine_watch(void (*watch)(const struct machine_event *, void *arg),
 
 /* ---- domains ---- */
 
-/* Made at the first call. 0 to 0x7fef. */
+/* Made at the first call. 0 to 0x7fef; NULL, errno says why, if that fails. */
 struct domain *domain_get(unsigned int domid);
 unsigned int domain_id(const struct domain *d);
 int domain_memfd(const struct domain *d);

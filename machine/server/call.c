@@ -9,6 +9,9 @@
 
 #include "server.h"
 
+/* Bytes that one mapping may have. */
+#define MOST_MAPPED (4UL << 30)
+
 void pass(struct msghdr *message, union passed *control, int fd)
 {
 	if (fd < 0)
@@ -68,7 +71,8 @@ static bool call_open(const struct call *call)
 	bool sent;
 	int fd;
 
-	if (request->file == FILE_DMABUF)
+	/* The first is no file, the other one requests make. */
+	if (!request->file || request->file == FILE_DMABUF)
 		fd = -EINVAL;
 	else if (request->file < FILE_CAPABILITIES ||
 		 ((request->file == FILE_LIMIT ||
@@ -116,6 +120,9 @@ static int64_t call_mmap(struct call *call)
 
 	if (!call->device->file)
 		return -ENODEV;
+	/* No device has as much, and to look takes time for each page. */
+	if (request->b > MOST_MAPPED)
+		return -ENOMEM;
 	error = task_mmap(call->process->task, call->device->file, request->a,
 			  request->b, request->c, request->d, request->e,
 			  &call->view);

@@ -425,6 +425,8 @@ int device_connected(int fd, pid_t pid)
 		process_put(process);
 	device->socket.fd = fd;
 	error = fstat(fd, &status) ? -errno : 0;
+	if (!device->domain)
+		error = -ENOMEM;
 	device->inode = error ? 0 : status.st_ino;
 	if (!error)
 		error = xenstore_use(device, &device->user);

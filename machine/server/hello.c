@@ -97,6 +97,10 @@ static const char *why_no_process(int error, char *why, size_t size)
 			why, size,
 			"the machine's server does not find this process: is it in another container?");
 		break;
+	case -EINVAL:
+		snprintf(why, size,
+			 "there is no such domain: they are numbered 0 to 32751");
+		break;
 	default:
 		snprintf(why, size, "%s", strerror(-error));
 	}

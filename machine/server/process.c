@@ -74,7 +74,8 @@ struct process *process_find(uint64_t image)
 	pthread_mutex_lock(&state);
 	LIST_FOREACH(process, &processes, entry)
 	{
-		if (process->image == image)
+		/* One that is silent after execve() has none. */
+		if (process->image == image && process->task)
 			break;
 	}
 	if (process)
@@ -497,7 +498,7 @@ int process_register(int fd, const struct hello *hello, pid_t pid)
 		return error;
 	domain = domain_get(hello->domain);
 	if (!domain)
-		return -EINVAL;
+		return -errno;
 
 	process = make(fd, hello->image, hello);
 	process->pid = pid;

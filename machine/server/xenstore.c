@@ -128,8 +128,8 @@ static void fail(const char *format, ...)
 	pthread_mutex_unlock(&ending);
 }
 
-/* Variables of ours that xenstored is to have, or not to have. */
-static char **make_environment(void)
+/* Variables of ours that xenstored is to have or not; from @added on allocated. */
+static char **make_environment(size_t *added)
 {
 	static const char *const ours[] = {
 		"LD_PRELOAD=", ENV_MACHINE "=", ENV_DOMAIN "=",
@@ -157,6 +157,7 @@ static char **make_environment(void)
 	self[length < 0 ? 0 : length] = '\0';
 	if (strrchr(self, '/'))
 		*strrchr(self, '/') = '\0';
+	*added = n;
 	if (asprintf(&value, "LD_PRELOAD=%s/libgntdev-preload.so", self) > 0)
 		environment[n++] = value;
 	if (asprintf(&value, ENV_MACHINE "=%s", server.folder) > 0)
@@ -167,7 +168,7 @@ static char **make_environment(void)
 	if (asprintf(&value, "XENSTORED_ROOTDIR=%s/" XENSTORED_FOLDER,
 		     server.folder) > 0)
 		environment[n++] = value;
-	environment[n++] = ENV_HELPER "=1";
+	environment[n++] = strdup(ENV_HELPER "=1");
 
 	return environment;
 }
@@ -196,12 +197,15 @@ static pid_t spawn(char **environment)
 void xenstore_spawn(void)
 {
 	char **environment;
+	size_t added;
 	pid_t pid;
 
 	if (stage() != WANTED)
 		return;
-	environment = make_environment();
+	environment = make_environment(&added);
 	pid = spawn(environment);
+	while (environment[added])
+		free(environment[added++]);
 	free(environment);
 	if (pid < 0) {
 		fail("cannot start xenstored: fork: %s", strerror(errno));

@@ -90,6 +90,26 @@ other_version() {
 }
 check 'a client of another version' other_version
 
+# One message that means nothing ends one connection, and nobody else's.
+bad_message() {
+	share 2 1 || return
+	is "$("$programs/speak" "$machine/socket" "$1" "$2")" "$3" &&
+		ask granter check good && leave granter 0
+}
+check 'a process of a domain that cannot be' bad_message 99999 1 'hello: -22'
+check 'a process of the first number that is no domain'\''s' bad_message 32752 1 'hello: -22'
+check 'an open of no file' bad_message 1 0 'open: -22'
+check 'an open of a file that only requests make' bad_message 1 7 'open: -22'
+check 'an open of a file that there is not' bad_message 1 4000000000 'open: -2'
+
+domain_of_environment() {
+	share 2 1 || return
+	said 125 'cannot join the machine: there is no such domain: .* 0 to 32751' \
+		run --machine "$machine" -- env GNTDEV_DOMAIN=99999 true &&
+		ask granter check good && leave granter 0
+}
+check 'GNTDEV_DOMAIN above the last domain: a line, and others go on' domain_of_environment
+
 damaged() {
 	local folder=$work/damaged
 	touch "$work/file"
@@ -178,7 +198,7 @@ few_descriptors() {
 }
 check 'too few descriptors' few_descriptors
 
-check 'a limit of files'\'' sizes' said 125 'no memory file of [0-9]+ bytes' \
+check 'a limit of files'\'' sizes' said 125 'domain 0: File too large' \
 	timeout 60 sh -c "ulimit -f 1000; exec $gntdev run -- true"
 
 # The library does without what does not fit into the program.
