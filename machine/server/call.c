@@ -82,7 +82,9 @@ static bool call_open(const struct call *call)
 	else
 		fd = served_open(call->process, request->file);
 	if (fd < 0)
-		return answer_value(call->fd, fd);
+		return answer_value(call->fd, fd == -EMFILE || fd == -ENFILE
+						      ? limits_error(fd)
+						      : fd);
 
 	sent = answer_send(call->fd, &answer, NULL, fd);
 	close(fd);
@@ -126,10 +128,17 @@ static int64_t call_mmap(struct call *call)
 	error = task_mmap(call->process->task, call->device->file, request->a,
 			  request->b, request->c, request->d, request->e,
 			  &call->view);
-	if (!error && call->view.no_fork)
+	if (error)
+		return error;
+	if (!view_is_ready(&call->view)) {
+		task_munmap(call->process->task, call->view.addr, request->b);
+		view_free(&call->view);
+		return limits_error(-ENFILE);
+	}
+	if (call->view.no_fork)
 		call->flags = ANSWER_NO_FORK;
 
-	return error;
+	return 0;
 }
 
 static int64_t call_seek(const struct call *call)

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -115,7 +114,7 @@ int server_thread(void *(*run)(void *), void *arg)
 	if (error)
 		server_thread_done();
 
-	return -error;
+	return limits_error(-error);
 }
 
 void server_thread_done(void)
@@ -133,40 +132,6 @@ void server_thread_helps(int change)
 	pthread_mutex_unlock(&state);
 }
 
-/* Given up for a connection, so that who comes can be told of the limit. */
-static int spare = -1;
-
-static void keep_spare(void)
-{
-	if (spare < 0)
-		spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
-int server_accept(const struct watch *listener, bool *refused)
-{
-	int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
-
-	*refused = false;
-	if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
-		return fd;
-	if (spare >= 0)
-		close(spare);
-	spare = -1;
-	fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
-	*refused = fd >= 0;
-	/* Somebody else was faster, and will be done some day. */
-	if (fd < 0)
-		usleep(10000);
-
-	return fd;
-}
-
-void server_refused(int fd)
-{
-	close(fd);
-	keep_spare();
-}
-
 static void on_listener(struct watch *watch, uint32_t events)
 {
 	bool refused;
@@ -180,7 +145,7 @@ static void on_listener(struct watch *watch, uint32_t events)
 		hello_take(fd);
 		return;
 	}
-	hello_refuse(fd, -EMFILE,
+	hello_refuse(fd, limits_error(-ENFILE),
 		     "the machine's server has no descriptor left for it");
 	server_refused(fd);
 }
@@ -216,7 +181,6 @@ static void start_watching(void)
 	/* A limit of files' sizes is an error like others. */
 	signal(SIGXFSZ, SIG_IGN);
 
-	keep_spare();
 	watch_init();
 	listener.ready = on_listener;
 	listener.fd = server_listen(SOCKET_FILE);
@@ -251,16 +215,6 @@ static void start_machine(const char *mode)
 	if (error)
 		server_fail("cannot start a machine: %s", strerror(-error));
 	kmsg_start();
-}
-
-static void raise_limits(void)
-{
-	struct rlimit limit;
-
-	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
 }
 
 /*
@@ -353,7 +307,7 @@ int main(int argc, char **argv)
 
 	umask(077);
 	folder_take();
-	raise_limits();
+	limits_start();
 	start_watching();
 	xenstore_start();
 	start_machine(argv[2]);

@@ -196,9 +196,9 @@ int run_begin(int fd, const struct hello *hello, char *why, size_t size)
 	if (error)
 		return error;
 	if (!domain_get(hello->domain)) {
-		error = -errno;
+		error = limits_error(-errno);
 		snprintf(why, size, "domain %u: %s", hello->domain,
-			 strerror(errno));
+			 strerror(-error));
 		return error;
 	}
 	if (*hello->text) {
