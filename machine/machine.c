@@ -108,6 +108,11 @@ static int load(void)
 	return err;
 }
 
+bool machine_running(void)
+{
+	return machine.running;
+}
+
 int machine_start(const struct machine_config *config)
 {
 	int err;

@@ -154,7 +154,7 @@ static void serve_list(const struct connection *connection)
 static bool serve(const struct connection *connection)
 {
 	const struct hello *hello = &connection->hello;
-	char why[512] = "";
+	char why[2048] = "";
 	int error;
 
 	switch (hello->kind) {
