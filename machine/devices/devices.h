@@ -21,6 +21,8 @@ extern const struct device_kind gntalloc_device, evtchn_device, privcmd_device;
 extern const struct device_kind vgem_device;
 
 void gntalloc_start(unsigned int limit);
+/* No page is waited for any more. */
+void gntalloc_stop_looking(void);
 /* Gives pages back whose peers have let go since; prints those that did not. */
 unsigned int gntalloc_stop(FILE *out);
 void gntalloc_list(struct domain *d, FILE *out);
