@@ -112,7 +112,10 @@ unsigned int machine_stop(FILE *out);
 unsigned int machine_report(FILE *out);
 /* What one task has mapped, which is about to exit: a line each. */
 unsigned int task_report(struct task *task, FILE *out);
-/* What is granted through a file, if it is gntalloc's: a line each. */
+/*
+ * What is left in an open file: ranges and imports, pages that are granted,
+ * ports that are bound: a line each.
+ */
 unsigned int file_report(struct file *file, FILE *out);
 
 /* The live state: domains, instances, ranges, notifications, mappings. */

@@ -24,7 +24,7 @@ static const char usage[] =
 	"  --mode pv|xlat|pvh  on a PV machine or an auto-translated one (pv)\n"
 	"  --machine DIR    on the machine in DIR, started if nobody is there;\n"
 	"                   without it, on a machine of its own\n"
-	"  --report         list what is still mapped or granted at the end;\n"
+	"  --report         list what is left mapped, granted or bound at the end;\n"
 	"                   if anything is, the status is 123\n"
 	"  --fail SPEC      make calls fail, as map:3=-1 or any%0.5,seed=7\n"
 	"  --list           show what the machine in DIR holds now\n"

@@ -254,7 +254,7 @@ static bool read_report(struct machine *machine, bool print, unsigned int *left,
 			continue;
 		}
 		if (!*left && answer.value && print)
-			complain("still mapped or granted at the end:");
+			complain("still mapped, granted or bound at the end:");
 		*left = answer.value;
 		if (print)
 			fputs(text, stderr);

@@ -32,6 +32,8 @@ unsigned int gntalloc_limit(void);
 /* What a VMA of it shows, behind the VMA's place. */
 void gntalloc_describe(const struct vm_area_struct *vma, FILE *out);
 
+/* Ports that are bound through an open file: a line each. */
+unsigned int evtchn_report(struct file *file, FILE *out);
 /* A port that @file bound has an event; may call the file's readable(). */
 struct evtchn_user;
 void evtchn_deliver(struct evtchn_user *user, u32 port);
