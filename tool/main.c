@@ -24,6 +24,8 @@ static const char usage[] =
 	"  --mode pv|xlat|pvh  on a PV machine or an auto-translated one (pv)\n"
 	"  --machine DIR    on the machine in DIR, started if nobody is there;\n"
 	"                   without it, on a machine of its own\n"
+	"  --wait-for WHAT  start when there is a file PATH, or a node of xenstore,\n"
+	"                   xenstore:KEY or xenstore:KEY=VALUE\n"
 	"  --report         list what is left mapped, granted or bound at the end;\n"
 	"                   if anything is, the status is 123\n"
 	"  --fail SPEC      make calls fail, as map:3=-1 or any%0.5,seed=7\n"
@@ -76,6 +78,20 @@ static unsigned int parse_domain(const char *text)
 	return number;
 }
 
+static void parse_wait(struct options *options)
+{
+	const size_t most = sizeof(options->waits) / sizeof(*options->waits);
+
+	if (!wait_is_good(optarg))
+		die(STATUS_FAILED,
+		    "--wait-for %s: expected a path with a slash in it, xenstore:/KEY or xenstore:/KEY=VALUE",
+		    optarg);
+	if (options->wait_count == most)
+		die(STATUS_FAILED, "--wait-for: given more than %zu times",
+		    most);
+	options->waits[options->wait_count++] = optarg;
+}
+
 static void parse_option(struct options *options, int option)
 {
 	switch (option) {
@@ -110,6 +126,9 @@ static void parse_option(struct options *options, int option)
 			    strlen(optarg), HELLO_TEXT - 1);
 		options->fail = optarg;
 		break;
+	case 'w':
+		parse_wait(options);
+		break;
 	case 'l':
 		options->list = true;
 		break;
@@ -128,6 +147,7 @@ static void parse(struct options *options, int argc, char **argv)
 		{"domain", required_argument, NULL, 'd'},
 		{"mode", required_argument, NULL, 'm'},
 		{"machine", required_argument, NULL, 'M'},
+		{"wait-for", required_argument, NULL, 'w'},
 		{"report", no_argument, NULL, 'r'},
 		{"fail", required_argument, NULL, 'f'},
 		{"list", no_argument, NULL, 'l'},

@@ -316,6 +316,8 @@ int run_program(struct machine *machine, const struct options *options)
 	sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL},
 		  &inherited.child);
 	server_join(machine, options);
+	for (unsigned int i = 0; i < options->wait_count; i++)
+		wait_for_other(machine, options->waits[i]);
 	signals = take_signals();
 	status = wait_for(machine, start(machine, options), signals);
 

@@ -22,6 +22,8 @@ struct options {
 	const char *mode; /* NULL: any, or pv */
 	const char *machine; /* NULL: one of its own */
 	const char *fail; /* NULL: nothing fails */
+	const char *waits[8]; /* for these, in order */
+	unsigned int wait_count;
 	bool report;
 	bool list;
 	char **program;
@@ -66,6 +68,12 @@ void server_wait(int fd);
 bool server_receive(int fd, struct answer *answer, char *text, size_t size);
 /* Says what became of a server that is gone. */
 void server_explain(const struct machine *machine);
+
+/* wait.c */
+/* Whether it says what to wait for. */
+bool wait_is_good(const char *what);
+/* Ends it with a line if that does not come. */
+void wait_for_other(struct machine *machine, const char *what);
 
 /* run.c */
 /* Ends it with a line if the program cannot be given the devices. */
