@@ -56,7 +56,7 @@ static struct {
 static bool gref_free(struct gref *g)
 {
 	if (domain_ungrant(g->domain, g->ref)) {
-		schedule_delayed_work(&gntalloc.look, HZ);
+		waiting_later(&gntalloc.look, HZ);
 		return false;
 	}
 	domain_page_free(g->domain, g->pfn);
@@ -435,7 +435,7 @@ void gntalloc_start(unsigned int limit)
 
 void gntalloc_stop_looking(void)
 {
-	cancel_delayed_work_sync(&gntalloc.look);
+	waiting_cancel(&gntalloc.look);
 }
 
 unsigned int gntalloc_stop(FILE *out)
