@@ -46,8 +46,8 @@ bad_failures() {
 		'map: 1=-1' map:99999999999999999999=-1 kvmalloc:0 kvmalloc:-1 kvmalloc:1x kvmalloc:1=-1 \
 		kvmalloc:18446744073709551616 kvmalloc%101 kvmalloc%0 kvmalloc%-1 kvmalloc%nan kvmalloc%0.00001 \
 		kvmalloc any seed= seed=-1 seed=x,any%1 , map:1=-1, ,map:1=-1 map:1=-1,,map:2=-1 map%5 &&
-		refuses "there is no call kmalloc; those that can fail are alloc, any, kzalloc, kvmalloc, .*copy_status" \
-			kmalloc:1 kmalloc%1 map:1=-1,kmalloc:1 kmalloc=3 &&
+		refuses "there is no call nothing; those that can fail are alloc, any, .*kzalloc, .*copy_status" \
+			nothing:1 nothing%1 map:1=-1,nothing:1 nothing=3 &&
 		refuses 'seed=5 is of no probability' seed=5 kvmalloc:1,seed=5 &&
 		refuses 'would never come: the driver calls it when it is loaded' misc_register:1 &&
 		refuses 'would never come' root_device_register:1+ || return
