@@ -74,7 +74,6 @@ struct process *process_find(uint64_t image)
 	pthread_mutex_lock(&state);
 	LIST_FOREACH(process, &processes, entry)
 	{
-		/* One that is silent after execve() has none. */
 		if (process->image == image && process->task)
 			break;
 	}
@@ -459,7 +458,6 @@ static int begin(struct process *process)
 
 	setsockopt(process->connection.fd, SOL_SOCKET, SO_PASSCRED, &on,
 		   sizeof(on));
-
 	pthread_mutex_lock(&state);
 	LIST_INSERT_HEAD(&processes, process, entry);
 	pthread_mutex_unlock(&state);
@@ -471,7 +469,7 @@ static int begin(struct process *process)
 		answer_value(process->connection.fd, 0);
 		return 0;
 	}
-	/* The connection is the caller's again, to say why. */
+	/* To say why, the caller has it again. */
 	watch_stop(&process->connection);
 	process->connection.fd = -1;
 	end(process);

@@ -6,17 +6,17 @@
 closed_descriptors() {
 	local how
 	for how in '' '<&-' '>&-' '2>&-' '<&- >&-' '<&- 2>&-' '>&- 2>&-' '<&- >&- 2>&-'; do
-		rm -f "$work/there"
+		rm -f "$work/standard"
 		eval "run --mode xlat -- sh -c 'ls /proc/\$\$/fd | grep \"^[012]\$\" >\"\$1\"
-			\"\$2\" attempts >\"\$1.what\"' sh '$work/there' '$programs/actor' $how" || {
+			\"\$2\" attempts >\"\$1.what\"' sh '$work/standard' '$programs/actor' $how" || {
 			echo "$how: status $?"
 			return 1
 		}
-		echo "$how: $(xargs <"$work/there")"
-		is "$(cat "$work/there.what")" yyyyyyyyyy || return
-		[[ $how = *'<'* ]] || grep -q 0 "$work/there" || return
-		[[ $how = *'2>'* ]] || grep -q 2 "$work/there" || return
-		[[ $how != *'2>'* ]] || ! grep -q 2 "$work/there" || return
+		echo "$how: $(xargs <"$work/standard")"
+		is "$(cat "$work/standard.what")" yyyyyyyyyy || return
+		[[ $how = *'<'* ]] || grep -q 0 "$work/standard" || return
+		[[ $how = *'2>'* ]] || grep -q 2 "$work/standard" || return
+		[[ $how != *'2>'* ]] || ! grep -q 2 "$work/standard" || return
 	done
 }
 check 'standard descriptors that are closed at the start' closed_descriptors

@@ -159,12 +159,12 @@ waits_for_key() {
 check '--wait-for a node of xenstore: a program starts when the other domain is ready' waits_for_key
 
 waits_for_file() {
-	rm -f "$work/there"
+	rm -f "$work/waited"
 	(
 		sleep 0.5
-		echo yes >"$work/there"
+		echo yes >"$work/waited"
 	) &
-	is "$(run --wait-for "$work/there" -- cat "$work/there")" yes
+	is "$(run --wait-for "$work/waited" -- cat "$work/waited")" yes
 }
 check '--wait-for a file' waits_for_file
 
