@@ -121,6 +121,11 @@ mm_get_unmapped_area(struct mm_struct *mm, struct file *file,
 #define find_special_page find_normal_page
 #endif
 
+/* No more exported; where the tables are there, the other makes none either. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define apply_to_existing_page_range apply_to_page_range
+#endif
+
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
 #define system_wq system_percpu_wq
 #endif
@@ -182,7 +187,11 @@ static inline void device_set_coherent(struct device *dev)
 #if defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) ||  \
 	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU) || \
 	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU_ALL)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+	dev_set_dma_coherent(dev);
+#else
 	dev->dma_coherent = true;
+#endif
 #endif
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Who this domain is. The kernel has no call for it: the hypervisor's CPUID has. */
 #include <linux/compiler.h>
+#include <linux/errno.h>
 #include <linux/kconfig.h>
 #include <xen/features.h>
 #include <xen/interface/event_channel.h>
@@ -14,6 +15,7 @@
 #include <asm/xen/hypervisor.h>
 #endif
 
+#include "resume.h"
 #include "self.h"
 
 static domid_t known = DOMID_INVALID;

@@ -9,6 +9,16 @@ GNTDEV_IMPORT_DMA_BUF;
 /* By these a file is known for a dma-buf; the first export tells them. */
 static const struct file_operations *dma_buf_fops;
 
+/*
+ * Handles that an export may come to need. In a PV domain, where its pages seen as
+ * one area are mappings of their own, that must not fail for want of them: whoever
+ * asks for the area is a driver, and the kernel warns of a failure.
+ */
+static u32 export_handles(u32 count)
+{
+	return mode->user_grants ? 2 * count : count;
+}
+
 /* Counts the grants of an export, or fails if they are too many. */
 static int reserve(struct instance *inst, u32 count, u32 domid)
 {
@@ -25,7 +35,7 @@ static int reserve(struct instance *inst, u32 count, u32 domid)
 	if (err)
 		return err;
 
-	err = instance_take_handles(inst, count);
+	err = instance_take_handles(inst, export_handles(count));
 	if (!err)
 		return 0;
 
@@ -38,7 +48,7 @@ static int reserve(struct instance *inst, u32 count, u32 domid)
 
 static void unreserve(struct instance *inst, u32 count)
 {
-	instance_give_handles(inst, count);
+	instance_give_handles(inst, export_handles(count));
 	mutex_lock(&inst->lock);
 	inst->exported_grants -= count;
 	mutex_unlock(&inst->lock);
@@ -164,7 +174,7 @@ void export_release(struct exported *exp)
 		trace_gntdev_released(exp->fd, exp->count, exp->grants[0].domid,
 				      exp->grants[0].ref);
 	retire_mapping(exp->mapping);
-	instance_give_handles(inst, exp->count);
+	instance_give_handles(inst, export_handles(exp->count));
 
 	mutex_lock(&inst->lock);
 	inst->exported_grants -= exp->count;

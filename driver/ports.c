@@ -7,8 +7,7 @@
 
 /*
  * When the domain is restored the kernel forgets its ports, and their numbers may
- * be others' since. What it had for them, the irq, stays: so it is by that that
- * they are known here.
+ * be others' since. What it had for them, the irq, stays, and names them here.
  */
 struct held_port {
 	struct rb_node node;

@@ -143,16 +143,23 @@ static int pv_attach(struct window *w, struct vm_area_struct *vma)
 }
 
 /* Makes an entry again, unless it has come back, or is lost. */
-static int fault_in(struct window *w, struct vm_area_struct *vma, u32 i,
-		    u64 pte)
+static int fault_in(struct window *w, struct vm_area_struct *vma, u32 i)
 {
+	unsigned long addr = vma->vm_start + ((unsigned long)i << PAGE_SHIFT);
 	unsigned long seq;
-	int err = 0;
 	bool again;
+	int err;
+	u64 pte;
 
 	do {
-		/* Waits while the kernel changes entries of this VMA. */
+		/*
+		 * Waits while the kernel changes entries of this VMA. It may free
+		 * an empty table then, so only from here on the table is ours.
+		 */
 		seq = mmu_interval_read_begin(&w->notifier);
+		err = pv_find_entries(vma, addr, 1, &pte);
+		if (err)
+			return err;
 		mutex_lock(&w->lock);
 		again = mmu_interval_read_retry(&w->notifier, seq);
 		if (!again && w->handles[i] == INVALID_GRANT_HANDLE) {
@@ -177,18 +184,13 @@ static vm_fault_t pv_fault(struct vm_fault *vmf)
 	struct vm_area_struct *vma = vmf->vma;
 	struct window *w = vma->vm_private_data;
 	unsigned long addr = vmf->address & PAGE_MASK;
-	u64 pte;
 	int err;
 
 	/* Without any access, it is a debugger's look: see pv_access(). */
 	if (!w || !(vma->vm_flags & VM_ACCESS_FLAGS))
 		return VM_FAULT_SIGBUS;
 
-	err = pv_find_entries(vma, addr, 1, &pte);
-	if (err)
-		return vmf_error(err);
-
-	err = fault_in(w, vma, (addr - vma->vm_start) >> PAGE_SHIFT, pte);
+	err = fault_in(w, vma, (addr - vma->vm_start) >> PAGE_SHIFT);
 	if (err == -EAGAIN || err == -ENOMEM) {
 		schedule_timeout_killable(1);
 		err = 0;

@@ -108,6 +108,11 @@ static int load(void)
 	return err;
 }
 
+bool machine_running(void)
+{
+	return machine.running;
+}
+
 int machine_start(const struct machine_config *config)
 {
 	int err;
@@ -172,6 +177,7 @@ unsigned int machine_stop(FILE *out)
 	count += files_leaks(out, true);
 	count += devices_leaks(out);
 	count += dma_leaks(out);
+	gntalloc_stop_looking();
 	count += waiting_stop(out);
 	count += gntalloc_stop(out);
 	count += foreign_leaks(out);

@@ -112,7 +112,10 @@ unsigned int machine_stop(FILE *out);
 unsigned int machine_report(FILE *out);
 /* What one task has mapped, which is about to exit: a line each. */
 unsigned int task_report(struct task *task, FILE *out);
-/* What is granted through a file, if it is gntalloc's: a line each. */
+/*
+ * What is left in an open file: ranges and imports, pages that are granted,
+ * ports that are bound: a line each.
+ */
 unsigned int file_report(struct file *file, FILE *out);
 
 /* The live state: domains, instances, ranges, notifications, mappings. */
@@ -240,7 +243,7 @@ void machine_watch(void (*watch)(const struct machine_event *, void *arg),
 
 /* ---- domains ---- */
 
-/* Made at the first call. 0 to 0x7fef. */
+/* Made at the first call. 0 to 0x7fef; NULL, errno says why, if that fails. */
 struct domain *domain_get(unsigned int domid);
 unsigned int domain_id(const struct domain *d);
 int domain_memfd(const struct domain *d);

@@ -304,6 +304,13 @@ int device_ioctl(int fd, unsigned long number, void *argument);
 /* lseek of what the C library's says has none. */
 off64_t device_seek(int fd, off64_t offset, int whence);
 
+/* ---- valgrind.c ---- */
+
+/* Whether the program runs under it. */
+bool valgrind_is_here(void);
+/* What a request has written into the program's memory. */
+void valgrind_tell(unsigned long number, void *argument);
+
 /* ---- exec.c ---- */
 
 void exec_begin(void);

@@ -167,11 +167,25 @@ static void permit_server(void)
 	prctl(PR_SET_PTRACER, (unsigned long)me.server, 0, 0, 0);
 }
 
+/* It will do as it likes with our memory: so it is our user's, or root's. */
+static bool take_server(int fd)
+{
+	struct ucred ucred;
+	socklen_t size = sizeof(ucred);
+
+	if (raw(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &ucred, &size) ||
+	    (ucred.uid && ucred.uid != getuid() && ucred.uid != geteuid()))
+		return false;
+	me.server = ucred.pid;
+	permit_server();
+
+	return true;
+}
+
+/* -EPERM: the server is another user's. */
 static int connect_by_path(void)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct ucred ucred;
-	socklen_t size = sizeof(ucred);
 	int fd, error;
 
 	memcpy(address.sun_path, me.folder, sizeof(address.sun_path));
@@ -187,9 +201,10 @@ static int connect_by_path(void)
 		raw(SYS_close, fd);
 		return error;
 	}
-	if (!raw(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &ucred, &size))
-		me.server = ucred.pid;
-	permit_server();
+	if (!take_server(fd)) {
+		raw(SYS_close, fd);
+		return -EPERM;
+	}
 
 	return move_up(fd);
 }
@@ -320,6 +335,8 @@ static int connect_as(enum connection_kind kind, uint64_t child, int over,
 	if (kind == CONNECTION_PROCESS && over >= 0)
 		permit_server();
 	fd = say_hello(over, &hello, lend);
+	if (fd == -EPERM)
+		snprintf(why, size, "its server is another user's");
 	if (fd < 0)
 		return fd;
 	got = channel_receive(fd, &answer, why, size - 1, &passed);

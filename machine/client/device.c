@@ -19,13 +19,6 @@
 #include "../../include/xen/gntdev.h"
 #include "client.h"
 
-#if __has_include(<valgrind/memcheck.h>)
-#include <valgrind/memcheck.h>
-#else
-#define RUNNING_ON_VALGRIND false
-#define VALGRIND_MAKE_MEM_DEFINED(address, size) ((void)(address))
-#endif
-
 #define EVTCHN_RESET _IOC(_IOC_NONE, 'E', 5, 0)
 
 static const struct {
@@ -193,33 +186,6 @@ static void drain(int fd)
 		;
 }
 
-/*
- * The server has written into the program's memory, where valgrind does not
- * see it. Costs a few instructions without valgrind.
- */
-static void tell_valgrind(unsigned long number, void *argument)
-{
-	struct ioctl_gntalloc_alloc_gref *alloc = argument;
-	struct ioctl_gntdev_dmabuf_imp_to_refs *import = argument;
-	struct ioctl_gntdev_grant_copy *copy = argument;
-
-	if (!RUNNING_ON_VALGRIND)
-		return;
-	if (argument)
-		VALGRIND_MAKE_MEM_DEFINED(argument, _IOC_SIZE(number));
-	if (number == IOCTL_GNTALLOC_ALLOC_GREF)
-		VALGRIND_MAKE_MEM_DEFINED(alloc->gref_ids,
-					  alloc->count * sizeof(uint32_t));
-	if (number == IOCTL_GNTDEV_DMABUF_IMP_TO_REFS)
-		VALGRIND_MAKE_MEM_DEFINED(import->refs,
-					  import->count * sizeof(uint32_t));
-	if (number != IOCTL_GNTDEV_GRANT_COPY)
-		return;
-	for (unsigned int i = 0; i < copy->count; i++)
-		VALGRIND_MAKE_MEM_DEFINED(&copy->segments[i].status,
-					  sizeof(copy->segments[i].status));
-}
-
 /* Those that give the program a descriptor. */
 static bool gives_descriptor(unsigned long number)
 {
@@ -325,7 +291,7 @@ int device_ioctl(int fd, unsigned long number, void *argument)
 		errno = -result;
 		return -1;
 	}
-	tell_valgrind(number, argument);
+	valgrind_tell(number, argument);
 
 	return result;
 }

@@ -211,6 +211,14 @@ static int move_vma(struct vm_area_struct *vma, unsigned long new_addr)
 	return err;
 }
 
+/* What a program may ask for all the same. */
+static int not_modelled(const char *what)
+{
+	pr_err("%s is not modelled\n", what);
+
+	return -EINVAL;
+}
+
 /* To another place: what a driver has a say in. */
 static long remap_to(struct vm_area_struct *vma, unsigned long addr, size_t len,
 		     int flags, unsigned long new_addr)
@@ -233,11 +241,10 @@ static long remap_to(struct vm_area_struct *vma, unsigned long addr, size_t len,
 			err = vma->vm_ops->may_split(vma, addr);
 		if (err)
 			return err;
-		machine_fatal(
-			"mremap of a part of a device's VMA is not modelled");
+		return not_modelled("mremap of a part of a device's VMA");
 	}
 	if (!at)
-		machine_fatal("mremap that chooses the address is not modelled");
+		return not_modelled("mremap that chooses the address");
 	if (unmap_part(mm, at, at + len))
 		return -ENOMEM;
 	err = move_vma(vma, at);
@@ -265,8 +272,7 @@ static long remap(struct vm_area_struct *vma, unsigned long addr,
 	if (new_len > old_len && vma->vm_flags & (VM_DONTEXPAND | VM_PFNMAP))
 		return -EFAULT;
 	if (new_len > old_len)
-		machine_fatal(
-			"mremap that lets a device's VMA grow is not modelled");
+		return not_modelled("mremap that lets a device's VMA grow");
 	if (old_len > new_len)
 		err = unmap_part(vma->vm_mm, addr + new_len, addr + old_len);
 	if (err)

@@ -275,7 +275,9 @@ static int make_sockets(struct device *device, int *theirs, int oflags)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return -errno;
-	error = fstat(ends[1], &status) < 0 ? -errno : 0;
+	error = limits_reached(ends[0]) ? -ENFILE : 0;
+	if (!error && fstat(ends[1], &status) < 0)
+		error = -errno;
 	device->inode = error ? 0 : status.st_ino;
 	if (!error)
 		error = name_device(device, ends[1], oflags);
@@ -351,19 +353,25 @@ static void unmake(struct device *device)
 }
 
 /* From here on it can be named, and ends with its last descriptor. */
-static void show(struct device *device)
+static int show(struct device *device)
 {
+	int error;
+
 	pthread_mutex_lock(&state);
 	LIST_INSERT_HEAD(&buckets[device->inode % BUCKETS], device, entry);
 	devices++;
 	helpers += device->helper;
 	pthread_mutex_unlock(&state);
 
-	if (watch_add(&device->socket, EPOLLIN)) {
+	error = watch_add(&device->socket, EPOLLIN);
+	if (error) {
 		pthread_mutex_lock(&ending);
 		end(device);
 		pthread_mutex_unlock(&ending);
+		error = limits_error(error);
 	}
+
+	return error;
 }
 
 int device_open(struct process *process, enum served_file kind, int oflags)
@@ -384,7 +392,11 @@ int device_open(struct process *process, enum served_file kind, int oflags)
 	/* Nothing is ever read from these: not a wait, but an end at once. */
 	if (kind != FILE_EVTCHN && kind != FILE_XENBUS)
 		shutdown(device->socket.fd, SHUT_WR);
-	show(device);
+	error = show(device);
+	if (error) {
+		close(theirs);
+		return error;
+	}
 
 	return theirs;
 }
@@ -425,6 +437,8 @@ int device_connected(int fd, pid_t pid)
 		process_put(process);
 	device->socket.fd = fd;
 	error = fstat(fd, &status) ? -errno : 0;
+	if (!device->domain)
+		error = -ENOMEM;
 	device->inode = error ? 0 : status.st_ino;
 	if (!error)
 		error = xenstore_use(device, &device->user);

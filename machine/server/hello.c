@@ -7,6 +7,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "../trust.h"
 #include "server.h"
 
 /* How long one may take to say what it is for. */
@@ -28,6 +29,18 @@ static void refuse(int fd, int error, const char *why)
 	};
 
 	answer_send(fd, &answer, why, -1);
+}
+
+bool hello_is_welcome(int fd, pid_t *pid)
+{
+	char why[256];
+
+	if (trust_peer(fd, pid, why, sizeof(why)))
+		return true;
+	server_log("process %d is refused: %s", *pid, why);
+	refuse(fd, -EPERM, why);
+
+	return false;
 }
 
 /* True if it is one that this server understands. */
@@ -84,6 +97,10 @@ static const char *why_no_process(int error, char *why, size_t size)
 			why, size,
 			"the machine's server does not find this process: is it in another container?");
 		break;
+	case -EINVAL:
+		snprintf(why, size,
+			 "there is no such domain: they are numbered 0 to 32751");
+		break;
 	default:
 		snprintf(why, size, "%s", strerror(-error));
 	}
@@ -137,7 +154,7 @@ static void serve_list(const struct connection *connection)
 static bool serve(const struct connection *connection)
 {
 	const struct hello *hello = &connection->hello;
-	char why[512] = "";
+	char why[2048] = "";
 	int error;
 
 	switch (hello->kind) {
@@ -173,7 +190,11 @@ static void *thread(void *arg)
 {
 	struct connection *connection = arg;
 
-	if (!read_hello(connection) || !serve(connection))
+	/* One that came over another connection was welcome there. */
+	if (!read_hello(connection) ||
+	    (!connection->known &&
+	     !hello_is_welcome(connection->fd, &connection->pid)) ||
+	    !serve(connection))
 		close(connection->fd);
 	free(connection);
 	server_thread_done();
@@ -209,12 +230,8 @@ static void take(struct connection *connection)
 void hello_take(int fd)
 {
 	struct connection *connection = must_alloc(sizeof(*connection));
-	struct ucred ucred;
-	socklen_t size = sizeof(ucred);
 
 	connection->fd = fd;
-	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ucred, &size))
-		connection->pid = ucred.pid;
 	take(connection);
 }
 

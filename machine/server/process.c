@@ -37,7 +37,7 @@ bool process_is_exiting(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	file = fopen(path, "re");
 	if (!file)
-		return true;
+		return errno == ENOENT || errno == ESRCH;
 	size = fread(text, 1, sizeof(text) - 1, file);
 	fclose(file);
 	/* It may have been waited for since the file was opened: ESRCH. */
@@ -74,7 +74,7 @@ struct process *process_find(uint64_t image)
 	pthread_mutex_lock(&state);
 	LIST_FOREACH(process, &processes, entry)
 	{
-		if (process->image == image)
+		if (process->image == image && process->task)
 			break;
 	}
 	if (process)
@@ -458,20 +458,23 @@ static int begin(struct process *process)
 
 	setsockopt(process->connection.fd, SOL_SOCKET, SO_PASSCRED, &on,
 		   sizeof(on));
-
 	pthread_mutex_lock(&state);
 	LIST_INSERT_HEAD(&processes, process, entry);
 	pthread_mutex_unlock(&state);
 
-	/* Answered first: the end of the connection may be near. */
-	answer_value(process->connection.fd, 0);
 	error = watch_add(&process->connection, EPOLLIN);
 	if (!error && process->pid)
 		error = watch_death(process);
-	if (error)
-		end(process);
+	if (!error) {
+		answer_value(process->connection.fd, 0);
+		return 0;
+	}
+	/* To say why, the caller has it again. */
+	watch_stop(&process->connection);
+	process->connection.fd = -1;
+	end(process);
 
-	return error;
+	return limits_error(error);
 }
 
 /* What was at this pid before has called execve(). */
@@ -497,7 +500,7 @@ int process_register(int fd, const struct hello *hello, pid_t pid)
 		return error;
 	domain = domain_get(hello->domain);
 	if (!domain)
-		return -EINVAL;
+		return limits_error(-errno);
 
 	process = make(fd, hello->image, hello);
 	process->pid = pid;
@@ -510,10 +513,10 @@ int process_register(int fd, const struct hello *hello, pid_t pid)
 
 	pthread_mutex_lock(&ending);
 	end_former(pid);
-	begin(process);
+	error = begin(process);
 	pthread_mutex_unlock(&ending);
 
-	return 0;
+	return error;
 }
 
 int process_fork(int fd, const struct hello *hello)
@@ -540,7 +543,7 @@ int process_fork(int fd, const struct hello *hello)
 	if (error)
 		process_put(process);
 	else
-		begin(process);
+		error = begin(process);
 	process_leave(parent, NULL);
 	process_put(parent);
 	pthread_mutex_unlock(&ending);

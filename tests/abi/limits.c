@@ -322,6 +322,25 @@ TEST(instance_has_no_more_than_its_share_of_handles)
 	with_parameter(HANDLES_PATH, "16", check_share_of_handles);
 }
 
+/* Each is a mapping of its own to the hypervisor, in a PV domain. */
+static void check_share_of_buffers(void *argument)
+{
+	struct buffer buffer = export_some(4, 0);
+	int error = world.auto_translated ? 0 : -ENOMEM;
+	uint8_t *at = buffer_mmap(buffer.fd, 4, READ_WRITE);
+
+	(void)argument;
+	buffer_mmap(buffer.fd, 4, PROT_READ);
+	EXPECT(buffer_try_mmap(buffer.fd, 0, 1, PROT_READ, MAP_SHARED), error);
+	must_munmap(at, 4);
+	EXPECT(buffer_try_mmap(buffer.fd, 0, 4, PROT_READ, MAP_SHARED), 0);
+}
+
+TEST(mmaps_of_buffers_take_from_the_exporters_share)
+{
+	with_parameter(HANDLES_PATH, "16", check_share_of_buffers);
+}
+
 TEST(share_of_handles_is_a_parameter_of_the_module)
 {
 	char line[32];

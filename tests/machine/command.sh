@@ -26,14 +26,41 @@ bad_options() {
 		said 125 'no program to run' run &&
 		said 125 'Give --machine' run --list &&
 		said 125 'true is too much' run --list --machine "$work" -- true &&
-		said 125 'map:x' run --fail map:x -- true &&
-		said 125 "'map:1=5' is no failure: .*STATUS -1 to -13" run --fail map:1=5 -- true &&
-		said 125 "'kvmalloc%101' is no failure" run --fail kvmalloc%101 -- true &&
-		said 125 "'kmalloc:1' is no failure" run --fail map:1=-1,kmalloc:1 -- true &&
 		said 125 'expected what is to fail' run --fail '' -- true &&
 		said 125 'given before' run --fail map:1=-1 --fail map:2=-1 -- true
 }
 check 'bad options: one line each, and 125' bad_options
+
+# refuses PATTERN SPEC...: each of them, and nothing of it is armed.
+refuses() {
+	local pattern=$1 spec
+	shift
+	for spec; do
+		said 125 "$pattern" run --machine "$machine" --fail "$spec" -- true || return
+	done
+}
+
+bad_failures() {
+	share 2 1 || return
+	refuses 'is no failure: expected OP:N=STATUS' map:x map:1=5 map:1=-14 map:0=-1 map:1=-1x map:1 map:-1=-1 \
+		'map: 1=-1' map:99999999999999999999=-1 kvmalloc:0 kvmalloc:-1 kvmalloc:1x kvmalloc:1=-1 \
+		kvmalloc:18446744073709551616 kvmalloc%101 kvmalloc%0 kvmalloc%-1 kvmalloc%nan kvmalloc%0.00001 \
+		kvmalloc any seed= seed=-1 seed=x,any%1 , map:1=-1, ,map:1=-1 map:1=-1,,map:2=-1 map%5 &&
+		refuses "there is no call nothing; those that can fail are alloc, any, .*kzalloc, .*copy_status" \
+			nothing:1 nothing%1 map:1=-1,nothing:1 nothing=3 &&
+		refuses 'seed=5 is of no probability' seed=5 kvmalloc:1,seed=5 &&
+		refuses 'would never come: the driver calls it when it is loaded' misc_register:1 &&
+		refuses 'would never come' root_device_register:1+ || return
+	# The good half of a bad one is not armed.
+	is "$(run --machine "$machine" -- "$programs/actor" attempts)" yyyyyyyyyy && leave granter 0
+}
+check '--fail with what means nothing is refused, and nothing of it is armed' bad_failures
+
+never_there() {
+	said 125 'would never come: an auto-translated machine' run --mode xlat --fail umap:1=-1 -- true &&
+		ends 0 run --mode pv --fail umap:1=-1 -- true
+}
+check '--fail of what the machine'\''s mode has not is refused' never_there
 
 static_program() {
 	said 126 'static is statically linked: .*link it dynamically' run -- "$programs/static"

@@ -58,6 +58,7 @@ const struct difference_group dmabuf_differences[] = {
 			"exports_count_towards_the_maximum",
 			"mmaps_of_a_buffer_leave_room_for_others",
 			"mmaps_of_buffers_obey_the_exporters_maximum",
+			"mmaps_of_buffers_take_from_the_exporters_share",
 			"no_index_reaches_an_export",
 			"closing_a_guessed_number_during_an_export_does_no_harm",
 			"buffer_outlives_its_instance",
