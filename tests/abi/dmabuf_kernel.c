@@ -165,6 +165,9 @@ static void bounce_begin(const struct buffer *buffer)
 	char parameters[32];
 	int error;
 
+	/* The kernel copies for a device where it knows no other way: there. */
+	if (world.auto_translated || world.domid)
+		SKIP("no device sees copies in this domain");
 	/* What an earlier test has left. */
 	syscall(SYS_delete_module, "dmabuf_bounce", O_NONBLOCK);
 	snprintf(parameters, sizeof(parameters), "fd=%d", buffer->fd);
