@@ -207,6 +207,12 @@ static int range_show(struct instance *inst, struct grant_range *range,
 		return err;
 	m->range = range;
 	m->inst = inst;
+	if (range->area) {
+		err = area_show(range, vma);
+		if (!err)
+			vma_set_file(vma, inst->vma_file);
+		return err;
+	}
 	mapping_begin(m, range->grants, range->writable);
 
 	/* Entries that are grant mappings, if there are any, will do. */
@@ -367,6 +373,8 @@ void mapping_close(struct vm_area_struct *vma)
 
 	range = m->range;
 	trace_gntdev_munmap(range->index, range->count);
+	if (range->area)
+		area_close(m);
 	if (m->notify)
 		notify_clear_bytes(m);
 	mode->detach(w);
@@ -407,7 +415,8 @@ static int mapping_lookup(struct instance *inst, u64 vaddr,
 	mmap_read_lock(current->mm);
 	vma = find_vma(current->mm, vaddr);
 	/* Only where vm_ops are ours is private data a range's window. */
-	if (vma && vma->vm_start == vaddr && vma->vm_ops == mode->vm_ops &&
+	if (vma && vma->vm_start == vaddr &&
+	    (vma->vm_ops == mode->vm_ops || vma->vm_ops == mode->area_vm_ops) &&
 	    vma->vm_file->private_data == inst && vma->vm_private_data) {
 		range = ((struct window *)vma->vm_private_data)->mapping->range;
 		op->offset = range->index;

@@ -7,12 +7,12 @@
  * whatever reason, and a fault makes them again: mprotect, madvise and soft-
  * dirty tracking work, and meanwhile the grants stay mapped by the kernel.
  */
-#include "gntdev.h"
+#include "area.h"
 
 /* A page-table entry that the kernel takes for special is not touched by it. */
 #define USER_FLAGS (GNTMAP_application_map | (1U << _GNTMAP_guest_avail0))
 
-static u32 entry_flags(const struct window *w)
+u32 pv_entry_flags(const struct window *w)
 {
 	return GNTMAP_host_map | GNTMAP_contains_pte |
 	       (w->kernel ? 0 : USER_FLAGS);
@@ -57,8 +57,8 @@ static int record_pte(pte_t *pte, unsigned long addr, void *data)
 }
 
 /* Machine addresses of the entries of n pages; may allocate page tables. */
-static int find_ptes(struct vm_area_struct *vma, unsigned long addr, u32 n,
-		     u64 *ptes)
+int pv_find_entries(struct vm_area_struct *vma, unsigned long addr, u32 n,
+		    u64 *ptes)
 {
 	struct pte_list list = {.next = ptes};
 
@@ -75,7 +75,7 @@ static int map_ptes(struct window *w, u32 first, u32 n, bool writable)
 {
 	const struct ioctl_gntdev_grant_ref *grants =
 		w->mapping->grants + w->first + first;
-	u32 flags = entry_flags(w) | (writable ? 0 : GNTMAP_readonly);
+	u32 flags = pv_entry_flags(w) | (writable ? 0 : GNTMAP_readonly);
 	struct gnttab_map_grant_ref *ops = w->ops.map;
 	int err = 0;
 	u32 i;
@@ -107,7 +107,7 @@ static void unmap_pte_batch(struct window *w, u32 first, u32 n)
 	u32 i;
 
 	for (i = 0; i < n; i++) {
-		gnttab_set_unmap_op(&ops[i], w->ptes[first + i], entry_flags(w),
+		gnttab_set_unmap_op(&ops[i], w->ptes[first + i], pv_entry_flags(w),
 				    w->handles[first + i]);
 		ops[i].status = 1;
 	}
@@ -124,7 +124,7 @@ static void unmap_pte_batch(struct window *w, u32 first, u32 n)
 }
 
 /* Ends those of the entries first to last - 1 that are there. */
-static void unmap_ptes(struct window *w, u32 first, u32 last, bool may_sleep)
+void pv_end_entries(struct window *w, u32 first, u32 last, bool may_sleep)
 {
 	u32 i, n;
 
@@ -161,8 +161,8 @@ static bool must_stay(struct window *w, const struct mmu_notifier_range *range)
 	       current->mm != w->notifier.mm || !notify_clear_at(m, w->start);
 }
 
-/* Has the kernel map what those of the entries first to last - 1 map that are there. */
-static void ensure_ptes(struct window *w, u32 first, u32 last)
+/* The same, and the kernel maps what they map. */
+void pv_keep_entries(struct window *w, u32 first, u32 last, bool may_sleep)
 {
 	u32 i, n;
 
@@ -173,6 +173,7 @@ static void ensure_ptes(struct window *w, u32 first, u32 last)
 		if (n)
 			(void)grants_ensure(w->mapping, w->first + i, n);
 	}
+	pv_end_entries(w, first, last, may_sleep);
 }
 
 /*
@@ -200,8 +201,9 @@ static bool pv_invalidate(struct mmu_interval_notifier *notifier,
 
 	mmu_interval_set_seq(notifier, seq);
 	if (stay)
-		ensure_ptes(w, first, last);
-	unmap_ptes(w, first, last, may_sleep);
+		pv_keep_entries(w, first, last, may_sleep);
+	else
+		pv_end_entries(w, first, last, may_sleep);
 	mutex_unlock(&w->lock);
 
 	return true;
@@ -250,7 +252,7 @@ bool pv_unmap_entries(struct window *w)
 	u32 i;
 
 	mutex_lock(&w->lock);
-	unmap_ptes(w, 0, w->count, true);
+	pv_end_entries(w, 0, w->count, true);
 	mutex_unlock(&w->lock);
 
 	for (i = 0; i < w->count; i++) {
@@ -275,7 +277,7 @@ static int populate(struct window *w, struct vm_area_struct *vma)
 {
 	int err;
 
-	err = find_ptes(vma, vma->vm_start, w->count, w->ptes);
+	err = pv_find_entries(vma, vma->vm_start, w->count, w->ptes);
 	if (err)
 		return err;
 
@@ -344,7 +346,7 @@ static vm_fault_t pv_fault(struct vm_fault *vmf)
 	if (!w)
 		return VM_FAULT_SIGBUS;
 
-	err = find_ptes(vma, addr, 1, &pte);
+	err = pv_find_entries(vma, addr, 1, &pte);
 	if (err)
 		return vmf_error(err);
 
@@ -418,6 +420,8 @@ const struct mode pv_mode = {
 	.vm_flags = VM_DONTCOPY,
 	.vm_ops = &pv_vm_ops,
 	.buffer_vm_ops = &pv_buffer_vm_ops,
+	.area_vm_ops = &area_pv_vm_ops,
 	.attach = pv_attach,
+	.area_attach = area_pv_attach,
 	.detach = pv_detach,
 };

@@ -55,6 +55,8 @@ void range_free(struct grant_range *range)
 	kvfree(range->notify);
 	if (range->mapping)
 		mapping_free(range->mapping);
+	if (range->area)
+		area_put(range->area);
 	kvfree(range);
 }
 
@@ -104,6 +106,22 @@ void range_remove_unmapped(struct instance *inst)
 	}
 }
 
+/* A new range, without its grants; or NULL. */
+struct grant_range *range_alloc(u32 count)
+{
+	struct grant_range *range;
+
+	range = memory_for_program(struct_size(range, grants, count));
+	if (!range)
+		return NULL;
+
+	memset(range, 0, sizeof(*range));
+	range->count = count;
+	range->state = RANGE_NEW;
+
+	return range;
+}
+
 /*
  * A range with the references that the caller's array tells. The array is
  * user memory and must be read before any lock is taken.
@@ -113,13 +131,9 @@ static struct grant_range *range_create(u32 count, const void __user *refs)
 	struct grant_range *range;
 	u32 i;
 
-	range = memory_for_program(struct_size(range, grants, count));
+	range = range_alloc(count);
 	if (!range)
 		return ERR_PTR(-ENOMEM);
-
-	memset(range, 0, sizeof(*range));
-	range->count = count;
-	range->state = RANGE_NEW;
 
 	if (copy_from_user(range->grants, refs,
 			   array_size(count, sizeof(range->grants[0])))) {
@@ -196,6 +210,37 @@ static void range_publish(struct instance *inst, struct grant_range *range,
 }
 
 /**
+ * range_add() - put a new range into the table, with pages for its grants
+ * @inst: the instance
+ * @range: the range; the callee has it in any case
+ * @index: where its index is to be told
+ *
+ * Return: 0; -ENOMEM, also for the instance's maximum; -ENFILE; -EFAULT.
+ */
+long range_add(struct instance *inst, struct grant_range *range,
+	       u64 __user *index)
+{
+	u32 count = range->count;
+	u64 at;
+	bool told;
+	int err;
+
+	err = range_prepare(inst, range);
+	if (err) {
+		range_end(inst, range);
+		return err;
+	}
+
+	/* Once it is published, another thread may remove and free it. */
+	at = range->index;
+	told = !copy_to_user(index, &at, sizeof(at));
+	range_publish(inst, range, told);
+	trace_gntdev_insert(at, count, told);
+
+	return told ? 0 : -EFAULT;
+}
+
+/**
  * range_map_request() - IOCTL_GNTDEV_MAP_GRANT_REF
  * @inst: the instance
  * @arg: struct ioctl_gntdev_map_grant_ref with its references
@@ -212,9 +257,6 @@ long range_map_request(struct instance *inst, void __user *arg)
 	struct ioctl_gntdev_map_grant_ref __user *user = arg;
 	struct ioctl_gntdev_map_grant_ref op;
 	struct grant_range *range;
-	u64 index;
-	bool told;
-	int err;
 
 	if (copy_from_user(&op, user, offsetof(typeof(op), refs)))
 		return -EFAULT;
@@ -225,19 +267,7 @@ long range_map_request(struct instance *inst, void __user *arg)
 	if (IS_ERR(range))
 		return PTR_ERR(range);
 
-	err = range_prepare(inst, range);
-	if (err) {
-		range_end(inst, range);
-		return err;
-	}
-
-	/* Once it is published, another thread may remove and free it. */
-	index = range->index;
-	told = !copy_to_user(&user->index, &index, sizeof(index));
-	range_publish(inst, range, told);
-	trace_gntdev_insert(index, op.count, told);
-
-	return told ? 0 : -EFAULT;
+	return range_add(inst, range, &user->index);
 }
 
 /**
