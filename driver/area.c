@@ -217,8 +217,7 @@ static int claim_free(struct area *area, struct mapping *m,
 
 	area->states[op->slot] = SLOT_BUSY;
 	grant = &m->range->grants[op->slot];
-	grant->domid = op->domid |
-		       (entry_is_readonly(op) ? GRANT_READONLY : 0);
+	grant->domid = op->domid | (entry_is_readonly(op) ? GRANT_READONLY : 0);
 	grant->ref = op->ref;
 
 	return 0;
@@ -404,8 +403,8 @@ static void map_settle(struct area *area, struct area_batch *b)
 		done = b->map[i].status == GNTST_okay;
 		/* 1: the hypervisor did not get to it. */
 		b->ops[i].status =
-			min_t(s16, b->map[i].status, GNTST_okay) ?:
-			(done ? GNTST_okay : GNTST_general_error);
+			min_t(s16, b->map[i].status, GNTST_okay)
+				?: (done ? GNTST_okay : GNTST_general_error);
 		area->states[b->ops[i].slot] = done ? SLOT_MAPPED : SLOT_FREE;
 		mapped += done;
 	}
@@ -618,8 +617,8 @@ static struct area *area_find(struct instance *inst, u64 index)
 
 /* All operations, batch by batch; *done of them were tried. */
 static int area_operate(struct area *area, struct area_batch *b,
-			struct gntdev_area_op __user *user, u32 count,
-			bool map, u32 *done)
+			struct gntdev_area_op __user *user, u32 count, bool map,
+			u32 *done)
 {
 	u32 n;
 	int err;

@@ -300,8 +300,7 @@ static int claim_fault(struct area *area, struct window *w, u32 slot)
 
 static int map_one(struct window *w, u32 slot, u64 pte, bool writable)
 {
-	struct ioctl_gntdev_grant_ref *grant =
-		&w->mapping->range->grants[slot];
+	struct ioctl_gntdev_grant_ref *grant = &w->mapping->range->grants[slot];
 	struct gnttab_map_grant_ref op;
 	u32 flags = pv_entry_flags(w);
 

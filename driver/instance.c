@@ -78,8 +78,8 @@ bool instance_has_room(const struct instance *inst, u32 count)
 
 static struct file *make_vma_file(struct instance *inst)
 {
-	struct file *file = anon_inode_getfile("[xen/gntdev]", &vma_file_ops,
-					       inst, O_RDWR);
+	struct file *file =
+		anon_inode_getfile("[xen/gntdev]", &vma_file_ops, inst, O_RDWR);
 
 	if (IS_ERR(file))
 		return file;

@@ -107,8 +107,8 @@ static void unmap_pte_batch(struct window *w, u32 first, u32 n)
 	u32 i;
 
 	for (i = 0; i < n; i++) {
-		gnttab_set_unmap_op(&ops[i], w->ptes[first + i], pv_entry_flags(w),
-				    w->handles[first + i]);
+		gnttab_set_unmap_op(&ops[i], w->ptes[first + i],
+				    pv_entry_flags(w), w->handles[first + i]);
 		ops[i].status = 1;
 	}
 
