@@ -81,6 +81,13 @@ static inline bool slot_is_mapped(u8 state)
 void area_wait(struct area *area, const u32 *until_none);
 void area_wake(struct area *area);
 
+/* area_slots.c, area_unmap.c */
+int area_enter(struct area *area, struct area_batch *b, u32 n, bool map,
+	       struct mapping **m);
+void area_land(struct area *area);
+int area_map_some(struct area *area, struct area_batch *b, u32 n);
+int area_unmap_some(struct area *area, struct area_batch *b, u32 n);
+
 /* area_pv.c */
 extern const struct vm_operations_struct area_pv_vm_ops;
 int area_pv_attach(struct window *w, struct vm_area_struct *vma);

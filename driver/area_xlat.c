@@ -12,7 +12,7 @@ int area_xlat_attach(struct window *w, struct vm_area_struct *vma)
 	return 0;
 }
 
-static void zap(struct mapping *m, u32 first, u32 n)
+static void hide(struct mapping *m, u32 first, u32 n)
 {
 	unmap_mapping_range(m->inst->vma_file->f_mapping,
 			    (loff_t)m->range->index +
@@ -32,7 +32,7 @@ void area_xlat_unmap(struct mapping *m, struct area_batch *b)
 		lock_page(m->pages[slot]);
 		unlock_page(m->pages[slot]);
 		if (n && slot != first + n) {
-			zap(m, first, n);
+			hide(m, first, n);
 			n = 0;
 		}
 		if (!n)
@@ -40,7 +40,7 @@ void area_xlat_unmap(struct mapping *m, struct area_batch *b)
 		n++;
 	}
 	if (n)
-		zap(m, first, n);
+		hide(m, first, n);
 }
 
 /* The page of a slot, with a reference; NULL if it is empty. */

@@ -111,6 +111,7 @@ struct range {
 	int prot;
 	bool no_fork; /* a child does not inherit it */
 	bool look; /* a child asks what it has inherited */
+	uint64_t inode, offset; /* what was mapped: of an area, for its requests */
 };
 
 /* Before the program has addresses that it may take for free ones later. */
@@ -132,6 +133,9 @@ void ranges_unlock(const sigset_t *before);
 void ranges_reset_lock(void);
 
 /* ---- memory.c ---- */
+
+/* A request has changed what is to be seen of an area. */
+void memory_area_changed(uint64_t inode, uint64_t offset);
 
 void *memory_mmap(void *addr, size_t length, int prot, int flags, int fd,
 		  off_t offset);

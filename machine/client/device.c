@@ -16,6 +16,7 @@
 #include <xen/gntalloc.h>
 
 #include "../../include/xen/gntdev.h"
+#include "../../include/xen/gntdev_more.h"
 #include "client.h"
 
 #if __has_include(<valgrind/memcheck.h>)
@@ -344,6 +345,27 @@ static bool may_be_ours(unsigned int type)
 	       type == 'd';
 }
 
+/* Also after a failure: @done of the operations may have changed something. */
+static void area_changed(uint64_t inode, void *argument)
+{
+	struct ioctl_gntdev_area_op op;
+	sigset_t mask;
+	bool told;
+
+	if (RUNNING_ON_VALGRIND && argument)
+		VALGRIND_MAKE_MEM_DEFINED(argument, sizeof(op));
+	careful_begin(&mask);
+	told = careful_copy(&op, argument, sizeof(op));
+	careful_end(&mask);
+	if (!told)
+		return;
+	if (RUNNING_ON_VALGRIND)
+		VALGRIND_MAKE_MEM_DEFINED((void *)(uintptr_t)op.ops,
+					  op.done *
+						  sizeof(struct gntdev_area_op));
+	memory_area_changed(inode, op.index);
+}
+
 int device_ioctl(int fd, unsigned long number, void *argument)
 {
 	struct request request = {
@@ -369,6 +391,9 @@ int device_ioctl(int fd, unsigned long number, void *argument)
 		return raw(SYS_ioctl, fd, number, argument);
 
 	device_know(request.inode);
+	if (request.a == IOCTL_GNTDEV_AREA_MAP ||
+	    request.a == IOCTL_GNTDEV_AREA_UNMAP)
+		area_changed(request.inode, argument);
 	if (result < 0) {
 		errno = -result;
 		return -1;

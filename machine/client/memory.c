@@ -44,6 +44,21 @@ static void count_packet(const struct answer *answer, const void *bytes, int fd,
 		*(size_t *)arg += answer->bytes / sizeof(struct segment);
 }
 
+/* A slot of an area may be for reading alone, where others are not. */
+static bool show_segment(const struct segment *segment, int prot, int fd,
+			 uint64_t offset)
+{
+	void *at = map(segment->address, segment->pages * PAGE, prot,
+		       MAP_SHARED | MAP_FIXED, fd, offset);
+
+	if (at == MAP_FAILED && errno == EACCES)
+		at = map(segment->address, segment->pages * PAGE,
+			 prot & ~PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+			 offset);
+
+	return at != MAP_FAILED;
+}
+
 static void show_packet(const struct answer *answer, const void *bytes, int fd,
 			void *arg)
 {
@@ -62,9 +77,8 @@ static void show_packet(const struct answer *answer, const void *bytes, int fd,
 	if (fd < 0 && n)
 		fd = nothing = open_nothing();
 	for (; n; n--, segment++) {
-		if (map(segment->address, segment->pages * PAGE, show->prot,
-			MAP_SHARED | MAP_FIXED, fd,
-			nothing < 0 ? segment->offset : 0) == MAP_FAILED)
+		if (!show_segment(segment, show->prot, fd,
+				  nothing < 0 ? segment->offset : 0))
 			show->failed = true;
 	}
 	if (nothing >= 0)
@@ -245,6 +259,8 @@ static bool map_device(uintptr_t start, uintptr_t end, struct request *request,
 		.start = start,
 		.end = end,
 		.prot = request->c,
+		.inode = request->inode,
+		.offset = request->e,
 	};
 	struct show show = {.prot = range.prot};
 	uint32_t flags;
@@ -583,6 +599,19 @@ void memory_after_fork(void)
 }
 
 /* All entries go and come back; nobody may look in between. */
+void memory_area_changed(uint64_t inode, uint64_t offset)
+{
+	const struct range *range;
+	sigset_t before;
+
+	ranges_lock(&before);
+	for (range = ranges_from(0); range; range = ranges_from(range->end)) {
+		if (range->inode == inode && range->offset == offset)
+			show_again(range);
+	}
+	ranges_unlock(&before);
+}
+
 void memory_clear_refs(int what)
 {
 	struct request request = {.op = OP_CLEAR_REFS, .a = what};

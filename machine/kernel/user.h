@@ -15,6 +15,8 @@ struct task;
 
 typedef u32 compat_uptr_t;
 
+#define u64_to_user_ptr(x) ((void __user *)(uintptr_t)(x))
+
 static inline void __user *compat_ptr(compat_uptr_t ptr)
 {
 	return (void __user *)(unsigned long)ptr;

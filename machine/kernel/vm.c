@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* VMAs, their entries, and what a driver or a processor does with them. */
+#include <sched.h>
 #include <stdlib.h>
 
 #include "context.h"
@@ -85,8 +86,47 @@ struct mm_struct *mm_new(struct task *task)
 	machine_rwsem_init(&mm->mmap_lock, &class_mmap);
 	INIT_LIST_HEAD(&mm->notifiers);
 	mm->task = task;
+	mm->users = 1;
 
 	return mm;
+}
+
+bool mmget_not_zero(struct mm_struct *mm)
+{
+	int users = __atomic_load_n(&mm->users, __ATOMIC_ACQUIRE);
+
+	while (users &&
+	       !__atomic_compare_exchange_n(&mm->users, &users, users + 1,
+					    false, __ATOMIC_ACQ_REL,
+					    __ATOMIC_ACQUIRE))
+		;
+
+	return users;
+}
+
+/* The address space of a task ends with that, in mm_close(). */
+void mmput(struct mm_struct *mm)
+{
+	might_sleep();
+	if (__atomic_sub_fetch(&mm->users, 1, __ATOMIC_ACQ_REL) < 1)
+		machine_fatal("mmput of an address space that nobody has");
+}
+
+void mm_close(struct mm_struct *mm)
+{
+	int one = 1;
+
+	while (!__atomic_compare_exchange_n(&mm->users, &one, 0, false,
+					    __ATOMIC_ACQ_REL,
+					    __ATOMIC_ACQUIRE)) {
+		one = 1;
+		sched_yield();
+	}
+}
+
+void mm_reopen(struct mm_struct *mm)
+{
+	__atomic_store_n(&mm->users, 1, __ATOMIC_RELEASE);
 }
 
 void mm_free(struct mm_struct *mm)
@@ -167,6 +207,9 @@ void vma_insert(struct vm_area_struct *vma)
 	}
 	rb_link_node(&vma->node, parent, link);
 	rb_insert_color(&vma->node, &vma->vm_mm->vmas);
+	hypervisor_lock();
+	vma->linked = true;
+	hypervisor_unlock();
 }
 
 void vma_take_out(struct vm_area_struct *vma)
@@ -250,6 +293,95 @@ int apply_to_page_range(struct mm_struct *mm, unsigned long address,
 	c->atomic--;
 
 	return err ? err : (stop < n ? -ENOMEM : 0);
+}
+
+int apply_to_existing_page_range(struct mm_struct *mm, unsigned long address,
+				 unsigned long size, pte_fn_t fn, void *data)
+{
+	struct context *c = context();
+	struct vm_area_struct *vma = NULL;
+	pte_t *pte = NULL;
+	struct rb_node *node;
+	int err = 0;
+
+	if (size != PAGE_SIZE || address & ~PAGE_MASK)
+		machine_fatal(
+			"apply_to_existing_page_range of more than a page is not modelled");
+	/* Whoever is not sure that they stay must have mmap_lock. */
+	hypervisor_lock();
+	for (node = rb_first(&tables); node && !pte; node = rb_next(node)) {
+		vma = rb_entry(node, struct vm_area_struct, tables_node);
+		if (vma->vm_mm == mm && vma->vm_start <= address &&
+		    address < vma->vm_end)
+			pte = &vma->ptes[(address - vma->vm_start) >>
+					 PAGE_SHIFT];
+	}
+	if (pte && pte->kind == PTE_NONE)
+		pte = NULL;
+	hypervisor_unlock();
+	if (!pte)
+		return 0;
+
+	c->atomic++;
+	c->atomic_why = "a page table's lock is held";
+	err = fn(pte, address, data);
+	c->atomic--;
+
+	return err;
+}
+
+void address_space_init_once(struct address_space *mapping)
+{
+	memset(mapping, 0, sizeof(*mapping));
+}
+
+/* The first entry in those places that shows a page; it is cleared. */
+static struct page *take_entry(struct address_space *mapping,
+			       unsigned long first, unsigned long last)
+{
+	struct vm_area_struct *vma;
+	struct rb_node *node;
+	unsigned long i, at;
+	struct page *page;
+
+	for (node = rb_first(&tables); node; node = rb_next(node)) {
+		vma = rb_entry(node, struct vm_area_struct, tables_node);
+		if (!vma->linked || vma->vm_file->f_mapping != mapping)
+			continue;
+		for (i = 0; i < vma_pages(vma); i++) {
+			at = vma->vm_pgoff + i;
+			if (at < first || at > last ||
+			    vma->ptes[i].kind == PTE_NONE)
+				continue;
+			pte_changes(&vma->ptes[i], "clears");
+			page = vma->ptes[i].page;
+			page->maps--;
+			vma->ptes[i] = (pte_t){.kind = PTE_NONE};
+			return page;
+		}
+	}
+
+	return NULL;
+}
+
+void unmap_mapping_range(struct address_space *mapping, loff_t holebegin,
+			 loff_t holelen, int even_cows)
+{
+	unsigned long first = holebegin >> PAGE_SHIFT;
+	unsigned long last = (holebegin + holelen - 1) >> PAGE_SHIFT;
+	struct page *page;
+
+	(void)even_cows;
+	might_sleep();
+	if (machine_mode() == MACHINE_PV)
+		machine_fatal("unmap_mapping_range in a PV domain");
+	do {
+		hypervisor_lock();
+		page = take_entry(mapping, first, last);
+		hypervisor_unlock();
+		if (page)
+			put_page(page);
+	} while (page);
 }
 
 int vm_insert_pages(struct vm_area_struct *vma, unsigned long addr,
@@ -369,6 +501,53 @@ static bool access_allowed(const struct vm_area_struct *vma, bool write)
 	return vma->vm_flags & (VM_READ | VM_WRITE | VM_EXEC);
 }
 
+/*
+ * Asks a driver that wants to know of a first write. Returns whether the entry
+ * may be made writable; *err if it may not, and not be tried again.
+ */
+static bool ask_for_write(struct vm_area_struct *vma, unsigned long addr,
+			  pte_t *pte, int *err)
+{
+	struct vm_fault vmf = {vma, addr & PAGE_MASK, NULL};
+	vm_fault_t ret;
+
+	hypervisor_lock();
+	if (pte->kind == PTE_PAGE) {
+		vmf.page = pte->page;
+		get_page(vmf.page);
+	}
+	hypervisor_unlock();
+
+	ret = vma->vm_ops->page_mkwrite(&vmf);
+	if (ret & VM_FAULT_LOCKED) {
+		hypervisor_lock();
+		if (pte->kind == PTE_PAGE && pte->page == vmf.page)
+			pte->writable = true;
+		hypervisor_unlock();
+		unlock_page(vmf.page);
+	}
+	if (vmf.page)
+		put_page(vmf.page);
+	if (ret & VM_FAULT_SIGBUS)
+		*err = -EFAULT;
+
+	return ret & VM_FAULT_LOCKED;
+}
+
+static bool asks_for_write(const struct vm_area_struct *vma, const pte_t *pte,
+			   bool write)
+{
+	bool asks;
+
+	if (!write || !vma->vm_ops || !vma->vm_ops->page_mkwrite)
+		return false;
+	hypervisor_lock();
+	asks = pte->kind != PTE_NONE && !pte->writable;
+	hypervisor_unlock();
+
+	return asks;
+}
+
 /* Whether the entry serves the access; a write to a clean one makes it so. */
 static bool entry_serves(struct vm_area_struct *vma, pte_t *pte, bool write)
 {
@@ -401,7 +580,8 @@ static void install(struct vm_area_struct *vma, pte_t *pte, struct page *page)
 	if (first) {
 		pte->kind = PTE_PAGE;
 		pte->page = page;
-		pte->writable = vma->vm_flags & VM_WRITE;
+		pte->writable = vma->vm_flags & VM_WRITE &&
+				!vma->vm_ops->page_mkwrite;
 		page->maps++;
 	}
 	hypervisor_unlock();
@@ -413,13 +593,20 @@ int vma_fault(struct vm_area_struct *vma, unsigned long addr, bool write)
 {
 	pte_t *pte = &vma->ptes[(addr - vma->vm_start) >> PAGE_SHIFT];
 	struct vm_fault vmf;
+	struct page *page;
 	vm_fault_t ret;
-	int tries;
+	int tries, err = 0;
 
 	if (!access_allowed(vma, write))
 		return -EFAULT;
 
-	for (tries = 0; !entry_serves(vma, pte, write); tries++) {
+	for (tries = 0;; tries++) {
+		if (asks_for_write(vma, pte, write))
+			(void)ask_for_write(vma, addr, pte, &err);
+		else if (entry_serves(vma, pte, write))
+			break;
+		if (err)
+			return err;
 		if (tries == 100)
 			machine_fatal(
 				"a fault handler never makes the entry at %#lx",
@@ -430,12 +617,17 @@ int vma_fault(struct vm_area_struct *vma, unsigned long addr, bool write)
 		ret = vma->vm_ops->fault(&vmf);
 		if (ret & (VM_FAULT_SIGBUS | VM_FAULT_OOM))
 			return -EFAULT;
-		if (ret & ~VM_FAULT_NOPAGE)
+		if (ret & ~(VM_FAULT_NOPAGE | VM_FAULT_LOCKED))
 			machine_fatal(
 				"a fault handler answers %#x, which is not modelled",
 				ret);
-		if (!ret)
-			install(vma, pte, vmf.page);
+		if (ret & VM_FAULT_NOPAGE)
+			continue;
+		page = vmf.page;
+		install(vma, pte, page);
+		/* The entry has its own reference as long as the lock is held. */
+		if (ret & VM_FAULT_LOCKED)
+			unlock_page(page);
 	}
 
 	return 0;

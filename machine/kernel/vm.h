@@ -51,6 +51,8 @@ struct vm_operations_struct {
 	int (*may_split)(struct vm_area_struct *area, unsigned long addr);
 	int (*mremap)(struct vm_area_struct *area);
 	vm_fault_t (*fault)(struct vm_fault *vmf);
+	vm_fault_t (*page_mkwrite)(struct vm_fault *vmf);
+	vm_fault_t (*pfn_mkwrite)(struct vm_fault *vmf);
 	struct page *(*find_special_page)(struct vm_area_struct *vma,
 					  unsigned long addr);
 };
@@ -68,6 +70,7 @@ struct vm_area_struct {
 	struct rb_node node; /* in the mm, by address */
 	struct rb_node tables_node; /* in all page tables, by their address */
 	pte_t *ptes; /* NULL when the page tables are gone */
+	bool linked; /* found by its file; hypervisor's lock */
 };
 
 struct mm_struct {
@@ -78,6 +81,7 @@ struct mm_struct {
 	struct rb_root vmas;
 	struct vm_area_struct *pending; /* in its ->mmap just now */
 	struct task *task;
+	int users; /* atomic: who keeps it from going; 0 once it goes */
 	/* under the notifiers' lock */
 	struct list_head notifiers;
 	unsigned long seq; /* odd while a notifier's range is changed */
@@ -105,6 +109,26 @@ int vm_insert_pages(struct vm_area_struct *vma, unsigned long addr,
 typedef int (*pte_fn_t)(pte_t *pte, unsigned long addr, void *data);
 int apply_to_page_range(struct mm_struct *mm, unsigned long address,
 			unsigned long size, pte_fn_t fn, void *data);
+
+/* The same where page tables are, of entries that are there; does not sleep. */
+int apply_to_existing_page_range(struct mm_struct *mm, unsigned long address,
+				 unsigned long size, pte_fn_t fn, void *data);
+
+/* What VMAs of a file are found by. */
+struct inode;
+struct address_space {
+	struct inode *host;
+	const void *a_ops;
+};
+
+void address_space_init_once(struct address_space *mapping);
+/* Model of what takes pages out of ordinary entries. */
+void unmap_mapping_range(struct address_space *mapping, loff_t holebegin,
+			 loff_t holelen, int even_cows);
+
+/* An address space that is not to go: false if it is going. */
+bool mmget_not_zero(struct mm_struct *mm);
+void mmput(struct mm_struct *mm);
 
 static inline vm_fault_t vmf_error(int err)
 {
@@ -199,6 +223,9 @@ void notify_end(struct mm_struct *mm);
 void notifiers_released(struct mm_struct *mm);
 
 struct mm_struct *mm_new(struct task *task);
+/* Waits until nobody else keeps it, and lets nobody keep it any more. */
+void mm_close(struct mm_struct *mm);
+void mm_reopen(struct mm_struct *mm);
 void mm_free(struct mm_struct *mm);
 struct vm_area_struct *vma_new(struct mm_struct *mm, unsigned long start,
 			       unsigned long end, unsigned long flags);

@@ -271,7 +271,7 @@ TEST(readonly_slot_cannot_be_written)
 	ops[1] = area_op(1, refs[1]);
 	area_must_map(&area, ops, 2);
 	check_page(area.at, 0);
-	EQUAL(write_fault(area.at, 1), SIGBUS);
+	CHECK(write_fault(area.at, 1), "a read-only slot was written");
 	EQUAL(write_fault(area.at + PAGE, 1), 0);
 	check_page(area.at, 0);
 
@@ -298,7 +298,7 @@ TEST(readonly_grant_needs_a_readonly_slot)
 	op.flags = GNTDEV_AREA_READONLY;
 	area_must_map(&area, &op, 1);
 	EQUAL(read_fault(area.at), 0);
-	EQUAL(write_fault(area.at, 1), SIGBUS);
+	CHECK(write_fault(area.at, 1), "a read-only slot was written");
 	area_end(&area);
 }
 

@@ -38,6 +38,7 @@ static const struct group groups[] = {
 			"page_held_twice_waits_for_the_last",
 			"held_page_outlives_the_exit_of_its_process",
 			"held_page_outlives_the_kill_of_its_process",
+			"slot_is_free_at_once_while_its_page_is_in_use",
 			"munmap_of_a_buffer_returns_at_once_and_its_grants_follow_later",
 		},
 	},
@@ -73,6 +74,60 @@ static const struct group groups[] = {
 		"grants the largest buffer)",
 		{
 			"largest_buffer_is_granted_until_there_are_no_references",
+		},
+	},
+	{
+		ON_MACHINE,
+		"machine: a program sees what another one has put into its area "
+		"when it makes a request for it itself",
+		{
+			"slot_is_filled_by_another_process",
+		},
+	},
+
+	/* Areas. */
+	{
+		DIFFERS,
+		"gntdev_more.h: requests that no other driver of the device has",
+		{
+			"slots_show_unrelated_grants_until_they_are_emptied",
+			"empty_slot_is_sigbus",
+			"areas_of_no_sensible_size_are_refused",
+			"each_operation_of_an_area_has_a_status",
+			"slot_in_use_is_eexist_and_done_tells",
+			"bad_operations_of_an_area_are_einval_and_done_tells",
+			"area_must_be_mmapped",
+			"unmapping_an_empty_slot_is_okay",
+			"more_slots_than_a_hypercall_takes",
+			"slots_are_used_again_and_again",
+			"readonly_slot_cannot_be_written",
+			"readonly_grant_needs_a_readonly_slot",
+			"readonly_area_takes_readonly_grants_alone",
+			"area_counts_and_is_found_as_a_range_is",
+			"operations_that_cannot_be_read_are_efault",
+			"byte_of_a_slot_is_cleared_when_it_is_emptied",
+			"byte_of_a_slot_is_cleared_at_munmap",
+			"event_of_a_slot_comes_after_its_unmapping",
+		},
+	},
+	{
+		DIFFERS,
+		"gntdev_more.h: requests that no other driver of the device has",
+		{
+			"slots_live_through_mprotect_and_madvise",
+			"slot_filled_under_another_protection_has_that",
+			"slots_are_filled_after_page_tables_have_gone",
+			"slot_is_free_at_once_while_its_page_is_in_use",
+			"slot_that_was_written_out_is_unmapped_at_once",
+			"slot_is_filled_by_another_process",
+			"fork_leaves_the_area_to_its_maker",
+			"area_of_a_killed_process_is_not_mmapped_any_more",
+			"slots_stay_filled_after_close",
+			"threads_fill_and_empty_slots_of_one_area",
+			"threads_beside_mprotect_and_madvise",
+			"munmap_beside_threads_that_fill_slots",
+			"process_killed_while_it_fills_slots_gives_all_back",
+			"area_ends_beside_another_process_that_fills_it",
 		},
 	},
 
