@@ -238,21 +238,35 @@ static void await_finders(const struct window *w, u32 slot)
 					   PAGE_SIZE, pass, NULL);
 }
 
-/* The same for the entries that are there; the kernel's own mappings stay. */
-void area_pv_unmap(struct area *area, struct mapping *m, struct area_batch *b)
+/* Operations to end the entries that are there; returns how many. */
+static u32 prepare_unmap(const struct window *w, struct area_batch *b)
 {
-	struct window *w = &m->window;
-	u32 i, k, slot, n = 0;
+	u32 i, slot, n = 0;
 
 	for (i = 0; i < b->n; i++) {
 		slot = b->ops[i].slot;
 		if (!b->claimed[i] || w->handles[slot] == INVALID_GRANT_HANDLE)
 			continue;
+		/* The notifier could not end it. */
+		if (w->handles[slot] == LOST_HANDLE) {
+			b->claimed[i] = SLOT_LOST;
+			b->ops[i].status = GNTST_general_error;
+			continue;
+		}
 		gnttab_set_unmap_op(&b->unmap[n], w->ptes[slot],
 				    pv_entry_flags(w), w->handles[slot]);
 		b->unmap[n].status = 1;
 		b->which[n++] = i;
 	}
+
+	return n;
+}
+
+/* The same for the entries that are there; the kernel's own mappings stay. */
+void area_pv_unmap(struct area *area, struct mapping *m, struct area_batch *b)
+{
+	struct window *w = &m->window;
+	u32 i, k, slot, n = prepare_unmap(w, b);
 
 	if (n)
 		(void)HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref,

@@ -31,11 +31,18 @@ static void take_notifications(struct mapping *m, struct area_batch *b)
 	}
 }
 
-static void clear_byte(struct page *page, const struct notify *notify)
+/* The kernel has those pages mapped; the program does not see them any more. */
+static void clear_bytes(const struct mapping *m, const struct area_batch *b)
 {
-	u8 *at = page_address(page);
+	u32 i;
+	u8 *at;
 
-	WRITE_ONCE(at[notify->byte], 0);
+	for (i = 0; i < b->n; i++) {
+		if (!(b->notify[i].action & UNMAP_NOTIFY_CLEAR_BYTE))
+			continue;
+		at = page_address(m->pages[b->ops[i].slot]);
+		WRITE_ONCE(at[b->notify[i].byte], 0);
+	}
 	/* Before the unmapping, and so before the event. */
 	wmb();
 }
@@ -63,10 +70,6 @@ static void gather(struct mapping *m, struct area_batch *b)
 		if (b->notifies) {
 			b->sent[part->count] = b->notify[i];
 			b->notify[i].action = 0;
-			if (b->sent[part->count].action &
-			    UNMAP_NOTIFY_CLEAR_BYTE)
-				clear_byte(m->pages[slot],
-					   &b->sent[part->count]);
 		}
 		part->count++;
 	}
@@ -98,6 +101,8 @@ static void unmap_by_kernel(struct mapping *m, struct area_batch *b)
 	u32 k, slot;
 	bool all;
 
+	if (b->notifies)
+		clear_bytes(m, b);
 	gather(m, b);
 	if (!part->count)
 		return;
