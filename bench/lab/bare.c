@@ -201,12 +201,14 @@ static uint64_t idle_cycle(unsigned int pages)
 
 static const unsigned int sizes[] = {1,	 2,   4,   8,	16,   32,
 				     64, 128, 256, 512, 1024, 0};
+static const unsigned int area_sizes[] = {1, 8, 32, 128, 1024, 0};
 static const unsigned int few_sizes[] = {1, 16, 256, 1024, 0};
 static const unsigned int step_sizes[] = {1, 256, 1024, 0};
 
 const struct workload floor_workloads[] = {
 	{"floor:cycle", floor_cycle, NULL, sizes},
 	{"kernel:cycle", idle_cycle, NULL, sizes},
+	{"floor:area", floor_cycle, NULL, area_sizes},
 	{"floor:step-mmap", floor_mmap, NULL, step_sizes},
 	{"floor:step-munmap", floor_munmap, NULL, step_sizes},
 	{"floor:copy-in-64", floor_in_64, NULL, sizes},
