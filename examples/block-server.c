@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * A server like a block device's backend. It maps a batch of pages with requests
- * by one call, into the slots of an area that it has mmapped once, answers each by
- * a copy to or from its disk, and unmaps the batch by one call. Client and server
- * are one program in one domain here; a socket stands for ring and event channel.
+ * A server like a block device's backend: maps a batch of requests by one call,
+ * into slots of an area that it mmapped once, answers by copies to and from its
+ * disk, and unmaps the batch by one call. Its client is in the same domain here,
+ * with a socket in place of the ring.
  */
 #include <err.h>
 #include <errno.h>
@@ -24,7 +24,6 @@
 
 #define PAGE 4096u
 #define BATCH 32u
-#define SECTORS 64u
 #define MUST(call)                           \
 	do {                                 \
 		if ((call) < 0)              \
@@ -36,7 +35,7 @@ struct disk_request { /* what is in a granted page */
 };
 
 static __u16 domid; /* this domain, which grants to itself */
-static char disk[SECTORS * PAGE];
+static char disk[BATCH * PAGE];
 
 static void *map(int fd, __u64 index, unsigned int pages)
 {
@@ -58,7 +57,7 @@ static void answer(int gntdev, volatile struct disk_request *request)
 	__typeof__(s.source) *local = r.write ? &s.dest : &s.source;
 
 	request->status = EINVAL;
-	if (r.sector >= SECTORS)
+	if (r.sector >= BATCH)
 		return;
 	s.flags = r.write ? 1 : 2; /* GNTCOPY_source_gref, _dest_gref */
 	grant->foreign.ref = r.data_ref;
@@ -102,7 +101,7 @@ static void ask(int server, __u32 write_it, char *pages, const __u32 *refs)
 	char told;
 
 	for (__u32 i = 0; i < BATCH; i++) {
-		r.sector = i * 7 % SECTORS;
+		r.sector = i * 7 % BATCH;
 		r.data_ref = refs[BATCH + i];
 		memcpy(pages + i * PAGE, &r, sizeof(r));
 	}

@@ -111,7 +111,8 @@ struct range {
 	int prot;
 	bool no_fork; /* a child does not inherit it */
 	bool look; /* a child asks what it has inherited */
-	uint64_t inode, offset; /* what was mapped: of an area, for its requests */
+	uint64_t inode,
+		offset; /* what was mapped: of an area, for its requests */
 };
 
 /* Before the program has addresses that it may take for free ones later. */
