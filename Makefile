@@ -3,17 +3,23 @@
 
 SHELL := /bin/bash
 
-# The running kernel's headers, or else the newest that are installed.
-KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
-	$(shell ls -d /lib/modules/*/build /usr/src/linux-headers-*-amd64 \
-		/usr/src/linux-headers-*-arm64 2>/dev/null | sort -rV))
+# The running kernel's headers. Where it is not installed, as in a chroot, the newest
+# that are there, of a flavour for any machine.
+MODULES := /lib/modules
+RUNNING := $(MODULES)/$(shell uname -r)
+KDIR ?= $(or $(if $(wildcard $(RUNNING)),$(RUNNING)/build),$(lastword $(shell \
+	ls -d $(MODULES)/*/build 2>/dev/null | grep -vE -- '-(rt|cloud)-' | sort -V)))
+PREFIX ?= /usr/local
 
-.PHONY: help module module-install clean tests header-check style \
+.PHONY: help module module-install module-uninstall module-load clean tests header-check style \
 	lab-module lab-kernel check-debug machine machine-install coverage fuzz bench bench-check bench-baseline bench-machine worlds
 
 help:
 	@echo "make module [KDIR=...]   driver/xen-gntdev.ko for a kernel"
-	@echo "make module-install      install it beside the distribution's"
+	@echo "make module-install [PREFIX=/usr/local] [DESTDIR=]"
+	@echo "                         install it beside the distribution's, which it replaces"
+	@echo "make module-uninstall    the distribution's is the one to be loaded again"
+	@echo "make module-load         take out the module that runs, load the one installed"
 	@echo "make lab-module          the modules for the lab's kernels, amd64 and arm64"
 	@echo "make machine             build/machine/gntdev, for gntdev run"
 	@echo "make machine-install [PREFIX=/usr/local] [DESTDIR=]"
@@ -32,12 +38,23 @@ help:
 	@echo "./test                   everything; ./run shows it at work"
 
 module:
-	@test -n "$(KDIR)" || { echo "gntdev: no kernel headers found: install linux-headers-$$(uname -r) or give KDIR=" >&2; exit 1; }
-	$(MAKE) -C $(KDIR) M=$(CURDIR)/driver W=1 modules
+	@release=$$(compat/check '$(KDIR)') && echo "gntdev: building for kernel $$release"
+	$(MAKE) -C '$(KDIR)' M=$(CURDIR)/driver modules
 
-# depmod prefers updates/ to the distribution's own folder.
+# depmod prefers updates/ to the distribution's own folder. The module is not
+# compressed, whatever the kernel's own are: any kernel loads it so, and there is
+# one name to remove. What DESTDIR gets, depmod sees where it is unpacked.
 module-install: module
-	$(MAKE) -C $(KDIR) M=$(CURDIR)/driver INSTALL_MOD_DIR=updates modules_install
+	packaging/module-files install '$(KDIR)' '$(DESTDIR)'
+	install -D -m 644 man/gntdev.4 $(DESTDIR)$(PREFIX)/share/man/man4/gntdev.4
+	install -D packaging/gntdev-reload $(DESTDIR)$(PREFIX)/sbin/gntdev-reload
+
+module-uninstall:
+	packaging/module-files remove '$(KDIR)' '$(DESTDIR)'
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man4/gntdev.4 $(DESTDIR)$(PREFIX)/sbin/gntdev-reload
+
+module-load:
+	packaging/gntdev-reload
 
 lab-module:
 	for arch in amd64 arm64; do \
@@ -48,7 +65,6 @@ machine:
 	$(MAKE) -f machine/build.mk
 
 # The command finds the other two beside its folder, in lib/gntdev.
-PREFIX ?= /usr/local
 machine-install: machine
 	install -D build/machine/gntdev $(DESTDIR)$(PREFIX)/bin/gntdev
 	install -D build/machine/gntdev-server $(DESTDIR)$(PREFIX)/lib/gntdev/gntdev-server

@@ -29,6 +29,7 @@
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/notifier.h>
 #include <linux/overflow.h>
 #include <linux/pagemap.h>
 #include <linux/rbtree.h>
@@ -53,6 +54,7 @@
 #include <xen/interface/xen.h>
 #include <xen/mem-reservation.h>
 #include <xen/page.h>
+#include <xen/xen-ops.h>
 #include <xen/xen.h>
 
 #include <asm/xen/hypercall.h>
@@ -61,9 +63,12 @@
 #include <linux/dma-buf.h>
 #endif
 
+#include "../include/gntdev_version.h"
 #include "../include/xen/gntdev.h"
 #include "../include/xen/gntdev_more.h"
 #include "port.h"
+#include "self.h"
+#include "shrink.h"
 
 /* Newer hypervisors say so when handles run out; Linux's header has no name. */
 #ifndef GNTST_no_space
@@ -83,6 +88,19 @@ static inline void vm_flags_clear(struct vm_area_struct *vma,
 }
 #endif
 
+/*
+ * Entries of a VMA that takes part in userfaultfd are copied by fork, whatever
+ * kind of VMA it is; some kernels from 6.7 on let any take part. One that a fork
+ * has just made, and that has no entries yet, is taken out of it.
+ */
+static inline void vma_leave_userfaultfd(struct vm_area_struct *vma)
+{
+#ifdef CONFIG_USERFAULTFD
+	vma->vm_userfaultfd_ctx = NULL_VM_UFFD_CTX;
+	vm_flags_clear(vma, VM_UFFD_MISSING | VM_UFFD_WP | VM_UFFD_MINOR);
+#endif
+}
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 static inline unsigned long
 mm_get_unmapped_area(struct mm_struct *mm, struct file *file,
@@ -93,6 +111,43 @@ mm_get_unmapped_area(struct mm_struct *mm, struct file *file,
 }
 #endif
 
+/* It is the caller's memory that is meant, and no longer said so. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#define mm_get_unmapped_area(mm, ...) mm_get_unmapped_area(__VA_ARGS__)
+#endif
+
+/* A newer name of the same; what has it is selected with the kernel's own driver. */
+#ifdef CONFIG_FIND_NORMAL_PAGE
+#define find_special_page find_normal_page
+#endif
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#define system_wq system_percpu_wq
+#endif
+
+/*
+ * How a device maps a piece of memory whose DMA addresses are physical ones. Older
+ * kernels tell it by page and offset.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+static inline dma_addr_t identity_map_phys(struct device *dev, phys_addr_t phys,
+					   size_t size,
+					   enum dma_data_direction dir,
+					   unsigned long attrs)
+{
+	return phys;
+}
+#else
+#define map_phys map_page
+#define unmap_phys unmap_page
+static inline dma_addr_t
+identity_map_phys(struct device *dev, struct page *page, unsigned long offset,
+		  size_t size, enum dma_data_direction dir, unsigned long attrs)
+{
+	return page_to_phys(page) + offset;
+}
+#endif
+
 /*
  * Bytes of a program's memory that are sooner copied twice than their page is
  * pinned. In a PV domain each look at a page table translates what it says.
@@ -100,112 +155,6 @@ mm_get_unmapped_area(struct mm_struct *mm, struct file *file,
 static inline u16 bytes_not_worth_a_pin(void)
 {
 	return xen_pv_domain() ? XEN_PAGE_SIZE : 256;
-}
-
-/* From here on, in bytes, a copy is worth its own way to begin. */
-#define LONG_COPY 257UL
-
-/*
- * Of what is long, words by an instruction that repeats itself: as fast as the
- * kernel's choice on processors, and eight times as fast on emulated ones, which
- * take a byte after the other where a processor would not.
- */
-#ifdef CONFIG_X86_64
-static inline unsigned long copy_words(void *to, const void *from,
-				       unsigned long words)
-{
-	asm volatile("1:	rep movsq\n"
-		     "2:\n" _ASM_EXTABLE_UA(1b, 2b)
-		     : "+c"(words), "+D"(to), "+S"(from)
-		     :
-		     : "memory");
-
-	return words;
-}
-
-static inline unsigned long
-copy_long_from_user(void *to, const void __user *from, unsigned long size)
-{
-	const unsigned long bytes = size % sizeof(u64);
-	unsigned long missing;
-
-	if (!user_read_access_begin(from, size))
-		return size;
-	missing =
-		copy_words(to, (__force const void *)from, size / sizeof(u64));
-	user_read_access_end();
-
-	return missing || !bytes ? missing
-				 : copy_from_user(to + size - bytes,
-						  from + size - bytes, bytes);
-}
-
-static inline unsigned long copy_long_to_user(void __user *to, const void *from,
-					      unsigned long size)
-{
-	const unsigned long bytes = size % sizeof(u64);
-	unsigned long missing;
-
-	if (!user_write_access_begin(to, size))
-		return size;
-	missing = copy_words((__force void *)to, from, size / sizeof(u64));
-	user_write_access_end();
-
-	return missing || !bytes ? missing
-				 : copy_to_user(to + size - bytes,
-						from + size - bytes, bytes);
-}
-#else
-#define copy_long_from_user copy_from_user
-#define copy_long_to_user copy_to_user
-#endif
-
-/*
- * copy_from_user() of any length, in fewer instructions, above all of what is
- * short. Returns 0, or another value if not all was there.
- */
-static inline unsigned long
-quick_copy_from_user(void *to, const void __user *from, unsigned long size)
-{
-	const unsigned long words = size / sizeof(u64);
-	const u64 __user *next = from;
-	const u8 __user *byte = from;
-	unsigned long i;
-
-	if (size >= LONG_COPY)
-		return copy_long_from_user(to, from, size);
-	if (!user_read_access_begin(from, size))
-		return size;
-#pragma GCC unroll 3
-	for (i = 0; i < words; i++)
-		unsafe_get_user(((u64 *)to)[i], next + i, fault);
-	for (i *= sizeof(u64); i < size; i++)
-		unsafe_get_user(((u8 *)to)[i], byte + i, fault);
-	user_read_access_end();
-
-	return 0;
-
-fault:
-	user_read_access_end();
-	return size;
-}
-
-/* The same for copy_to_user(). */
-static inline unsigned long
-quick_copy_to_user(void __user *to, const void *from, unsigned long size)
-{
-	if (size >= LONG_COPY)
-		return copy_long_to_user(to, from, size);
-	if (!user_write_access_begin(to, size))
-		return size;
-	unsafe_copy_to_user(to, from, size, fault);
-	user_write_access_end();
-
-	return 0;
-
-fault:
-	user_write_access_end();
-	return size;
 }
 
 /* The dma-buf calls are exported in a namespace, which got to be a string. */
@@ -223,6 +172,19 @@ fault:
 #define dma_buf_map_attachment_unlocked dma_buf_map_attachment
 #define dma_buf_unmap_attachment_unlocked dma_buf_unmap_attachment
 #endif
+
+/*
+ * A device that sees what processors store, and they what it stores, for its
+ * memory to be cached as all other is. On most architectures all devices do.
+ */
+static inline void device_set_coherent(struct device *dev)
+{
+#if defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) ||  \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU_ALL)
+	dev->dma_coherent = true;
+#endif
+}
 
 /*
  * What a PV domain, which there is on x86 alone, asks of its page tables: the

@@ -94,6 +94,22 @@ int area_show(struct grant_range *range, struct vm_area_struct *vma)
 	return 0;
 }
 
+/* Whether a slot has a grant of another domain than that. */
+bool area_has_others(struct area *area, u32 domid)
+{
+	bool others = false;
+	u32 i;
+
+	spin_lock(&area->lock);
+	for (i = 0; area->mapping && i < area->count && !others; i++)
+		others = area->states[i] != SLOT_FREE &&
+			 (area->mapping->grants[i].domid & ~GRANT_READONLY) !=
+				 domid;
+	spin_unlock(&area->lock);
+
+	return others;
+}
+
 /* Until a number of the area's is 0 again. */
 void area_wait(struct area *area, const u32 *until_none)
 {

@@ -21,6 +21,8 @@ static int claim_free(struct area *area, struct mapping *m,
 
 	if (op_is_bad(area, m, op))
 		return -EINVAL;
+	if (!restrict_allows(m->inst, op->domid))
+		return -EACCES;
 	if (area->states[op->slot] != SLOT_FREE)
 		return -EEXIST;
 	if (!m->pages[op->slot])

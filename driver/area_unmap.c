@@ -64,6 +64,8 @@ static void gather(struct mapping *m, struct area_batch *b)
 			alone++;
 			continue;
 		}
+		if (!part->count)
+			part->grants = m->grants + slot;
 		b->which[part->count] = i;
 		part->pages[part->count] = m->pages[slot];
 		part->handles[part->count] = m->handles[slot];

@@ -4,9 +4,10 @@
  * of all in a PV domain, where each look at a page table translates what it says.
  * So the hypervisor copies between the grant and a slot in a page of our own.
  *
- * All segments of a chunk have the same direction then: none reads local memory
- * that another one writes, and the slots are delivered in order. They are done
- * in parts, each as large as the slots.
+ * Segments are done in parts. Those of a part have the same direction: none reads
+ * local memory that another one writes, and the slots are delivered in order. For
+ * short ones to be worth it, a whole chunk has to be one part, or as many as the
+ * slots have no room for. What cannot be pinned is done so whatever that takes.
  */
 #include "copy.h"
 
@@ -101,27 +102,29 @@ static void set_slot(struct copy_batch *batch, struct gnttab_copy_ptr *side,
 static int add(struct copy_batch *batch, u32 i, bool compat)
 {
 	const struct gntdev_grant_copy_segment *seg = &batch->segments[i];
-	struct gnttab_copy *op = &batch->ops[i];
+	struct gnttab_copy *op = &batch->ops[batch->ops_used];
 	unsigned long from;
 
-	if (seg->flags == GNTCOPY_source_gref) {
+	if (seg->flags & GNTCOPY_source_gref) {
 		set_foreign(&op->source, seg->source.foreign.ref,
 			    seg->source.foreign.offset,
 			    seg->source.foreign.domid);
-		set_slot(batch, &op->dest, i);
 	} else {
 		from = local_address(seg->source.virt, compat);
-		if (quick_copy_from_user(slot_of(batch, i), (void __user *)from,
-					 seg->len))
+		if (copy_from_user(slot_of(batch, i), (void __user *)from,
+				   seg->len))
 			return -EFAULT;
 		set_slot(batch, &op->source, i);
+	}
+	if (seg->flags & GNTCOPY_dest_gref)
 		set_foreign(&op->dest, seg->dest.foreign.ref,
 			    seg->dest.foreign.offset, seg->dest.foreign.domid);
-	}
+	else
+		set_slot(batch, &op->dest, i);
 	op->len = seg->len;
 	op->flags = seg->flags;
 	op->status = 1;
-	batch->end[i] = i + 1;
+	batch->ops_used++;
 
 	return 0;
 }
@@ -136,49 +139,75 @@ static int deliver(struct copy_batch *batch, u32 i, bool compat)
 	void __user *to = (void __user *)local_address(seg->dest.virt, compat);
 	unsigned long missing;
 
-	if (batch->ops[i].status == GNTST_okay)
-		missing = quick_copy_to_user(to, slot_of(batch, i), seg->len);
+	if (!seg->len)
+		return 0;
+	if (batch->ops[batch->end[i] - 1].status == GNTST_okay)
+		missing = copy_to_user(to, slot_of(batch, i), seg->len);
 	else
 		missing = fault_in_safe_writeable(to, seg->len);
 
 	return missing ? -EFAULT : 0;
 }
 
-/* Copies a part that starts with segment @first; tells where the next starts. */
-static int copy_part(struct copy_batch *batch, u32 first, u32 n, bool compat,
-		     u32 *next)
+/* Prepares a part that starts with segment @first; returns where it ends. */
+static int add_part(struct copy_batch *batch, u32 first, u32 n, bool compat)
 {
-	const bool in = batch->segments[0].flags == GNTCOPY_source_gref;
-	u32 i, end;
+	const u16 flags = batch->segments[first].flags;
+	u32 i;
 	int err;
 
 	batch->slots_used = 0;
-	for (end = first; end < n; end++) {
-		if (!take_slot(batch, end, batch->segments[end].len))
-			break;
-		err = add(batch, end, compat);
-		if (err)
-			return err;
+	for (i = first; i < n && batch->segments[i].flags == flags; i++) {
+		if (batch->segments[i].len) {
+			if (!take_slot(batch, i, batch->segments[i].len))
+				break;
+			err = add(batch, i, compat);
+			if (err)
+				return err;
+		}
+		batch->end[i] = batch->ops_used;
 	}
-	batch->ops_used = end;
-	*next = end;
 
-	err = copy_execute(batch, first);
-	for (i = first; in && !err && i < end; i++)
-		err = deliver(batch, i, compat);
-
-	return err;
+	return i;
 }
 
-/* Copies the batch's @n segments, which bounce_suits(). */
+/* Copies that part; returns where the next one starts. */
+static int copy_part(struct copy_batch *batch, u32 first, u32 n, bool compat)
+{
+	const u32 first_op = batch->ops_used;
+	int err, end = add_part(batch, first, n, compat);
+	u32 i;
+
+	if (end < 0 || batch->ops_used == first_op)
+		return end;
+
+	err = copy_execute(batch, first_op);
+	if (batch->segments[first].flags != GNTCOPY_source_gref)
+		return err ?: end;
+	for (i = first; !err && i < end; i++)
+		err = deliver(batch, i, compat);
+
+	return err ?: end;
+}
+
+/**
+ * bounce() - copy without a pin
+ * @batch: with its segments, that have been checked
+ * @n: how many of them
+ * @compat: whether the caller is a 32-bit one
+ *
+ * Return: 0, and a status for each operation; or a negative errno.
+ */
 int bounce(struct copy_batch *batch, u32 n, bool compat)
 {
-	u32 first = 0;
-	int err;
+	int next = 0;
 
-	do {
-		err = copy_part(batch, first, n, compat, &first);
-	} while (!err && first < n);
+	if (!have_slot_page(batch, 0))
+		return -ENOMEM;
 
-	return err;
+	batch->ops_used = 0;
+	while (next >= 0 && next < (int)n)
+		next = copy_part(batch, next, n, compat);
+
+	return min(next, 0);
 }

@@ -3,8 +3,9 @@
  * Copies between grants and a program's memory, done by the hypervisor. The
  * segments are taken in chunks. The pages of a chunk's local buffers are
  * pinned, neighbours together and each once; then one hypercall does it all.
- * Mostly they are not worth a pin: see bounce.c. Statuses are told after that,
- * so a status that a program sees is true.
+ * Mostly they are not worth a pin, and some are none that the hypervisor would
+ * take: see bounce.c. Statuses are told after that, so a status that a program
+ * sees is true.
  *
  * No lock is held anywhere here: calls on one instance run side by side.
  */
@@ -332,19 +333,28 @@ int copy_execute(struct copy_batch *batch, u32 first)
 	return err;
 }
 
-/* Copies what the batch holds. */
-static int pin_and_copy(struct copy_batch *batch)
+/*
+ * Whether each page pinned is this domain's: the hypervisor takes no frame of
+ * another one, as there is behind a mapped grant. (The first bit alone is set of
+ * pages in the swap cache too.)
+ */
+static bool pages_are_own(const struct copy_batch *batch)
+{
+	u32 i;
+
+	for (i = 0; i < batch->pages_used; i++) {
+		if (PageForeign(batch->pages[i]) &&
+		    PagePrivate(batch->pages[i]))
+			return false;
+	}
+
+	return true;
+}
+
+/* Copies to and from a program's own pages. */
+static int copy_pinned(struct copy_batch *batch)
 {
 	int err;
-
-	if (!batch->ops_used)
-		return 0;
-
-	err = pin_pages(batch);
-	if (err) {
-		unpin_pages(batch, false);
-		return err;
-	}
 
 	if (batch->pages_used)
 		set_frames(batch);
@@ -354,34 +364,7 @@ static int pin_and_copy(struct copy_batch *batch)
 	return err;
 }
 
-/* Each segment is told the first failed status of its operations. */
-static int tell(const struct copy_batch *batch,
-		struct gntdev_grant_copy_segment __user *user, u32 n)
-{
-	const struct gnttab_copy *op = batch->ops, *end;
-	s16 status;
-	u32 i;
-
-	if (!user_write_access_begin(user, n * sizeof(*user)))
-		return -EFAULT;
-	for (i = 0; i < n; i++) {
-		end = &batch->ops[batch->end[i]];
-		for (status = GNTST_okay; op < end; op++) {
-			if (status == GNTST_okay)
-				status = op->status;
-		}
-		unsafe_put_user(status, &user[i].status, fault);
-	}
-	user_write_access_end();
-
-	return 0;
-
-fault:
-	user_write_access_end();
-	return -EFAULT;
-}
-
-static int copy_pinned(struct copy_batch *batch, u32 n, bool compat)
+static int add_segments(struct copy_batch *batch, u32 n, bool compat)
 {
 	u32 i;
 	int err;
@@ -395,22 +378,101 @@ static int copy_pinned(struct copy_batch *batch, u32 n, bool compat)
 			return err;
 	}
 
-	return pin_and_copy(batch);
+	return 0;
 }
 
-static int copy_chunk(struct copy_batch *batch,
+/*
+ * Where a page cannot be pinned, or is not the domain's, the program may still
+ * be able to use it, and then it can be copied from or to.
+ */
+static int pin_and_copy(struct copy_batch *batch, u32 n, bool compat)
+{
+	int err = add_segments(batch, n, compat);
+
+	if (err || !batch->ops_used)
+		return err;
+
+	err = pin_pages(batch);
+	if (!err && pages_are_own(batch))
+		return copy_pinned(batch);
+
+	unpin_pages(batch, false);
+	if (err && err != -EFAULT)
+		return err;
+
+	return bounce(batch, n, compat);
+}
+
+/* Each segment is told the first failed status of its operations. */
+static void set_statuses(struct copy_batch *batch, u32 n)
+{
+	const struct gnttab_copy *op = batch->ops, *end;
+	s16 status;
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		end = &batch->ops[batch->end[i]];
+		for (status = GNTST_okay; op < end; op++) {
+			if (status == GNTST_okay)
+				status = op->status;
+		}
+		batch->segments[i].status = status;
+	}
+}
+
+/* Nothing but stores while user memory may be written. */
+static int tell(struct copy_batch *batch,
+		struct gntdev_grant_copy_segment __user *user, u32 n)
+{
+	const struct gntdev_grant_copy_segment *seg = batch->segments;
+	const struct gntdev_grant_copy_segment *end = seg + n;
+
+	set_statuses(batch, n);
+	if (!user_write_access_begin(user, n * sizeof(*user)))
+		return -EFAULT;
+	for (; seg < end; seg++, user++)
+		unsafe_put_user(seg->status, &user->status, fault);
+	user_write_access_end();
+
+	return 0;
+
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
+/* Whether the instance is restricted to another domain than one of these. */
+static bool names_others(const struct instance *inst,
+			 const struct gntdev_grant_copy_segment *seg, u32 n)
+{
+	for (; n; n--, seg++) {
+		if (seg->flags & GNTCOPY_source_gref &&
+		    !restrict_allows(inst, seg->source.foreign.domid))
+			return true;
+		if (seg->flags & GNTCOPY_dest_gref &&
+		    !restrict_allows(inst, seg->dest.foreign.domid))
+			return true;
+	}
+
+	return false;
+}
+
+static int copy_chunk(struct instance *inst, struct copy_batch *batch,
 		      struct gntdev_grant_copy_segment __user *user, u32 n,
 		      bool compat)
 {
 	int err;
 
-	if (quick_copy_from_user(batch->segments, user, n * sizeof(*user)))
+	if (copy_from_user(batch->segments, user, n * sizeof(*user)))
 		return -EFAULT;
+	if (READ_ONCE(inst->only) != ANY_DOMAIN &&
+	    names_others(inst, batch->segments, n))
+		return -EACCES;
 
 	if (!is_between(batch->segments) && bounce_suits(batch, n))
 		err = bounce(batch, n, compat);
 	else
-		err = copy_pinned(batch, n, compat);
+		err = pin_and_copy(batch, n, compat);
 
 	return err ?: tell(batch, user, n);
 }
@@ -440,7 +502,7 @@ static long copy_segments(struct instance *inst,
 
 	while (!err && done < count) {
 		n = min(count - done, CHUNK);
-		err = copy_chunk(batch, user + done, n, compat);
+		err = copy_chunk(inst, batch, user + done, n, compat);
 		done += n;
 		if (!err && done < count)
 			err = take_breath();
@@ -464,13 +526,13 @@ static long copy_segments(struct instance *inst,
  * Return: 0 with a GNTST_* in each segment's status; -EINVAL for unknown
  * flags, for a segment with two local buffers or one that crosses the end of
  * a foreign page; -EFAULT; -ENOMEM; -EIO if the hypervisor fails as a whole;
- * -EINTR if killed.
+ * -EINTR if killed; -EACCES for a domain that the instance is not restricted to.
  */
 long copy_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_grant_copy op;
 
-	if (quick_copy_from_user(&op, arg, sizeof(op)))
+	if (copy_from_user(&op, arg, sizeof(op)))
 		return -EFAULT;
 
 	return copy_segments(inst, op.segments, op.count, false);

@@ -175,15 +175,6 @@ void dma_memory_free(struct dma_memory *memory)
 	kvfree(memory);
 }
 
-/* How pages of a mapping are to be seen beside the DMA API's own view of them. */
-pgprot_t dma_memory_prot(const struct mapping *m, pgprot_t prot)
-{
-	if (!m->memory || dev_is_dma_coherent(device))
-		return prot;
-
-	return pgprot_writecombine(prot);
-}
-
 int __init dma_memory_init(void)
 {
 	int err;
@@ -192,6 +183,11 @@ int __init dma_memory_init(void)
 	if (IS_ERR(device))
 		return PTR_ERR(device);
 
+	/*
+	 * Xen's ABI wants every processor's view of a granted page write-back,
+	 * whatever the flags. That of the DMA API is one of them.
+	 */
+	device_set_coherent(device);
 	err = dma_coerce_mask_and_coherent(device, DMA_BIT_MASK(64));
 	if (err)
 		root_device_unregister(device);

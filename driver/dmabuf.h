@@ -24,6 +24,7 @@ struct exported {
 	struct completion released;
 	u32 fd; /* the number that the dma-buf was given */
 	u32 count;
+	u32 windows; /* mmaps of it; guarded by the instance's lock */
 	struct mutex lock;
 	struct list_head attachments; /* that are mapped; guarded by lock */
 	struct ioctl_gntdev_grant_ref grants[];
@@ -36,13 +37,16 @@ struct exported {
 struct imported {
 	struct list_head node; /* guarded by the instance's lock */
 	struct recheck recheck; /* while it is departed */
+	struct instance *inst; /* a reference: its grants count there */
 	u32 fd; /* the caller's number for the dma-buf */
 	u32 count;
-	u32 granted; /* references that are not given back */
+	u32 domid; /* whom the pages are granted to */
+	u32 taken; /* references of the domain's */
+	u32 granted; /* of these, the first ones */
 	struct dma_buf *dmabuf;
 	struct dma_buf_attachment *attachment;
 	struct sg_table *sgt;
-	grant_ref_t refs[]; /* the first @granted are not given back */
+	grant_ref_t refs[];
 };
 
 /* dmabuf_export.c */
@@ -56,7 +60,6 @@ void *export_vmap(struct exported *exp);
 void export_vunmap(struct exported *exp, void *at);
 
 /* dma_memory.c */
-pgprot_t dma_memory_prot(const struct mapping *m, pgprot_t prot);
 int __init dma_memory_init(void);
 void dma_memory_exit(void);
 

@@ -10,12 +10,14 @@ GNTDEV_IMPORT_DMA_BUF;
 static const struct file_operations *dma_buf_fops;
 
 /* Counts the grants of an export, or fails if they are too many. */
-static int reserve(struct instance *inst, u32 count)
+static int reserve(struct instance *inst, u32 count, u32 domid)
 {
 	int err = -ENOMEM;
 
 	mutex_lock(&inst->lock);
-	if (instance_has_room(inst, count)) {
+	if (!restrict_allows(inst, domid)) {
+		err = -EACCES;
+	} else if (instance_has_room(inst, count)) {
 		inst->exported_grants += count;
 		err = 0;
 	}
@@ -115,7 +117,7 @@ export_create(struct instance *inst,
 	if (IS_ERR(exp))
 		return exp;
 
-	err = reserve(inst, op->count);
+	err = reserve(inst, op->count, op->domid);
 	if (err)
 		goto put;
 	err = export_map(exp, op->flags);
@@ -142,7 +144,8 @@ void export_release(struct exported *exp)
 {
 	struct instance *inst = exp->inst;
 
-	trace_gntdev_released(exp->fd, exp->count);
+	trace_gntdev_released(exp->fd, exp->count, exp->grants[0].domid,
+			      exp->grants[0].ref);
 	retire_mapping(exp->mapping);
 
 	mutex_lock(&inst->lock);
@@ -166,6 +169,22 @@ static struct dma_buf *export_wrap(struct exported *exp)
 	return dma_buf_export(&info);
 }
 
+/* Puts it into its instance, which may have been restricted meanwhile. */
+static bool export_show(struct exported *exp)
+{
+	struct instance *inst = exp->inst;
+	bool allowed;
+
+	mutex_lock(&inst->lock);
+	allowed = restrict_allows(inst, exp->grants[0].domid);
+	/* The newest first: that is whom a number means that is used twice. */
+	if (allowed)
+		list_add(&exp->node, &inst->exports);
+	mutex_unlock(&inst->lock);
+
+	return allowed;
+}
+
 /*
  * Gives the caller a descriptor. Until the caller knows the number, no other
  * thread can guess it and close the file; once it is installed, one can.
@@ -184,11 +203,12 @@ static int export_install(struct exported *exp, struct dma_buf *dmabuf,
 
 	exp->fd = fd;
 	WRITE_ONCE(dma_buf_fops, dmabuf->file->f_op);
-	mutex_lock(&exp->inst->lock);
-	/* The newest first: that is whom a number means that is used twice. */
-	list_add(&exp->node, &exp->inst->exports);
-	mutex_unlock(&exp->inst->lock);
-	trace_gntdev_export(fd, exp->count);
+	if (!export_show(exp)) {
+		put_unused_fd(fd);
+		return -EACCES;
+	}
+	trace_gntdev_export(fd, exp->count, exp->grants[0].domid,
+			    exp->grants[0].ref);
 
 	fd_install(fd, dmabuf->file);
 	return 0;

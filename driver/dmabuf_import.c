@@ -40,15 +40,7 @@ static void identity_unmap_sg(struct device *dev, struct scatterlist *sgl,
 {
 }
 
-static dma_addr_t identity_map_page(struct device *dev, struct page *page,
-				    unsigned long offset, size_t size,
-				    enum dma_data_direction dir,
-				    unsigned long attrs)
-{
-	return page_to_phys(page) + offset;
-}
-
-static void identity_unmap_page(struct device *dev, dma_addr_t addr,
+static void identity_unmap_phys(struct device *dev, dma_addr_t addr,
 				size_t size, enum dma_data_direction dir,
 				unsigned long attrs)
 {
@@ -57,13 +49,14 @@ static void identity_unmap_page(struct device *dev, dma_addr_t addr,
 static const struct dma_map_ops identity_ops = {
 	.map_sg = identity_map_sg,
 	.unmap_sg = identity_unmap_sg,
-	.map_page = identity_map_page,
-	.unmap_page = identity_unmap_page,
+	.map_phys = identity_map_phys,
+	.unmap_phys = identity_unmap_phys,
 };
 
 /*
  * Grants the pages of one entry. Fails if there are more than the import has
- * room for, if one does not start at offset 0, or is no memory of this domain.
+ * room for, if one does not start at offset 0, or is no memory of this domain: a
+ * device's own, for instance.
  */
 static int grant_entry(struct imported *imp, dma_addr_t addr, size_t len,
 		       domid_t domid)
@@ -71,20 +64,19 @@ static int grant_entry(struct imported *imp, dma_addr_t addr, size_t len,
 	unsigned long pfn = PHYS_PFN(addr);
 	unsigned long pages = len >> PAGE_SHIFT;
 	unsigned long gfn;
-	int ref;
 
 	if (!PAGE_ALIGNED(addr) || !PAGE_ALIGNED(len) ||
 	    pages > imp->count - imp->granted)
 		return -EINVAL;
 
 	for (; pages; pages--, pfn++) {
+		if (!pfn_valid(pfn))
+			return -EINVAL;
 		gfn = pfn_to_gfn(pfn);
 		if (gfn == INVALID_P2M_ENTRY)
 			return -EINVAL;
-		ref = gnttab_grant_foreign_access(domid, gfn, 0);
-		if (ref < 0)
-			return ref;
-		imp->refs[imp->granted++] = ref;
+		gnttab_grant_foreign_access_ref(imp->refs[imp->granted++],
+						domid, gfn, 0);
 		if (imp->granted % STRIDE)
 			continue;
 		if (fatal_signal_pending(current))
@@ -93,6 +85,16 @@ static int grant_entry(struct imported *imp, dma_addr_t addr, size_t len,
 	}
 
 	return 0;
+}
+
+static int import_take_refs(struct imported *imp)
+{
+	int err = refs_take(imp->refs, imp->count);
+
+	if (!err)
+		imp->taken = imp->count;
+
+	return err;
 }
 
 static int grant_pages(struct imported *imp, domid_t domid)
@@ -123,19 +125,48 @@ static bool end_access(struct imported *imp)
 			cond_resched();
 	}
 	imp->granted = kept;
+	imp->taken = kept;
 
 	return !kept;
 }
 
+/* Counts so many more grants, or fails if they are too many. */
+static int import_reserve(struct instance *inst, u32 count, u32 domid)
+{
+	int err = -ENOMEM;
+
+	mutex_lock(&inst->lock);
+	if (!restrict_allows(inst, domid)) {
+		err = -EACCES;
+	} else if (instance_has_room(inst, count)) {
+		inst->imported_grants += count;
+		err = 0;
+	}
+	mutex_unlock(&inst->lock);
+
+	return err;
+}
+
+static void import_unreserve(struct instance *inst, u32 count)
+{
+	mutex_lock(&inst->lock);
+	inst->imported_grants -= count;
+	mutex_unlock(&inst->lock);
+}
+
 static void import_free(struct imported *imp)
 {
+	struct instance *inst = imp->inst;
+
 	if (!IS_ERR_OR_NULL(imp->sgt))
 		dma_buf_unmap_attachment_unlocked(imp->attachment, imp->sgt,
 						  DMA_BIDIRECTIONAL);
 	if (!IS_ERR_OR_NULL(imp->attachment))
 		dma_buf_detach(imp->dmabuf, imp->attachment);
 	dma_buf_put(imp->dmabuf);
+	import_unreserve(inst, imp->count);
 	kvfree(imp);
+	instance_put(inst);
 }
 
 /* Another look at an import whose pages the other side had mapped. */
@@ -146,17 +177,25 @@ static bool departed_look(struct recheck *r)
 	if (!end_access(imp))
 		return false;
 
+	atomic_long_sub(imp->count, &counters.departed);
 	import_free(imp);
 	return true;
 }
 
-/* Ends an import that is in no list; where it must wait, others see to it. */
+/*
+ * Ends an import that is in no list. What the other side has mapped, a page of it
+ * or all, keeps the whole buffer; that is looked after.
+ */
 static void import_end(struct imported *imp)
 {
-	if (end_access(imp))
+	refs_give(imp->refs + imp->granted, imp->taken - imp->granted);
+	if (end_access(imp)) {
 		import_free(imp);
-	else
-		recheck_begin(&imp->recheck, departed_look);
+		return;
+	}
+
+	atomic_long_add(imp->count, &counters.departed);
+	recheck_begin(&imp->recheck, departed_look);
 }
 
 static int import_attach(struct imported *imp)
@@ -170,32 +209,70 @@ static int import_attach(struct imported *imp)
 	return PTR_ERR_OR_ZERO(imp->sgt);
 }
 
-/* An import with its pages granted, in no list; or an ERR_PTR. */
+/* An import that counts, of a dma-buf that is its own from now on; or NULL. */
 static struct imported *
-import_create(const struct ioctl_gntdev_dmabuf_imp_to_refs *op)
+import_alloc(struct instance *inst,
+	     const struct ioctl_gntdev_dmabuf_imp_to_refs *op,
+	     struct dma_buf *dmabuf)
+{
+	struct imported *imp;
+
+	imp = kvmalloc(struct_size(imp, refs, op->count), GFP_PROGRAM);
+	if (!imp)
+		return NULL;
+
+	memset(imp, 0, sizeof(*imp));
+	kref_get(&inst->refs);
+	imp->inst = inst;
+	imp->fd = op->fd;
+	imp->count = op->count;
+	imp->domid = op->domid;
+	imp->dmabuf = dmabuf;
+
+	return imp;
+}
+
+/* The dma-buf of a request, if it may be imported; or an ERR_PTR. */
+static struct dma_buf *
+import_dmabuf(struct instance *inst,
+	      const struct ioctl_gntdev_dmabuf_imp_to_refs *op)
 {
 	struct dma_buf *dmabuf = dma_buf_get(op->fd);
+
+	if (IS_ERR(dmabuf))
+		return ERR_PTR(-ENOENT);
+	if (dmabuf->size == (u64)op->count << PAGE_SHIFT &&
+	    instance_takes(inst, op->count))
+		return dmabuf;
+
+	dma_buf_put(dmabuf);
+	return ERR_PTR(-EINVAL);
+}
+
+/* An import with its pages granted, in no list; or an ERR_PTR. */
+static struct imported *
+import_create(struct instance *inst,
+	      const struct ioctl_gntdev_dmabuf_imp_to_refs *op)
+{
+	struct dma_buf *dmabuf = import_dmabuf(inst, op);
 	struct imported *imp;
 	int err;
 
 	if (IS_ERR(dmabuf))
-		return ERR_PTR(-ENOENT);
-	if (dmabuf->size != (u64)op->count << PAGE_SHIFT) {
-		dma_buf_put(dmabuf);
-		return ERR_PTR(-EINVAL);
-	}
+		return ERR_CAST(dmabuf);
 
-	imp = kvmalloc(struct_size(imp, refs, op->count), GFP_PROGRAM);
+	err = import_reserve(inst, op->count, op->domid);
+	if (err)
+		goto put;
+	imp = import_alloc(inst, op, dmabuf);
 	if (!imp) {
-		dma_buf_put(dmabuf);
-		return ERR_PTR(-ENOMEM);
+		err = -ENOMEM;
+		goto unreserve;
 	}
-	memset(imp, 0, sizeof(*imp));
-	imp->fd = op->fd;
-	imp->count = op->count;
-	imp->dmabuf = dmabuf;
 
 	err = import_attach(imp);
+	if (!err)
+		err = import_take_refs(imp);
 	if (!err)
 		err = grant_pages(imp, op->domid);
 	if (err) {
@@ -204,6 +281,30 @@ import_create(const struct ioctl_gntdev_dmabuf_imp_to_refs *op)
 	}
 
 	return imp;
+
+unreserve:
+	import_unreserve(inst, op->count);
+put:
+	dma_buf_put(dmabuf);
+	return ERR_PTR(err);
+}
+
+/* Once it is in the list, another thread may release and free it. */
+static int import_show(struct instance *inst, struct imported *imp)
+{
+	int err = -EACCES;
+
+	trace_gntdev_import(imp->fd, imp->count, imp->domid, imp->refs[0]);
+	mutex_lock(&inst->lock);
+	/* The instance may have been restricted meanwhile. */
+	if (restrict_allows(inst, imp->domid)) {
+		/* The newest first: whom a number means that is used twice. */
+		list_add(&imp->node, &inst->imports);
+		err = 0;
+	}
+	mutex_unlock(&inst->lock);
+
+	return err;
 }
 
 /**
@@ -215,22 +316,25 @@ import_create(const struct ioctl_gntdev_dmabuf_imp_to_refs *op)
  * can release it before the references are told.
  *
  * Return: 0; -ENOENT if @fd is no dma-buf; -EINVAL if @count is not its size
- * in pages, if @reserved is not 0, for a domid above 0x7fff and for a page that
- * does not start at offset 0; -ENOSPC if there are no references left; -ENOMEM;
- * what the exporter says; -EINTR if killed; -EFAULT.
+ * in pages, or above the parameter limit or the instance's maximum, if @reserved
+ * is not 0, for a domid above 0x7fff and for a page that does not start at offset
+ * 0 or is no memory; -ENOMEM, also above the maximum with what is there; -ENOSPC if
+ * the domain has no such number of references to spare; what the exporter says;
+ * -EINTR if killed; -EFAULT.
  */
 long dmabuf_import_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_dmabuf_imp_to_refs __user *user = arg;
 	struct ioctl_gntdev_dmabuf_imp_to_refs op;
 	struct imported *imp;
+	int err;
 
 	if (copy_from_user(&op, user, offsetof(typeof(op), refs)))
 		return -EFAULT;
-	if (op.reserved || op.domid > DOMID_IDLE)
+	if (op.reserved || op.domid > DOMID_IDLE || xlat_refuses(op.domid))
 		return -EINVAL;
 
-	imp = import_create(&op);
+	imp = import_create(inst, &op);
 	if (IS_ERR(imp))
 		return PTR_ERR(imp);
 
@@ -240,13 +344,31 @@ long dmabuf_import_request(struct instance *inst, void __user *arg)
 		return -EFAULT;
 	}
 
-	trace_gntdev_import(imp->fd, imp->count);
-	mutex_lock(&inst->lock);
-	/* The newest first: that is whom a number means that is used twice. */
-	list_add(&imp->node, &inst->imports);
-	mutex_unlock(&inst->lock);
+	err = import_show(inst, imp);
+	if (err)
+		import_end(imp);
 
-	return 0;
+	return err;
+}
+
+/* Whether an instance has dma-bufs of another domain than that; with its lock. */
+bool dmabuf_has_others(const struct instance *inst, u32 domid)
+{
+	const struct imported *imp;
+	const struct exported *exp;
+
+	lockdep_assert_held(&inst->lock);
+
+	list_for_each_entry(imp, &inst->imports, node) {
+		if (imp->domid != domid)
+			return true;
+	}
+	list_for_each_entry(exp, &inst->exports, node) {
+		if (exp->grants[0].domid != domid)
+			return true;
+	}
+
+	return false;
 }
 
 /* How well a descriptor fits an import: not at all 0, by number 1, … */
@@ -308,7 +430,7 @@ long dmabuf_release_request(struct instance *inst, void __user *arg)
 	if (!imp)
 		return -ENOENT;
 
-	trace_gntdev_import_end(op.fd, imp->count);
+	trace_gntdev_import_end(op.fd, imp->count, imp->domid, imp->refs[0]);
 	import_end(imp);
 
 	return 0;

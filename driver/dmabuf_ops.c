@@ -44,7 +44,8 @@ static struct sg_table *buffer_map_dma(struct dma_buf_attachment *attach,
 	if (!a)
 		return ERR_PTR(-ENOMEM);
 
-	err = dma_map_sgtable(attach->dev, &a->sgt, dir, 0);
+	err = dma_map_sgtable(attach->dev, &a->sgt, dir,
+			      DMA_ATTR_SKIP_CPU_SYNC);
 	if (err) {
 		sg_free_table(&a->sgt);
 		kfree(a);
@@ -69,20 +70,42 @@ static void buffer_unmap_dma(struct dma_buf_attachment *attach,
 	list_del(&a->node);
 	mutex_unlock(&exp->lock);
 
-	dma_unmap_sgtable(attach->dev, sgt, dir, 0);
+	dma_unmap_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
 	sg_free_table(sgt);
 	kfree(a);
 }
 
-/* Where a device does not see what a processor sees, and the other way round. */
+/*
+ * What of a caller's access concerns a device: the caller's direction, as far as
+ * the attachment has it. DMA_NONE: nothing.
+ */
+static enum dma_data_direction common_direction(const struct attachment *a,
+						enum dma_data_direction dir)
+{
+	if (a->dir == DMA_BIDIRECTIONAL)
+		return dir;
+
+	return dir == a->dir || dir == DMA_BIDIRECTIONAL ? a->dir : DMA_NONE;
+}
+
+/*
+ * Where a device does not see what a processor sees, and the other way round. The
+ * granter is a processor too, whose stores are told by nobody: what a device has
+ * not written must not be copied over them. So only what a caller has asked for
+ * is synchronized, here and not where a device comes and goes.
+ */
 static int buffer_begin_cpu(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
 	struct exported *exp = dmabuf->priv;
+	enum dma_data_direction common;
 	struct attachment *a;
 
 	mutex_lock(&exp->lock);
-	list_for_each_entry(a, &exp->attachments, node)
-		dma_sync_sgtable_for_cpu(a->dev, &a->sgt, a->dir);
+	list_for_each_entry(a, &exp->attachments, node) {
+		common = common_direction(a, dir);
+		if (common != DMA_NONE)
+			dma_sync_sgtable_for_cpu(a->dev, &a->sgt, common);
+	}
 	mutex_unlock(&exp->lock);
 
 	return 0;
@@ -91,19 +114,83 @@ static int buffer_begin_cpu(struct dma_buf *dmabuf, enum dma_data_direction dir)
 static int buffer_end_cpu(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
 	struct exported *exp = dmabuf->priv;
+	enum dma_data_direction common;
 	struct attachment *a;
 
 	mutex_lock(&exp->lock);
-	list_for_each_entry(a, &exp->attachments, node)
-		dma_sync_sgtable_for_device(a->dev, &a->sgt, a->dir);
+	list_for_each_entry(a, &exp->attachments, node) {
+		common = common_direction(a, dir);
+		if (common != DMA_NONE)
+			dma_sync_sgtable_for_device(a->dev, &a->sgt, common);
+	}
 	mutex_unlock(&exp->lock);
 
 	return 0;
 }
 
 /*
+ * Mmaps of one buffer at a time. Whoever has its descriptor may make them, and in
+ * a PV domain each is a mapping of its own to the hypervisor, which counts those
+ * of one grant in a byte and takes no more at 128. So many leave room for all
+ * others: the kernel's own, vmap, other instances, copies.
+ */
+#define MOST_WINDOWS 64U
+
+/*
+ * Counts an mmap of some pages, or fails if they are too many: all those of an
+ * instance's buffers together show no more pages than it may have grants.
+ */
+static int export_take_window(struct exported *exp, u32 count)
+{
+	struct instance *inst = exp->inst;
+	int err = -ENOMEM;
+
+	mutex_lock(&inst->lock);
+	if (exp->windows < MOST_WINDOWS &&
+	    inst->window_pages + count <= inst->max_grants) {
+		exp->windows++;
+		inst->window_pages += count;
+		err = 0;
+	}
+	mutex_unlock(&inst->lock);
+
+	return err;
+}
+
+/* Such a window is gone. */
+void export_give_window(struct exported *exp, u32 count)
+{
+	struct instance *inst = exp->inst;
+
+	mutex_lock(&inst->lock);
+	exp->windows--;
+	inst->window_pages -= count;
+	mutex_unlock(&inst->lock);
+}
+
+/* A window that counts, or an ERR_PTR. */
+static struct window *export_window(struct exported *exp, u32 first, u32 count)
+{
+	struct window *w;
+	int err;
+
+	err = export_take_window(exp, count);
+	if (err)
+		return ERR_PTR(err);
+
+	w = window_create(exp->mapping, first, count);
+	if (!w) {
+		export_give_window(exp, count);
+		return ERR_PTR(-ENOMEM);
+	}
+	w->exported = exp;
+
+	return w;
+}
+
+/*
  * The kernel has seen to it that the part is within the buffer. Each mmap has a
- * window of its own, so there may be any number of them.
+ * window of its own.
  */
 static int buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
@@ -114,11 +201,10 @@ static int buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 
-	w = window_create(exp->mapping, vma->vm_pgoff, vma_pages(vma));
-	if (!w)
-		return -ENOMEM;
+	w = export_window(exp, vma->vm_pgoff, vma_pages(vma));
+	if (IS_ERR(w))
+		return PTR_ERR(w);
 	w->writable = vma->vm_flags & VM_WRITE;
-	vma->vm_page_prot = dma_memory_prot(exp->mapping, vma->vm_page_prot);
 
 	err = window_show(w, vma);
 	if (err)

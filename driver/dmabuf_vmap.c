@@ -10,8 +10,7 @@
 
 static void *pages_vmap(struct mapping *m)
 {
-	void *at = vmap(m->pages, m->count, VM_MAP,
-			dma_memory_prot(m, PAGE_KERNEL));
+	void *at = vmap(m->pages, m->count, VM_MAP, PAGE_KERNEL);
 
 	return at ?: ERR_PTR(-ENOMEM);
 }

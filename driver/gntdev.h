@@ -56,9 +56,13 @@
  */
 #define COPY_SPARES 4U
 
+/* What an instance serves that is not restricted; and the domain of many. */
+#define ANY_DOMAIN U32_MAX
+
 struct area;
 struct copy_batch;
 struct dma_memory;
+struct exported;
 struct lent;
 struct mapping;
 
@@ -80,17 +84,20 @@ struct keep {
 	u32 pages; /* of all of them */
 };
 
-/* Instance: an open file, and what outlives that: VMAs, and dma-bufs. */
+/* Instance: an open file, and what outlives that: VMAs, dma-bufs, imports. */
 struct instance {
-	struct kref refs; /* one of each of its files and exported dma-bufs */
+	struct kref refs; /* one of each of its files, exports and imports */
 	struct mutex lock; /* see the hierarchy above */
 	struct table table; /* guarded by lock */
 	struct keep keep; /* guarded by lock */
 	struct list_head exports; /* live dma-bufs; guarded by lock */
 	struct list_head imports; /* guarded by lock */
 	u64 exported_grants; /* grants of its dma-bufs; guarded by lock */
+	u64 imported_grants; /* also of departed imports; guarded by lock */
+	u64 window_pages; /* that mmaps of these show; guarded by lock */
 	u32 max_grants; /* guarded by lock */
 	bool closed; /* no descriptor is left; guarded by lock */
+	u32 only; /* domain that it serves, or ANY_DOMAIN; guarded by lock */
 	/* Which VMAs hold; there since before the first range, then constant. */
 	struct file *vma_file;
 	/* Of that file, so that entries can be found by their index alone. */
@@ -144,6 +151,7 @@ struct notify {
 	u32 port; /* a reference is held if action has SEND_EVENT */
 	u16 byte; /* offset in the page */
 	u8 action; /* UNMAP_NOTIFY_* */
+	u8 resumes; /* resume_count() when the reference was taken */
 };
 
 /* Range: in the table until it is removed; then its remover frees it. */
@@ -156,6 +164,7 @@ struct grant_range {
 	struct mapping *mapping;
 	struct area *area; /* of an area, whose slots are filled one by one */
 	struct lent *lent; /* of the caller's own memory; never mmapped */
+	u32 domid; /* of all of its grants, or ANY_DOMAIN */
 	bool writable; /* of the mapping; valid from MAPPING on */
 	bool clears; /* a byte, at munmap; set under the instance's lock */
 	u32 vmas; /* VMAs of the mapping; guarded by the instance's lock */
@@ -170,6 +179,7 @@ struct grant_range {
  */
 struct window {
 	struct mapping *mapping;
+	struct exported *exported; /* whom it counts for: an mmap of a dma-buf */
 	unsigned long start; /* user address */
 	u32 first, count; /* which pages of the mapping */
 	bool writable;
@@ -241,6 +251,7 @@ struct counters {
 	atomic_long_t mapped; /* mapped in the hypervisor */
 	atomic_long_t deferred; /* of these: unmapped by the program, in use */
 	atomic_long_t kept; /* for the next range, unmapped */
+	atomic_long_t departed; /* of released imports, still mapped by a peer */
 	atomic_long_t leaked; /* could not be given back; out of use for ever */
 };
 
@@ -265,6 +276,8 @@ struct grant_range *table_find(const struct table *table, u64 index);
 void range_enter(struct instance *inst, struct grant_range *range,
 		 enum range_state state);
 struct grant_range *range_find(struct instance *inst, u64 index);
+int range_insert(struct instance *inst, struct grant_range *range);
+void range_publish(struct instance *inst, struct grant_range *range, bool told);
 void range_free(struct grant_range *range);
 struct grant_range *range_alloc(u32 count);
 long range_add(struct instance *inst, struct grant_range *range,
@@ -315,7 +328,8 @@ u32 grants_unmap(struct mapping *m);
 void grants_free_pages(struct mapping *m);
 void grants_warn(const struct gnttab_unmap_grant_ref *op);
 
-/* dma_memory.c; dmabuf_none.c for kernels without dma-bufs */
+/* dmabuf_ops.c, dma_memory.c; dmabuf_none.c for kernels without dma-bufs */
+void export_give_window(struct exported *exp, u32 count);
 int dma_memory_alloc(struct mapping *m, u32 flags);
 void dma_memory_put_pages(struct mapping *m, u32 first, u32 n);
 void dma_memory_free(struct dma_memory *memory);
@@ -345,6 +359,27 @@ void notify_clear_bytes(struct mapping *m);
 bool notify_clear_at(struct mapping *m, unsigned long start);
 void notify_send(struct notify *notify, u32 count);
 
+/* refs.c */
+int refs_take(grant_ref_t *refs, u32 count);
+void refs_give(const grant_ref_t *refs, u32 count);
+
+/* lent.c */
+long lent_grant_request(struct instance *inst, void __user *arg);
+long lent_ungrant_request(struct instance *inst, void __user *arg);
+void lent_end(struct grant_range *range);
+
+/* restrict.c */
+bool restrict_allows(const struct instance *inst, u32 domid);
+long restrict_request(struct instance *inst, void __user *arg);
+
+/* xlat.c */
+bool xlat_refuses(u32 domid);
+
+/* resume.c */
+u8 resume_count(void);
+void resume_init(void);
+void resume_exit(void);
+
 /* copy.c */
 long copy_request(struct instance *inst, void __user *arg);
 long copy_request_compat(struct instance *inst, void __user *arg);
@@ -355,6 +390,7 @@ long area_create_request(struct instance *inst, void __user *arg);
 long area_request(struct instance *inst, void __user *arg, bool map);
 int area_show(struct grant_range *range, struct vm_area_struct *vma);
 void area_close(struct mapping *m);
+bool area_has_others(struct area *area, u32 domid);
 void area_put(struct area *area);
 
 /* instance.c */
@@ -372,6 +408,7 @@ long dmabuf_export_request(struct instance *inst, void __user *arg);
 long dmabuf_wait_request(struct instance *inst, void __user *arg);
 long dmabuf_import_request(struct instance *inst, void __user *arg);
 long dmabuf_release_request(struct instance *inst, void __user *arg);
+bool dmabuf_has_others(const struct instance *inst, u32 domid);
 void dmabuf_release_imports(struct instance *inst);
 int __init dmabuf_init(void);
 void dmabuf_exit(void);

@@ -71,6 +71,18 @@ static int map_batch(struct mapping *m, struct gnttab_map_grant_ref *ops,
 	return err;
 }
 
+static bool may_all_be_mapped(const struct mapping *m)
+{
+	u32 i;
+
+	for (i = 0; i < m->count; i++) {
+		if (xlat_refuses(m->grants[i].domid))
+			return false;
+	}
+
+	return true;
+}
+
 /**
  * grants_map() - map all grants of a mapping into the kernel
  * @m: a new mapping, with pages
@@ -82,6 +94,9 @@ int grants_map(struct mapping *m)
 {
 	u32 first, n;
 	int err;
+
+	if (!may_all_be_mapped(m))
+		return -EINVAL;
 
 	for (first = 0; first < m->count; first += n) {
 		n = min(m->count - first, GNTDEV_BATCH);

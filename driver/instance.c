@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Instances: an open file each, and what was made with it. */
 #include "gntdev.h"
+#include "dmabuf.h"
 
 /* Of the file that VMAs hold. The last VMA is gone. */
 static int release_vma_file(struct inode *inode, struct file *file)
@@ -33,6 +34,7 @@ int instance_open(struct inode *inode, struct file *file)
 	address_space_init_once(&inst->vma_mapping);
 	/* Until a program says otherwise, only the parameter limit governs. */
 	inst->max_grants = U32_MAX;
+	inst->only = ANY_DOMAIN;
 	file->private_data = inst;
 
 	return 0;
@@ -47,14 +49,14 @@ static void instance_free(struct kref *refs)
 	kfree(inst);
 }
 
-/* Of a file, or of a dma-buf, which may go last and from anywhere. */
+/* Of a file, or of a dma-buf or import: these may go last and from anywhere. */
 void instance_put(struct instance *inst)
 {
 	kref_put(&inst->refs, instance_free);
 }
 
 /**
- * instance_takes() - may one request insert or export so many grants?
+ * instance_takes() - may one request insert, export or import so many grants?
  * @inst: the instance
  * @count: how many
  *
@@ -72,7 +74,8 @@ bool instance_has_room(const struct instance *inst, u32 count)
 {
 	lockdep_assert_held(&inst->lock);
 
-	return inst->table.grants + inst->exported_grants + count <=
+	return inst->table.grants + inst->exported_grants +
+		       inst->imported_grants + count <=
 	       inst->max_grants;
 }
 
@@ -148,25 +151,127 @@ int instance_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* Lines of /proc/PID/fdinfo/FD. */
+/* Lines that fdinfo has at most of each kind. */
+#define SHOWN 32U
+
+/* What fdinfo tells of a range, or of a dma-buf, exported or imported. */
+struct shown {
+	u64 name; /* a range's index, a dma-buf's descriptor */
+	u32 count;
+	struct ioctl_gntdev_grant_ref first;
+	bool mmapped; /* of a range */
+};
+
+/* The first ranges, in order of their indexes. */
+static u32 list_ranges(struct instance *inst, struct shown *shown)
+{
+	const struct grant_range *range;
+	struct rb_node *node;
+	u32 n = 0;
+
+	mutex_lock(&inst->lock);
+	for (node = rb_first(&inst->table.root); node && n < SHOWN;
+	     node = rb_next(node)) {
+		range = rb_entry(node, struct grant_range, node);
+		shown[n++] = (struct shown){
+			.name = range->index,
+			.count = range->count,
+			.first = range->grants[0],
+			.mmapped = range->state == RANGE_MAPPED,
+		};
+	}
+	mutex_unlock(&inst->lock);
+
+	return n;
+}
+
+/* The newest exported dma-bufs that are in use. */
+static u32 list_exports(struct instance *inst, struct shown *shown)
+{
+	const struct exported *exp;
+	u32 n = 0;
+
+	mutex_lock(&inst->lock);
+	list_for_each_entry(exp, &inst->exports, node) {
+		if (n == SHOWN)
+			break;
+		shown[n++] = (struct shown){
+			.name = exp->fd,
+			.count = exp->count,
+			.first = exp->grants[0],
+		};
+	}
+	mutex_unlock(&inst->lock);
+
+	return n;
+}
+
+/* The newest imports; their first reference is the one that it granted. */
+static u32 list_imports(struct instance *inst, struct shown *shown)
+{
+	const struct imported *imp;
+	u32 n = 0;
+
+	mutex_lock(&inst->lock);
+	list_for_each_entry(imp, &inst->imports, node) {
+		if (n == SHOWN)
+			break;
+		shown[n++] = (struct shown){
+			.name = imp->fd,
+			.count = imp->count,
+			.first = {.domid = imp->domid, .ref = imp->refs[0]},
+		};
+	}
+	mutex_unlock(&inst->lock);
+
+	return n;
+}
+
+static void show_buffers(struct seq_file *seq, const char *what,
+			 const struct shown *shown, u32 n)
+{
+	for (; n; n--, shown++)
+		seq_printf(seq,
+			   "%s:\tfd=%llu count=%u domain=%u reference=%u\n",
+			   what, shown->name, shown->count, shown->first.domid,
+			   shown->first.ref);
+}
+
+/*
+ * Lines of /proc/PID/fdinfo/FD. They are printed when the lock is free again:
+ * whoever looks does not hold up the program.
+ */
 void instance_show(struct seq_file *seq, struct file *file)
 {
 	struct instance *inst = file->private_data;
+	struct shown shown[SHOWN];
 	struct table table;
-	u64 exported;
-	u32 max;
+	u64 exported, imported;
+	u32 max, n, i;
 
 	mutex_lock(&inst->lock);
 	table = inst->table;
 	exported = inst->exported_grants;
+	imported = inst->imported_grants;
 	max = inst->max_grants;
 	mutex_unlock(&inst->lock);
 
 	seq_printf(seq, "grants:\t%llu\n", table.grants);
 	seq_printf(seq, "exported-grants:\t%llu\n", exported);
+	seq_printf(seq, "imported-grants:\t%llu\n", imported);
 	seq_printf(seq, "max-grants:\t%u\n", max);
 	seq_printf(seq, "ranges:\t%u\n", table.ranges);
 	seq_printf(seq, "next-index:\t%llu\n", table.next);
+
+	n = list_ranges(inst, shown);
+	for (i = 0; i < n; i++)
+		seq_printf(
+			seq,
+			"range:\tindex=%llu count=%u domain=%u reference=%u mmapped=%u\n",
+			shown[i].name, shown[i].count, shown[i].first.domid,
+			shown[i].first.ref, shown[i].mmapped);
+	show_buffers(seq, "export", shown, list_exports(inst, shown));
+	show_buffers(seq, "import", shown, list_imports(inst, shown));
 }
 
 /**

@@ -41,6 +41,12 @@ static long gntdev_request(struct instance *inst, unsigned int cmd,
 		return area_request(inst, arg, true);
 	case IOCTL_GNTDEV_AREA_UNMAP:
 		return area_request(inst, arg, false);
+	case IOCTL_GNTDEV_RESTRICT:
+		return restrict_request(inst, arg);
+	case IOCTL_GNTDEV_GRANT_MEMORY:
+		return lent_grant_request(inst, arg);
+	case IOCTL_GNTDEV_UNGRANT_MEMORY:
+		return lent_ungrant_request(inst, arg);
 	default:
 		return -ENOTTY;
 	}
@@ -96,14 +102,12 @@ static const struct file_operations gntdev_fops = {
 COUNTER_ATTR(mapped);
 COUNTER_ATTR(deferred);
 COUNTER_ATTR(kept);
+COUNTER_ATTR(departed);
 COUNTER_ATTR(leaked);
 
 static struct attribute *gntdev_attrs[] = {
-	&dev_attr_mapped.attr,
-	&dev_attr_deferred.attr,
-	&dev_attr_kept.attr,
-	&dev_attr_leaked.attr,
-	NULL,
+	&dev_attr_mapped.attr,	 &dev_attr_deferred.attr, &dev_attr_kept.attr,
+	&dev_attr_departed.attr, &dev_attr_leaked.attr,	  NULL,
 };
 ATTRIBUTE_GROUPS(gntdev);
 
@@ -118,11 +122,17 @@ static int __init gntdev_init(void)
 {
 	int err;
 
-	/* A grant is a page of the hypervisor's; pages here must be the same. */
-	BUILD_BUG_ON(PAGE_SIZE != XEN_PAGE_SIZE);
-
-	if (!xen_domain())
+	if (!xen_domain()) {
+		pr_err("this kernel does not run on Xen\n");
 		return -ENODEV;
+	}
+
+	/* A grant is one of the hypervisor's pages; a program's are the kernel's. */
+	if (PAGE_SIZE != XEN_PAGE_SIZE) {
+		pr_err("this kernel's pages have %lu bytes, grants have %lu: use a kernel with pages of that size\n",
+		       PAGE_SIZE, XEN_PAGE_SIZE);
+		return -ENODEV;
+	}
 
 	mode = &pv_mode;
 	if (xen_feature(XENFEAT_auto_translated_physmap))
@@ -136,24 +146,26 @@ static int __init gntdev_init(void)
 	err = recheck_init();
 	if (err)
 		return err;
+	resume_init();
 
 	err = dmabuf_init();
 	if (err) {
 		pr_err("cannot make the device for dma-bufs: %d\n", err);
-		goto recheck;
+		goto no_dmabufs;
 	}
 
 	err = misc_register(&gntdev_device);
 	if (err) {
 		pr_err("cannot register /dev/xen/gntdev: %d\n", err);
-		goto dmabuf;
+		goto no_device;
 	}
 
 	return 0;
 
-dmabuf:
+no_device:
 	dmabuf_exit();
-recheck:
+no_dmabufs:
+	resume_exit();
 	recheck_exit();
 	return err;
 }
@@ -164,6 +176,7 @@ static void __exit gntdev_exit(void)
 	misc_deregister(&gntdev_device);
 	recheck_exit();
 	dmabuf_exit();
+	resume_exit();
 }
 
 module_init(gntdev_init);
@@ -172,8 +185,8 @@ module_exit(gntdev_exit);
 MODULE_DESCRIPTION("Xen grant device: maps, copies and shares granted pages");
 MODULE_AUTHOR("The gntdev project");
 MODULE_LICENSE("Dual MIT/GPL");
+MODULE_VERSION(GNTDEV_VERSION);
 /* udev asks for these when a toolstack sets up a backend that is a program. */
-MODULE_ALIAS("devname:xen/gntdev");
 MODULE_ALIAS("xen-backend:qdisk");
 MODULE_ALIAS("xen-backend:9pfs");
 MODULE_ALIAS("xen-backend:vfb");

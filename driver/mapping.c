@@ -148,7 +148,7 @@ static struct grant_range *range_claim(struct instance *inst, u64 index,
 	mutex_lock(&inst->lock);
 	range = range_find(inst, index);
 	if (!range || range->index != index || range->count != pages ||
-	    range->state != RANGE_INSERTED)
+	    range->state != RANGE_INSERTED || range->lent)
 		goto refuse;
 	/* The byte is cleared through a mapping that must allow it. */
 	if (!writable && notify_clears(range))
@@ -260,7 +260,7 @@ int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 		return PTR_ERR(range);
 
 	err = range_show(inst, range, vma);
-	trace_gntdev_mmap(index, range->count, writable, err);
+	trace_gntdev_mmap(index, range->count, range->grants, writable, err);
 	range_settle(inst, range, err ? RANGE_INSERTED : RANGE_MAPPED);
 
 	return err;
@@ -311,6 +311,7 @@ void mapping_open(struct vm_area_struct *vma)
 	/* The hypervisor knows the parent's entries only. */
 	if (mode->user_grants) {
 		vma->vm_private_data = NULL;
+		vma_leave_userfaultfd(vma);
 		return;
 	}
 
@@ -353,7 +354,7 @@ static void range_unmapped(struct instance *inst, struct grant_range *range)
 
 	if (!gone)
 		return;
-	trace_gntdev_remove(range->index, range->count);
+	trace_gntdev_remove(range->index, range->count, range->grants);
 	if (range->mapping)
 		retire_soon(range->mapping);
 	range->mapping = NULL;
@@ -372,7 +373,7 @@ void mapping_close(struct vm_area_struct *vma)
 		return;
 
 	range = m->range;
-	trace_gntdev_munmap(range->index, range->count);
+	trace_gntdev_munmap(range->index, range->count, range->grants);
 	if (range->area)
 		area_close(m);
 	if (m->notify)

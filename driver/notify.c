@@ -77,13 +77,23 @@ bool notify_clear_at(struct mapping *m, unsigned long start)
 	return all;
 }
 
+/*
+ * Whether there still is a reference to the event channel: after the domain was
+ * restored its number may be somebody else's.
+ */
+static bool has_port(const struct notify *notify)
+{
+	return notify->action & UNMAP_NOTIFY_SEND_EVENT &&
+	       notify->resumes == resume_count();
+}
+
 /* The events of pages that are unmapped, or never were mapped. Spends them. */
 void notify_send(struct notify *notify, u32 count)
 {
 	u32 i;
 
 	for (i = 0; i < count; i++) {
-		if (notify[i].action & UNMAP_NOTIFY_SEND_EVENT) {
+		if (has_port(&notify[i])) {
 			notify_remote_via_evtchn(notify[i].port);
 			evtchn_put(notify[i].port);
 		}
@@ -176,6 +186,7 @@ long notify_request(struct instance *inst, void __user *arg)
 	new.action = op.action;
 	new.byte = op.index & ~PAGE_MASK;
 	new.port = op.event_channel_port;
+	new.resumes = resume_count();
 
 	/* With a reference of ours the port cannot become somebody else's. */
 	if (new.action & UNMAP_NOTIFY_SEND_EVENT) {
@@ -190,7 +201,7 @@ long notify_request(struct instance *inst, void __user *arg)
 		err = notify_arm(inst, op.index, &new);
 
 	/* What was replaced, or on failure the new one. */
-	if (new.action & UNMAP_NOTIFY_SEND_EVENT)
+	if (has_port(&new))
 		evtchn_put(new.port);
 
 	return err;

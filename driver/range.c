@@ -50,6 +50,8 @@ struct grant_range *range_find(struct instance *inst, u64 index)
 /* Ends a range that is out of the table: its pages' events are due now. */
 void range_free(struct grant_range *range)
 {
+	if (range->lent)
+		lent_end(range);
 	if (range->notify)
 		notify_send(range->notify, range->count);
 	kvfree(range->notify);
@@ -101,6 +103,7 @@ void range_remove_unmapped(struct instance *inst)
 
 	/* Events may sleep and are many: outside the lock. */
 	rbtree_postorder_for_each_entry_safe(range, tmp, &gone, node) {
+		trace_gntdev_remove(range->index, range->count, range->grants);
 		range_free(range);
 		cond_resched();
 	}
@@ -141,12 +144,15 @@ static struct grant_range *range_create(u32 count, const void __user *refs)
 		return ERR_PTR(-EFAULT);
 	}
 
+	range->domid = range->grants[0].domid;
 	for (i = 0; i < count; i++) {
 		/* Hypercalls have 16 bits for it: never cut, always refuse. */
 		if (range->grants[i].domid > DOMID_IDLE) {
 			kvfree(range);
 			return ERR_PTR(-EINVAL);
 		}
+		if (range->grants[i].domid != range->domid)
+			range->domid = ANY_DOMAIN;
 	}
 
 	return range;
@@ -167,12 +173,15 @@ static int range_try(struct instance *inst, struct grant_range *range)
 	return err;
 }
 
-static int range_insert(struct instance *inst, struct grant_range *range)
+int range_insert(struct instance *inst, struct grant_range *range)
 {
 	int err = -ENOMEM;
 
 	mutex_lock(&inst->lock);
-	if (instance_has_room(inst, range->count))
+	/* An area is of no domain. */
+	if (!range->area && !restrict_allows(inst, range->domid))
+		err = -EACCES;
+	else if (instance_has_room(inst, range->count))
 		err = table_insert(&inst->table, range);
 	mutex_unlock(&inst->lock);
 
@@ -198,8 +207,7 @@ static int range_prepare(struct instance *inst, struct grant_range *range)
 }
 
 /* Makes a new range visible, or removes it if the caller cannot know of it. */
-static void range_publish(struct instance *inst, struct grant_range *range,
-			  bool told)
+void range_publish(struct instance *inst, struct grant_range *range, bool told)
 {
 	mutex_lock(&inst->lock);
 	range_enter(inst, range, told ? RANGE_INSERTED : RANGE_GONE);
@@ -220,6 +228,7 @@ static void range_publish(struct instance *inst, struct grant_range *range,
 long range_add(struct instance *inst, struct grant_range *range,
 	       u64 __user *index)
 {
+	struct ioctl_gntdev_grant_ref first;
 	u32 count = range->count;
 	u64 at;
 	bool told;
@@ -233,9 +242,10 @@ long range_add(struct instance *inst, struct grant_range *range,
 
 	/* Once it is published, another thread may remove and free it. */
 	at = range->index;
+	first = range->grants[0];
 	told = !copy_to_user(index, &at, sizeof(at));
 	range_publish(inst, range, told);
-	trace_gntdev_insert(at, count, told);
+	trace_gntdev_insert(at, count, &first, told);
 
 	return told ? 0 : -EFAULT;
 }
@@ -248,7 +258,8 @@ long range_add(struct instance *inst, struct grant_range *range,
  * Inserts, and gets pages for that many grants, which mmap maps.
  *
  * Return: 0; -EINVAL for a count of 0, above the parameter limit or above the
- * instance's maximum, and for a domid above 0x7fff; -ENOMEM if the table would
+ * instance's maximum, and for a domid above 0x7fff; -EACCES for a domain that
+ * the instance is not restricted to; -ENOMEM if the table would
  * hold more than the maximum, and if there is no memory; -ENFILE; -EFAULT. The
  * table is unchanged by a failure.
  */
@@ -291,7 +302,8 @@ long range_unmap_request(struct instance *inst, void __user *arg)
 
 	mutex_lock(&inst->lock);
 	range = range_find(inst, op.index);
-	if (!range || range->index != op.index || range->count != op.count)
+	if (!range || range->index != op.index || range->count != op.count ||
+	    range->lent)
 		err = -ENOENT;
 	else if (range->state != RANGE_INSERTED)
 		err = -EBUSY;
@@ -302,7 +314,7 @@ long range_unmap_request(struct instance *inst, void __user *arg)
 	if (err)
 		return err;
 
-	trace_gntdev_remove(op.index, op.count);
+	trace_gntdev_remove(op.index, op.count, range->grants);
 	range_end(inst, range);
 	return 0;
 }

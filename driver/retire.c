@@ -74,7 +74,7 @@ struct mapping *retire_pages(struct mapping *m)
 	if (!held)
 		return m;
 
-	trace_gntdev_defer(m->count, held);
+	trace_gntdev_defer(m->count, m->grants, held);
 	atomic_long_add(held, &counters.deferred);
 	rest = mapping_split(m);
 	retire(rest ?: m);
@@ -97,7 +97,7 @@ bool retire_part(struct mapping *m)
 	if (!rest)
 		return false;
 
-	trace_gntdev_defer(m->count, held);
+	trace_gntdev_defer(m->count, m->grants, held);
 	atomic_long_add(held, &counters.deferred);
 	retire(rest);
 

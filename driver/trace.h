@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* Tracepoints: /sys/kernel/tracing/events/gntdev. Indexes are in bytes. */
+/*
+ * Tracepoints: /sys/kernel/tracing/events/gntdev. Indexes are in bytes; domid and
+ * ref are of the first grant.
+ */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM gntdev
 
@@ -12,112 +15,145 @@
 /* clang-format off */
 
 TRACE_EVENT(gntdev_insert,
-	TP_PROTO(u64 index, u32 count, bool told),
-	TP_ARGS(index, count, told),
+	TP_PROTO(u64 index, u32 count,
+		 const struct ioctl_gntdev_grant_ref *first,
+		 bool told),
+	TP_ARGS(index, count, first, told),
 	TP_STRUCT__entry(
 		__field(u64, index)
 		__field(u32, count)
+		__field(u32, domid)
+		__field(u32, ref)
 		__field(bool, told)
 	),
 	TP_fast_assign(
 		__entry->index = index;
 		__entry->count = count;
+		__entry->domid = first->domid;
+		__entry->ref = first->ref;
 		__entry->told = told;
 	),
-	TP_printk("index=%llu count=%u told=%d",
-		  __entry->index, __entry->count, __entry->told)
+	TP_printk("index=%llu count=%u domid=%u ref=%u told=%d",
+		  __entry->index, __entry->count, __entry->domid,
+		  __entry->ref, __entry->told)
 );
 
 TRACE_EVENT(gntdev_mmap,
-	TP_PROTO(u64 index, u32 count, bool writable, int err),
-	TP_ARGS(index, count, writable, err),
+	TP_PROTO(u64 index, u32 count,
+		 const struct ioctl_gntdev_grant_ref *first,
+		 bool writable, int err),
+	TP_ARGS(index, count, first, writable, err),
 	TP_STRUCT__entry(
 		__field(u64, index)
 		__field(u32, count)
+		__field(u32, domid)
+		__field(u32, ref)
 		__field(bool, writable)
 		__field(int, err)
 	),
 	TP_fast_assign(
 		__entry->index = index;
 		__entry->count = count;
+		__entry->domid = first->domid;
+		__entry->ref = first->ref;
 		__entry->writable = writable;
 		__entry->err = err;
 	),
-	TP_printk("index=%llu count=%u writable=%d err=%d",
-		  __entry->index, __entry->count, __entry->writable,
+	TP_printk("index=%llu count=%u domid=%u ref=%u writable=%d err=%d",
+		  __entry->index, __entry->count, __entry->domid,
+		  __entry->ref, __entry->writable,
 		  __entry->err)
 );
 
 DECLARE_EVENT_CLASS(gntdev_range,
-	TP_PROTO(u64 index, u32 count),
-	TP_ARGS(index, count),
+	TP_PROTO(u64 index, u32 count,
+		 const struct ioctl_gntdev_grant_ref *first),
+	TP_ARGS(index, count, first),
 	TP_STRUCT__entry(
 		__field(u64, index)
 		__field(u32, count)
+		__field(u32, domid)
+		__field(u32, ref)
 	),
 	TP_fast_assign(
 		__entry->index = index;
 		__entry->count = count;
+		__entry->domid = first->domid;
+		__entry->ref = first->ref;
 	),
-	TP_printk("index=%llu count=%u", __entry->index, __entry->count)
+	TP_printk("index=%llu count=%u domid=%u ref=%u", __entry->index,
+		  __entry->count, __entry->domid, __entry->ref)
 );
 
 DEFINE_EVENT(gntdev_range, gntdev_munmap,
-	TP_PROTO(u64 index, u32 count),
-	TP_ARGS(index, count)
+	TP_PROTO(u64 index, u32 count,
+		 const struct ioctl_gntdev_grant_ref *first),
+	TP_ARGS(index, count, first)
 );
 
 DEFINE_EVENT(gntdev_range, gntdev_remove,
-	TP_PROTO(u64 index, u32 count),
-	TP_ARGS(index, count)
+	TP_PROTO(u64 index, u32 count,
+		 const struct ioctl_gntdev_grant_ref *first),
+	TP_ARGS(index, count, first)
 );
 
 TRACE_EVENT(gntdev_defer,
-	TP_PROTO(u32 count, u32 held),
-	TP_ARGS(count, held),
+	TP_PROTO(u32 count, const struct ioctl_gntdev_grant_ref *first,
+		 u32 held),
+	TP_ARGS(count, first, held),
 	TP_STRUCT__entry(
 		__field(u32, count)
+		__field(u32, domid)
+		__field(u32, ref)
 		__field(u32, held)
 	),
 	TP_fast_assign(
 		__entry->count = count;
+		__entry->domid = first->domid;
+		__entry->ref = first->ref;
 		__entry->held = held;
 	),
-	TP_printk("count=%u held=%u", __entry->count, __entry->held)
+	TP_printk("count=%u domid=%u ref=%u held=%u", __entry->count,
+		  __entry->domid, __entry->ref, __entry->held)
 );
 
 DECLARE_EVENT_CLASS(gntdev_dmabuf,
-	TP_PROTO(u32 fd, u32 count),
-	TP_ARGS(fd, count),
+	TP_PROTO(u32 fd, u32 count, u32 domid, u32 ref),
+	TP_ARGS(fd, count, domid, ref),
 	TP_STRUCT__entry(
 		__field(u32, fd)
 		__field(u32, count)
+		__field(u32, domid)
+		__field(u32, ref)
 	),
 	TP_fast_assign(
 		__entry->fd = fd;
 		__entry->count = count;
+		__entry->domid = domid;
+		__entry->ref = ref;
 	),
-	TP_printk("fd=%u count=%u", __entry->fd, __entry->count)
+	TP_printk("fd=%u count=%u domid=%u ref=%u", __entry->fd,
+		  __entry->count, __entry->domid, __entry->ref)
 );
 
 DEFINE_EVENT(gntdev_dmabuf, gntdev_export,
-	TP_PROTO(u32 fd, u32 count),
-	TP_ARGS(fd, count)
+	TP_PROTO(u32 fd, u32 count, u32 domid, u32 ref),
+	TP_ARGS(fd, count, domid, ref)
 );
 
 DEFINE_EVENT(gntdev_dmabuf, gntdev_released,
-	TP_PROTO(u32 fd, u32 count),
-	TP_ARGS(fd, count)
+	TP_PROTO(u32 fd, u32 count, u32 domid, u32 ref),
+	TP_ARGS(fd, count, domid, ref)
 );
 
 DEFINE_EVENT(gntdev_dmabuf, gntdev_import,
-	TP_PROTO(u32 fd, u32 count),
-	TP_ARGS(fd, count)
+	TP_PROTO(u32 fd, u32 count, u32 domid, u32 ref),
+	TP_ARGS(fd, count, domid, ref)
 );
 
 DEFINE_EVENT(gntdev_dmabuf, gntdev_import_end,
-	TP_PROTO(u32 fd, u32 count),
-	TP_ARGS(fd, count)
+	TP_PROTO(u32 fd, u32 count, u32 domid, u32 ref),
+	TP_ARGS(fd, count, domid, ref)
 );
 
 TRACE_EVENT(gntdev_copy,

@@ -60,6 +60,8 @@ struct window *window_create(struct mapping *m, u32 first, u32 count)
 
 void window_free(struct window *w)
 {
+	if (w->exported)
+		export_give_window(w->exported, w->count);
 	mutex_destroy(&w->lock);
 	kvfree(w);
 }
@@ -106,10 +108,12 @@ void window_open(struct vm_area_struct *vma)
 	struct window *w = vma->vm_private_data;
 
 	/* The hypervisor knows the first one's entries only. */
-	if (mode->user_grants)
+	if (mode->user_grants) {
 		vma->vm_private_data = NULL;
-	else
+		vma_leave_userfaultfd(vma);
+	} else {
 		refcount_inc(&w->vmas);
+	}
 }
 
 /* A VMA of a dma-buf goes: munmap or exit. */

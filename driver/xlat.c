@@ -17,6 +17,17 @@ static int xlat_attach(struct window *w, struct vm_area_struct *vma)
 			       &left);
 }
 
+/**
+ * xlat_refuses() - must grants of a domain not be mapped?
+ * @domid: the granter; or, for pages to be granted, who may map them
+ *
+ * For the domain itself that may be so. In a PV domain it never is.
+ */
+bool xlat_refuses(u32 domid)
+{
+	return own_grants_vanish() && domid == own_domid();
+}
+
 /* The kernel has cleared all entries by the time the last VMA is closed. */
 static void xlat_detach(struct window *w)
 {

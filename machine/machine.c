@@ -187,6 +187,7 @@ void machine_counters(struct machine_counters *counters)
 	counters->mapped = device_attribute("mapped");
 	counters->deferred = device_attribute("deferred");
 	counters->kept = device_attribute("kept");
+	counters->departed = device_attribute("departed");
 	counters->leaked = device_attribute("leaked");
 }
 

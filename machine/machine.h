@@ -34,7 +34,8 @@ struct page;
 
 enum machine_mode {
 	MACHINE_PV, /* a program's page-table entries are the hypervisor's */
-	MACHINE_XLAT, /* auto-translated: PVH, HVM, arm64 */
+	MACHINE_XLAT, /* auto-translated, as all of arm64 is */
+	MACHINE_PVH, /* as x86 is: a domain may not map its own grants */
 };
 
 enum machine_clock {
@@ -112,12 +113,24 @@ unsigned int file_report(struct file *file, FILE *out);
 /* The live state: domains, instances, ranges, notifications, mappings. */
 void machine_list(FILE *out);
 
+/*
+ * The kernel that serves all domains is saved and restored: event channels are
+ * gone. Of mappings this is not modelled; none may be there.
+ */
+void machine_resume(void);
+
+/*
+ * The kernel has too little memory: asks the driver for so many pages, and says
+ * how many it has given back.
+ */
+unsigned long machine_shrink(unsigned long pages);
+
 /* Lets time pass, runs what is due. With MACHINE_TEST_TIME only. */
 void machine_advance(unsigned int milliseconds);
 
 /* The driver's counters, and the kernel log: the last lines, for a test. */
 struct machine_counters {
-	long mapped, deferred, kept, leaked;
+	long mapped, deferred, kept, departed, leaked;
 };
 void machine_counters(struct machine_counters *counters);
 /* The parameters of the driver and of gntalloc; the driver's may be changed. */
@@ -404,6 +417,14 @@ int task_dup(struct task *task, struct file *file);
 struct dmabuf_user;
 /* A device attaches and has the pages mapped; a negative errno. */
 int dmabuf_attach(struct file *file, struct dmabuf_user **user);
+/* The same for one that cannot reach the pages, and sees copies of them. */
+enum dmabuf_direction {
+	DMABUF_BOTH_WAYS,
+	DMABUF_TO_DEVICE,
+	DMABUF_FROM_DEVICE,
+};
+int dmabuf_attach_bouncing(struct file *file, enum dmabuf_direction dir,
+			   struct dmabuf_user **user);
 void dmabuf_detach(struct dmabuf_user *user);
 /* What the device finds at an offset, by the address that it was told. */
 unsigned char *dmabuf_device_sees(struct dmabuf_user *user, size_t offset);

@@ -73,6 +73,7 @@ struct hello {
 #define HELLO_COMPAT 1u /* a 32-bit process */
 #define HELLO_PV 2u /* CONNECTION_RUN: insists on this mode */
 #define HELLO_XLAT 4u
+#define HELLO_PVH 8u
 #define HELLO_HELPER 8u /* started by the server itself */
 
 enum operation {
@@ -124,6 +125,8 @@ enum served_file {
 	FILE_GNTALLOC_LIMIT,
 	FILE_MAPPED,
 	FILE_DEFERRED,
+	FILE_KEPT,
+	FILE_DEPARTED,
 	FILE_LEAKED,
 	FILE_KMSG,
 	SERVED_FILES,

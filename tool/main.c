@@ -19,7 +19,7 @@ static const char usage[] =
 	"Runs PROGRAM on a machine that has the Xen grant device, without Xen.\n"
 	"\n"
 	"  --domain N       in domain N (0)\n"
-	"  --mode pv|xlat   on a PV machine or an auto-translated one (pv)\n"
+	"  --mode pv|xlat|pvh  on a PV machine or an auto-translated one (pv)\n"
 	"  --machine DIR    on the machine in DIR, started if nobody is there;\n"
 	"                   without it, on a machine of its own\n"
 	"  --report         list what is still mapped or granted at the end;\n"
@@ -81,9 +81,10 @@ static void parse_option(struct options *options, int option)
 		options->domain = parse_domain(optarg);
 		break;
 	case 'm':
-		if (strcmp(optarg, "pv") && strcmp(optarg, "xlat"))
-			die(STATUS_FAILED, "--mode %s: expected pv or xlat",
-			    optarg);
+		if (strcmp(optarg, "pv") && strcmp(optarg, "xlat") &&
+		    strcmp(optarg, "pvh"))
+			die(STATUS_FAILED,
+			    "--mode %s: expected pv, xlat or pvh", optarg);
 		options->mode = optarg;
 		break;
 	case 'M':

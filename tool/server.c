@@ -170,7 +170,9 @@ static int say_hello(struct machine *machine, const struct options *options)
 	struct answer answer;
 
 	if (options->mode)
-		hello.flags = *options->mode == 'p' ? HELLO_PV : HELLO_XLAT;
+		hello.flags = !strcmp(options->mode, "pv")    ? HELLO_PV
+			      : !strcmp(options->mode, "pvh") ? HELLO_PVH
+							      : HELLO_XLAT;
 	if (options->fail)
 		strcpy(hello.text, options->fail);
 

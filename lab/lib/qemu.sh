@@ -21,8 +21,11 @@ qemu_command() {
 		# Without SMAP: a PV kernel would die of it. Without RDTSCP: a
 		# PVH guest would. Without XSAVE: emulated, it corrupts the
 		# registers of user programs when Xen switches domains, whose
-		# data then differ and who crash at random.
-		qemu=(qemu-system-x86_64 -machine q35 -cpu max,-smap,-rdtscp,-xsave
+		# data then differ and who crash at random. Without ERMS and
+		# FSRM: where a processor copies a line at once, the emulated one
+		# takes a byte after the other, and each counts as an instruction.
+		qemu=(qemu-system-x86_64 -machine q35
+			-cpu "max,-smap,-rdtscp,-xsave,-erms,-fsrm"
 			-kernel "$LAB_CACHE/amd64/xen/xen"
 			-append "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M gnttab_max_frames=256 guest_loglvl=all"
 			-initrd "$kernel_image $DOM0_OPTIONS,$initrd"

@@ -111,8 +111,8 @@ struct range {
 	int prot;
 	bool no_fork; /* a child does not inherit it */
 	bool look; /* a child asks what it has inherited */
-	uint64_t inode,
-		offset; /* what was mapped: of an area, for its requests */
+	/* What was mapped: of an area, for its requests. */
+	uint64_t inode, offset;
 };
 
 /* Before the program has addresses that it may take for free ones later. */
@@ -135,6 +135,8 @@ void ranges_reset_lock(void);
 
 /* ---- memory.c ---- */
 
+/* Shows what is there now; call with the ranges' lock. */
+void range_show(const struct range *range);
 /* A request has changed what is to be seen of an area. */
 void memory_area_changed(uint64_t inode, uint64_t offset);
 

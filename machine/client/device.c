@@ -51,6 +51,8 @@ static const struct {
 	{"/sys/module/xen_gntalloc/parameters/limit", FILE_GNTALLOC_LIMIT},
 	{"/sys/class/misc/xen!gntdev/mapped", FILE_MAPPED},
 	{"/sys/class/misc/xen!gntdev/deferred", FILE_DEFERRED},
+	{"/sys/class/misc/xen!gntdev/kept", FILE_KEPT},
+	{"/sys/class/misc/xen!gntdev/departed", FILE_DEPARTED},
 	{"/sys/class/misc/xen!gntdev/leaked", FILE_LEAKED},
 	{"/dev/kmsg", FILE_KMSG},
 };
@@ -170,7 +172,7 @@ static int open_fdinfo(const char *path, int fd)
 {
 	uint64_t inode = device_inode(fd);
 	struct request request = {.op = OP_FDINFO, .inode = inode};
-	char text[4096];
+	char text[2 * ANSWER_BYTES];
 	int from, to;
 	ssize_t size;
 

@@ -76,11 +76,10 @@ static void show_packet(const struct answer *answer, const void *bytes, int fd,
 	}
 	if (fd < 0 && n)
 		fd = nothing = open_nothing();
-	for (; n; n--, segment++) {
-		if (!show_segment(segment, show->prot, fd,
-				  nothing < 0 ? segment->offset : 0))
-			show->failed = true;
-	}
+	for (; n; n--, segment++)
+		show->failed |=
+			!show_segment(segment, show->prot, fd,
+				      nothing < 0 ? segment->offset : 0);
 	if (nothing >= 0)
 		raw(SYS_close, nothing);
 }
@@ -99,7 +98,7 @@ static void set_inheritance(const struct range *range)
 		    MADV_DONTFORK);
 }
 
-static void show_again(const struct range *range)
+void range_show(const struct range *range)
 {
 	struct request request = {
 		.op = OP_VIEW,
@@ -164,7 +163,7 @@ static int evict(uintptr_t start, uintptr_t end)
 
 	for (range = ranges_from(start); whole && range && range->start < end;
 	     range = ranges_from(range->end))
-		show_again(range);
+		range_show(range);
 
 	return result;
 }
@@ -428,7 +427,7 @@ static int protect_part(uintptr_t start, uintptr_t end, struct range *range,
 		return raw(SYS_mprotect, start, end - start, prot);
 
 	range->prot = prot;
-	show_again(range);
+	range_show(range);
 
 	return 0;
 }
@@ -519,7 +518,7 @@ static void *follow(uintptr_t start, size_t length, uintptr_t to)
 		errno = ENOMEM;
 		return MAP_FAILED;
 	}
-	show_again(&range);
+	range_show(&range);
 
 	return (void *)to;
 }
@@ -593,33 +592,9 @@ void memory_after_fork(void)
 		if (range->no_fork)
 			ranges_remove(range->start, end);
 		else if (range->look)
-			show_again(range);
+			range_show(range);
 		range = ranges_from(end);
 	}
 }
 
 /* All entries go and come back; nobody may look in between. */
-void memory_area_changed(uint64_t inode, uint64_t offset)
-{
-	const struct range *range;
-	sigset_t before;
-
-	ranges_lock(&before);
-	for (range = ranges_from(0); range; range = ranges_from(range->end)) {
-		if (range->inode == inode && range->offset == offset)
-			show_again(range);
-	}
-	ranges_unlock(&before);
-}
-
-void memory_clear_refs(int what)
-{
-	struct request request = {.op = OP_CLEAR_REFS, .a = what};
-	struct answer answer;
-	sigset_t before;
-
-	ranges_lock(&before);
-	if (ranges_any())
-		channel_call(&request, &answer);
-	ranges_unlock(&before);
-}

@@ -466,21 +466,37 @@ static int access_page(struct mm_struct *mm, unsigned long addr, void *buf,
 	return 0;
 }
 
+static int access_pages(struct mm_struct *mm, unsigned long addr, void *buf,
+			size_t size, bool write)
+{
+	size_t done, n;
+	int err = 0;
+
+	down_read(&mm->mmap_lock);
+	for (done = 0; done < size && !err; done += n) {
+		n = min(size - done, PAGE_SIZE - ((addr + done) & ~PAGE_MASK));
+		err = access_page(mm, addr + done, (char *)buf + done, n,
+				  write);
+	}
+	up_read(&mm->mmap_lock);
+
+	return err;
+}
+
+bool vm_access(struct mm_struct *mm, unsigned long addr, void *buf, size_t size,
+	       bool write)
+{
+	return !access_pages(mm, addr, buf, size, write);
+}
+
 static int access_memory(struct task *task, unsigned long addr, void *buf,
 			 size_t size, bool write)
 {
 	struct context c;
-	size_t done, n;
-	int err = 0;
+	int err;
 
 	call_begin(&c, task, NULL);
-	down_read(&task->mm->mmap_lock);
-	for (done = 0; done < size && !err; done += n) {
-		n = min(size - done, PAGE_SIZE - ((addr + done) & ~PAGE_MASK));
-		err = access_page(task->mm, addr + done, (char *)buf + done, n,
-				  write);
-	}
-	up_read(&task->mm->mmap_lock);
+	err = access_pages(task->mm, addr, buf, size, write);
 	call_end(&c);
 
 	return err;

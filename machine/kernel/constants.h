@@ -38,6 +38,7 @@
 
 /* linux/dma-mapping.h */
 #define DMA_ATTR_WRITE_COMBINE (1UL << 2)
+#define DMA_ATTR_SKIP_CPU_SYNC (1UL << 5)
 
 /* linux/errno.h */
 #define ERESTARTSYS 512
@@ -74,6 +75,7 @@
 /* xen/interface/xen.h */
 #define DOMID_FIRST_RESERVED (0x7FF0U)
 #define DOMID_SELF (0x7FF0U)
+#define DOMID_INVALID (0x7FF4U)
 #define DOMID_IDLE (0x7FFFU)
 
 /* xen/interface/grant_table.h */

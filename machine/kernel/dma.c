@@ -117,12 +117,6 @@ int dma_coerce_mask_and_coherent(struct device *dev, u64 mask)
 	return 0;
 }
 
-bool dev_is_dma_coherent(struct device *dev)
-{
-	check_device(dev, "dev_is_dma_coherent");
-	return machine_mode() == MACHINE_PV;
-}
-
 /* ---- memory of the DMA API ---- */
 
 /* What the driver gets as its address is not the page's: it may be a remap. */
@@ -322,6 +316,58 @@ void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
 		dev->ops->unmap_page(dev, addr, size, dir, attrs);
 }
 
+/* ---- devices that see copies ---- */
+
+static bool goes_in(enum dma_data_direction dir)
+{
+	return dir == DMA_TO_DEVICE || dir == DMA_BIDIRECTIONAL;
+}
+
+static bool goes_out(enum dma_data_direction dir)
+{
+	return dir == DMA_FROM_DEVICE || dir == DMA_BIDIRECTIONAL;
+}
+
+static void copy_bounced(struct sg_table *sgt, bool in)
+{
+	struct scatterlist *sg;
+	unsigned char *memory;
+	int i;
+
+	for_each_sg(sgt->sgl, sg, (int)sgt->orig_nents, i) {
+		memory = dma_memory_at(sg->dma_address);
+		if (in)
+			memory_copy(sg->bounce, memory, sg->length);
+		else
+			memory_copy(memory, sg->bounce, sg->length);
+	}
+}
+
+static void bounce_begin(struct sg_table *sgt)
+{
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sg(sgt->sgl, sg, (int)sgt->orig_nents, i) {
+		sg->bounce = malloc(sg->length);
+		if (!sg->bounce)
+			machine_fatal("no memory for a device that bounces");
+	}
+	/* Always, or a device would see what others have left there. */
+	copy_bounced(sgt, true);
+}
+
+static void bounce_end(struct sg_table *sgt)
+{
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sg(sgt->sgl, sg, (int)sgt->orig_nents, i) {
+		free(sg->bounce);
+		sg->bounce = NULL;
+	}
+}
+
 /* Entry by entry; of neighbouring pages the frames must be neighbours too. */
 static int map_direct(struct scatterlist *sgl, int nents)
 {
@@ -365,6 +411,8 @@ int dma_map_sgtable(struct device *dev, struct sg_table *sgt,
 		n = map_direct(sgt->sgl, (int)sgt->orig_nents);
 	if (n <= 0)
 		return n ?: -EIO;
+	if (dev->bounces)
+		bounce_begin(sgt);
 	sgt->nents = n;
 	sgt->device = dev;
 	sgt->dir = dir;
@@ -374,21 +422,26 @@ int dma_map_sgtable(struct device *dev, struct sg_table *sgt,
 }
 
 static void check_mapped(const struct device *dev, const struct sg_table *sgt,
-			 enum dma_data_direction dir, const char *what)
+			 const char *what)
 {
 	if (sgt->device != dev)
 		machine_fatal("%s of a scatter list that %s has not mapped",
 			      what, dev->name);
-	if (sgt->dir != dir)
-		machine_fatal("%s for another direction than it was mapped for",
-			      what);
 }
 
 void dma_unmap_sgtable(struct device *dev, struct sg_table *sgt,
 		       enum dma_data_direction dir, unsigned long attrs)
 {
 	might_sleep();
-	check_mapped(dev, sgt, dir, "dma_unmap_sgtable");
+	check_mapped(dev, sgt, "dma_unmap_sgtable");
+	if (sgt->dir != dir)
+		machine_fatal(
+			"dma_unmap_sgtable for another direction than it was mapped for");
+	if (dev->bounces) {
+		if (goes_out(dir) && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+			copy_bounced(sgt, false);
+		bounce_end(sgt);
+	}
 	if (dev->ops)
 		dev->ops->unmap_sg(dev, sgt->sgl, (int)sgt->orig_nents, dir,
 				   attrs);
@@ -396,14 +449,29 @@ void dma_unmap_sgtable(struct device *dev, struct sg_table *sgt,
 	__atomic_fetch_sub(&dev->mapped, 1, __ATOMIC_SEQ_CST);
 }
 
+/* A part of what it was mapped for, at most. */
+static void check_sync(const struct device *dev, const struct sg_table *sgt,
+		       enum dma_data_direction dir, const char *what)
+{
+	check_mapped(dev, sgt, what);
+	if (dir == DMA_NONE ||
+	    (sgt->dir != DMA_BIDIRECTIONAL && dir != sgt->dir))
+		machine_fatal("%s for another direction than it was mapped for",
+			      what);
+}
+
 void dma_sync_sgtable_for_cpu(struct device *dev, struct sg_table *sgt,
 			      enum dma_data_direction dir)
 {
-	check_mapped(dev, sgt, dir, "dma_sync_sgtable_for_cpu");
+	check_sync(dev, sgt, dir, "dma_sync_sgtable_for_cpu");
+	if (dev->bounces && goes_out(dir))
+		copy_bounced(sgt, false);
 }
 
 void dma_sync_sgtable_for_device(struct device *dev, struct sg_table *sgt,
 				 enum dma_data_direction dir)
 {
-	check_mapped(dev, sgt, dir, "dma_sync_sgtable_for_device");
+	check_sync(dev, sgt, dir, "dma_sync_sgtable_for_device");
+	if (dev->bounces && goes_in(dir))
+		copy_bounced(sgt, true);
 }

@@ -2,7 +2,9 @@
 /*
  * Devices, the DMA API and scatter lists: models. A device without operations
  * of its own sees machine addresses; what it is told of pages that are not
- * neighbours there is a hard failure, for the real one would copy.
+ * neighbours there is a hard failure, for the real one would copy. One that
+ * reaches no memory sees copies, which are brought up to date where the kernel
+ * would.
  */
 #ifndef MACHINE_KERNEL_DMA_H
 #define MACHINE_KERNEL_DMA_H
@@ -34,6 +36,7 @@ struct scatterlist {
 	struct page *page;
 	bool last;
 	bool hidden; /* of a dma-buf: an importer may not look at its pages */
+	unsigned char *bounce; /* what the device sees in its place, or NULL */
 };
 
 struct sg_table {
@@ -82,6 +85,7 @@ struct device {
 	const char *name;
 	const struct dma_map_ops *ops; /* NULL: the machine's own addresses */
 	u64 mask; /* 0: not told yet */
+	bool bounces; /* it reaches none of the machine's memory */
 	unsigned int mapped; /* scatter lists; atomic */
 	unsigned int allocated; /* pages; atomic */
 };
@@ -90,8 +94,10 @@ struct device *root_device_register(const char *name);
 void root_device_unregister(struct device *dev);
 void set_dma_ops(struct device *dev, const struct dma_map_ops *ops);
 int dma_coerce_mask_and_coherent(struct device *dev, u64 mask);
-/* As on x86 where domains are PV, as on arm64 where they are not. */
-bool dev_is_dma_coherent(struct device *dev);
+/* Of compat/outside.h; there are no caches here. */
+static inline void device_set_coherent(struct device *dev)
+{
+}
 
 /* One page each: more is not modelled. */
 void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle,

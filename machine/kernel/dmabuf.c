@@ -257,6 +257,7 @@ void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach,
 struct dmabuf_user {
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
+	enum dma_data_direction dir;
 	struct device device;
 };
 
@@ -266,7 +267,7 @@ static int attach_and_map(struct dma_buf *dmabuf, struct dmabuf_user *u)
 	u->attach = dma_buf_attach(dmabuf, &u->device);
 	if (IS_ERR(u->attach))
 		return (int)PTR_ERR(u->attach);
-	u->sgt = dma_buf_map_attachment_unlocked(u->attach, DMA_BIDIRECTIONAL);
+	u->sgt = dma_buf_map_attachment_unlocked(u->attach, u->dir);
 	if (!IS_ERR(u->sgt))
 		return 0;
 	dma_buf_detach(dmabuf, u->attach);
@@ -274,7 +275,8 @@ static int attach_and_map(struct dma_buf *dmabuf, struct dmabuf_user *u)
 	return (int)PTR_ERR(u->sgt);
 }
 
-int dmabuf_attach(struct file *file, struct dmabuf_user **user)
+static int attach(struct file *file, enum dma_data_direction dir, bool bounces,
+		  struct dmabuf_user **user)
 {
 	struct dma_buf *dmabuf = dma_buf_of(file);
 	struct dmabuf_user *u = calloc(1, sizeof(*u));
@@ -284,6 +286,8 @@ int dmabuf_attach(struct file *file, struct dmabuf_user **user)
 	if (!dmabuf || !u)
 		machine_fatal("dmabuf_attach to what is no dma-buf");
 	device_init(&u->device, "another driver's");
+	u->device.bounces = bounces;
+	u->dir = dir;
 	call_begin(&c, NULL, file->domain);
 	get_file(file);
 	err = attach_and_map(dmabuf, u);
@@ -298,14 +302,30 @@ int dmabuf_attach(struct file *file, struct dmabuf_user **user)
 	return err;
 }
 
+int dmabuf_attach(struct file *file, struct dmabuf_user **user)
+{
+	return attach(file, DMA_BIDIRECTIONAL, false, user);
+}
+
+int dmabuf_attach_bouncing(struct file *file, enum dmabuf_direction dir,
+			   struct dmabuf_user **user)
+{
+	static const enum dma_data_direction directions[] = {
+		[DMABUF_BOTH_WAYS] = DMA_BIDIRECTIONAL,
+		[DMABUF_TO_DEVICE] = DMA_TO_DEVICE,
+		[DMABUF_FROM_DEVICE] = DMA_FROM_DEVICE,
+	};
+
+	return attach(file, directions[dir], true, user);
+}
+
 void dmabuf_detach(struct dmabuf_user *user)
 {
 	struct dma_buf *dmabuf = user->attach->dmabuf;
 	struct context c;
 
 	call_begin(&c, NULL, dmabuf->file->domain);
-	dma_buf_unmap_attachment_unlocked(user->attach, user->sgt,
-					  DMA_BIDIRECTIONAL);
+	dma_buf_unmap_attachment_unlocked(user->attach, user->sgt, user->dir);
 	dma_buf_detach(dmabuf, user->attach);
 	dma_buf_put(dmabuf);
 	call_end(&c);
@@ -318,6 +338,8 @@ unsigned char *dmabuf_device_sees(struct dmabuf_user *user, size_t offset)
 	int i;
 
 	for_each_sgtable_dma_sg(user->sgt, sg, i) {
+		if (offset < sg_dma_len(sg) && sg->bounce)
+			return sg->bounce + offset;
 		if (offset < sg_dma_len(sg))
 			return dma_memory_at(sg_dma_address(sg) + offset);
 		offset -= sg_dma_len(sg);
@@ -334,6 +356,10 @@ static int vmap_locked(struct dma_buf *dmabuf)
 		err = dmabuf->ops->vmap
 			      ? dmabuf->ops->vmap(dmabuf, &dmabuf->vmapped)
 			      : -EINVAL;
+	/* Of memory, or by a fault that was asked for, it may fail. */
+	if (err && err != -ENOMEM && !machine_failed())
+		machine_fatal("vmap of a dma-buf: %d, of which the kernel warns",
+			      err);
 	if (!err)
 		dmabuf->vmaps++;
 

@@ -34,6 +34,7 @@ static const struct {
 	[SITE_INSERT_PAGES] = {"vm_insert_pages", 2},
 	[SITE_EVTCHN_GET] = {"evtchn_get", 1},
 	[SITE_MISC_REGISTER] = {"misc_register", 1},
+	[SITE_LOCKED_VM] = {"account_locked_vm", 1},
 	/* -ENOMEM, -ENFILE */
 	[SITE_ANON_FILE] = {"anon_inode_getfile", 2},
 	[SITE_WORKQUEUE] = {"alloc_workqueue", 1},
@@ -51,7 +52,7 @@ static const struct {
 	[SITE_SET_PRIVATE] = {"gnttab_pages_set_private", 1},
 	[SITE_INCREASE] = {"xenmem_reservation_increase", 1},
 	[SITE_DECREASE] = {"xenmem_reservation_decrease", 1},
-	[SITE_FOREIGN_ACCESS] = {"gnttab_grant_foreign_access", 1},
+	[SITE_REFERENCES] = {"gnttab_alloc_grant_references", 1},
 	/* -EMFILE */
 	[SITE_DESCRIPTOR] = {"get_unused_fd_flags", 1},
 	/* -ENOMEM, -ENFILE */

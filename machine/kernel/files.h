@@ -144,6 +144,7 @@ void machine_module_unload(void);
 #define MODULE_DESCRIPTION(text) MODULE_INFO_TEXT("description", text)
 #define MODULE_AUTHOR(text) MODULE_INFO_TEXT("author", text)
 #define MODULE_LICENSE(text) MODULE_INFO_TEXT("license", text)
+#define MODULE_VERSION(text) MODULE_INFO_TEXT("version", text)
 #define MODULE_ALIAS(text) MODULE_INFO_TEXT("alias", text)
 
 /* ---- of the machine alone ---- */

@@ -134,14 +134,20 @@ void gnttab_pages_clear_private(int nr_pages, struct page **pages)
 
 /* ---- grants by the kernel ---- */
 
+/* What the kernel has of a reference, in the one domain where it has it. */
 static struct {
 	pthread_mutex_t lock;
 	struct given {
 		struct domain *domain; /* NULL: the number is free */
+		bool listed; /* in a list of those to be claimed */
+		bool granted;
+		u32 next; /* in the list; NONE is its end */
 		struct page *page; /* NULL: of no memory that may be granted */
 	} * all;
 	u32 size;
 } given = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+#define NONE ((u32)-1)
 
 static struct given *given_at(u32 ref)
 {
@@ -162,17 +168,93 @@ static struct given *given_at(u32 ref)
 }
 
 /* A reference whose number the kernel uses in no domain; lock held. */
-static long new_reference(struct domain *d, domid_t to, unsigned long pfn,
-			  bool readonly)
+static long new_reference(struct domain *d)
 {
-	long ref = domain_grant(d, to, pfn, readonly), other;
+	long ref = domain_entry_take(d), other;
 
 	if (ref < 0 || !given_at(ref)->domain)
 		return ref;
-	other = new_reference(d, to, pfn, readonly);
+	other = new_reference(d);
 	domain_ungrant(d, ref);
 
 	return other;
+}
+
+static struct given *must_be(u32 ref, bool listed, bool granted,
+			     const char *what)
+{
+	struct given *g = given_at(ref);
+
+	if (!g->domain || g->listed != listed || g->granted != granted)
+		machine_fatal("%s of reference %u, which is not one for that",
+			      what, ref);
+	return g;
+}
+
+static void forget(u32 ref)
+{
+	struct given *g = given_at(ref);
+
+	domain_ungrant(g->domain, ref);
+	*g = (struct given){.domain = NULL};
+}
+
+int gnttab_alloc_grant_references(u16 count, grant_ref_t *head)
+{
+	struct domain *d = context()->domain;
+	unsigned int variant;
+	u32 i, next = NONE;
+	long ref;
+
+	if (!d)
+		machine_fatal("a thread of the kernel's own takes references");
+	if (!count)
+		machine_fatal("gnttab_alloc_grant_references of none");
+	if (fault(SITE_REFERENCES, &variant))
+		return -ENOSPC;
+
+	/* All of them, or none. */
+	pthread_mutex_lock(&given.lock);
+	for (i = 0; i < count; i++) {
+		ref = new_reference(d);
+		if (ref < 0)
+			break;
+		*given_at(ref) = (struct given){
+			.domain = d, .listed = true, .next = next};
+		next = ref;
+	}
+	for (; i < count && next != NONE; next = ref) {
+		ref = given_at(next)->next;
+		forget(next);
+	}
+	pthread_mutex_unlock(&given.lock);
+	*head = next;
+
+	return next == NONE ? -ENOSPC : 0;
+}
+
+int gnttab_claim_grant_reference(grant_ref_t *head)
+{
+	struct given *g;
+	u32 ref = *head;
+
+	if (ref == NONE)
+		return -ENOSPC;
+	pthread_mutex_lock(&given.lock);
+	g = must_be(ref, true, false, "gnttab_claim_grant_reference");
+	*head = g->next;
+	g->listed = false;
+	pthread_mutex_unlock(&given.lock);
+
+	return ref;
+}
+
+void gnttab_free_grant_reference(grant_ref_t ref)
+{
+	pthread_mutex_lock(&given.lock);
+	must_be(ref, false, false, "gnttab_free_grant_reference");
+	forget(ref);
+	pthread_mutex_unlock(&given.lock);
 }
 
 /*
@@ -191,31 +273,25 @@ static unsigned long granted_pfn(struct domain *d, unsigned long frame,
 	return (*page)->pfn;
 }
 
-int gnttab_grant_foreign_access(domid_t domid, unsigned long frame,
-				int readonly)
+void gnttab_grant_foreign_access_ref(grant_ref_t ref, domid_t domid,
+				     unsigned long frame, int readonly)
 {
 	struct domain *d = context()->domain;
-	unsigned int variant;
+	struct given *g;
 	struct page *page;
 	unsigned long pfn;
-	long ref;
 
 	if (!d)
 		machine_fatal("a thread of the kernel's own grants a page");
-	if (fault(SITE_FOREIGN_ACCESS, &variant))
-		return -ENOSPC;
-
 	pthread_mutex_lock(&given.lock);
+	g = must_be(ref, false, false, "gnttab_grant_foreign_access_ref");
 	pfn = granted_pfn(d, frame, &page);
-	ref = new_reference(d, domid, pfn, readonly);
-	if (ref >= 0) {
-		*given_at(ref) = (struct given){d, page};
-		if (page)
-			page->granted++;
-	}
+	domain_entry_fill(d, ref, domid, pfn, readonly);
+	g->granted = true;
+	g->page = page;
+	if (page)
+		page->granted++;
 	pthread_mutex_unlock(&given.lock);
-
-	return ref;
 }
 
 int gnttab_try_end_foreign_access(grant_ref_t ref)
@@ -224,16 +300,12 @@ int gnttab_try_end_foreign_access(grant_ref_t ref)
 	bool ended;
 
 	pthread_mutex_lock(&given.lock);
-	g = given_at(ref);
-	if (!g->domain)
-		machine_fatal(
-			"a grant is ended by the kernel that it has not given: %u",
-			ref);
+	g = must_be(ref, false, true, "gnttab_try_end_foreign_access");
 	ended = !domain_ungrant(g->domain, ref);
 	if (ended) {
 		if (g->page)
 			g->page->granted--;
-		g->domain = NULL;
+		*g = (struct given){.domain = NULL};
 	}
 	pthread_mutex_unlock(&given.lock);
 
@@ -251,8 +323,11 @@ unsigned int foreign_leaks(FILE *out)
 		count++;
 		if (out)
 			fprintf(out,
-				"machine: the kernel of domain %u still grants a page, reference %u\n",
-				given.all[i].domain->id, i);
+				"machine: the kernel of domain %u still has %s, reference %u\n",
+				given.all[i].domain->id,
+				given.all[i].granted ? "a page granted"
+						     : "no use for a grant",
+				i);
 	}
 	free(given.all);
 	given.all = NULL;

@@ -19,13 +19,25 @@
 #include "locks.h"
 #include "pages.h"
 #include "refs.h"
+#include "shrink.h"
 #include "user.h"
 #include "vm.h"
 #include "vmap.h"
 #include "waiting.h"
 #include "xen_calls.h"
 
+#include "../../include/gntdev_version.h"
 #include "../../include/xen/gntdev.h"
 #include "../../include/xen/gntdev_more.h"
+
+/* The models are those of kernel 6.1, as compat/outside.h takes them there. */
+#define map_phys map_page
+#define unmap_phys unmap_page
+static inline dma_addr_t
+identity_map_phys(struct device *dev, struct page *page, unsigned long offset,
+		  size_t size, enum dma_data_direction dir, unsigned long attrs)
+{
+	return page_to_phys(page) + offset;
+}
 
 #endif /* GNTDEV_OUTSIDE_H */

@@ -218,6 +218,12 @@ bool PageForeign(const struct page *page)
 	return page->foreign;
 }
 
+bool PagePrivate(const struct page *page)
+{
+	check_live(page, "PagePrivate");
+	return page->kind == PAGE_GRANT || page->private;
+}
+
 void ClearPageForeign(struct page *page)
 {
 	check_live(page, "ClearPageForeign");
@@ -251,13 +257,20 @@ unsigned long page_to_xen_pfn(struct page *page)
 	return page_to_pfn(page);
 }
 
+bool pfn_valid(unsigned long pfn)
+{
+	return pfn - first_pfn() < MAX_PAGES;
+}
+
 unsigned long pfn_to_gfn(unsigned long pfn)
 {
 	unsigned long i = pfn - first_pfn();
 
+	if (!pfn_valid(pfn))
+		machine_fatal("pfn_to_gfn of %#lx, which is no page", pfn);
 	if (machine_mode() != MACHINE_PV)
 		return pfn;
-	if (i >= MAX_PAGES || pool.pages[i].kind == PAGE_FREE)
+	if (pool.pages[i].kind == PAGE_FREE)
 		return INVALID_P2M_ENTRY;
 	return FIRST_GFN + i;
 }
@@ -409,7 +422,7 @@ int pin_user_pages_fast(unsigned long start, int nr_pages,
 		machine_fatal("pin_user_pages_fast in a thread of the kernel");
 	if (class)
 		machine_fatal("pin_user_pages_fast with %s held", class->name);
-	if (gup_flags & ~(unsigned int)FOLL_WRITE)
+	if (gup_flags & ~(unsigned int)(FOLL_WRITE | FOLL_LONGTERM))
 		machine_fatal("pin_user_pages_fast: flags %#x are not modelled",
 			      gup_flags);
 	if (nr_pages <= 0)
@@ -424,7 +437,10 @@ int pin_user_pages_fast(unsigned long start, int nr_pages,
 		nr_pages = nr_pages / 2;
 	}
 
-	i = pin_plain(c->task, start, nr_pages, write, pages);
+	if (!(gup_flags & FOLL_LONGTERM))
+		i = pin_plain(c->task, start, nr_pages, write, pages);
+	else
+		i = 0;
 	if (i)
 		return i;
 	for (i = 0; i < nr_pages; i++) {

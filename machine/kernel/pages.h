@@ -64,6 +64,8 @@ void lock_page(struct page *page);
 void unlock_page(struct page *page);
 void *page_address(const struct page *page);
 bool PageForeign(const struct page *page);
+/* What the kernel keeps with a page: of those for grants alone. */
+bool PagePrivate(const struct page *page);
 void ClearPageForeign(struct page *page);
 unsigned long xen_page_to_gfn(struct page *page);
 
@@ -74,6 +76,7 @@ unsigned long xen_page_to_gfn(struct page *page);
 unsigned long page_to_pfn(const struct page *page);
 phys_addr_t page_to_phys(const struct page *page);
 unsigned long page_to_xen_pfn(struct page *page);
+bool pfn_valid(unsigned long pfn);
 unsigned long pfn_to_gfn(unsigned long pfn);
 #define PHYS_PFN(addr) ((unsigned long)((addr) >> PAGE_SHIFT))
 #define PAGE_ALIGNED(addr) (!((addr) & (PAGE_SIZE - 1)))
@@ -92,6 +95,8 @@ void xenmem_reservation_va_mapping_update(unsigned long count,
 void xenmem_reservation_va_mapping_reset(unsigned long count,
 					 struct page **pages);
 
+/* Its number is another one in each kernel. */
+#define FOLL_LONGTERM 0x10000
 int pin_user_pages_fast(unsigned long start, int nr_pages,
 			unsigned int gup_flags, struct page **pages);
 void unpin_user_pages_dirty_lock(struct page **pages, unsigned long npages,

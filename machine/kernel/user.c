@@ -41,8 +41,10 @@ bool user_read(struct task *task, void *to, u64 from, size_t size)
 		return true;
 	errand_stop();
 
-	return !size || process_vm_readv(task->pid, &local, 1, &user, 1, 0) ==
-				(ssize_t)size;
+	return !size ||
+	       process_vm_readv(task->pid, &local, 1, &user, 1, 0) ==
+		       (ssize_t)size ||
+	       (task->here && vm_access(task->mm, from, to, size, false));
 }
 
 bool user_write(struct task *task, u64 to, const void *from, size_t size)
@@ -52,8 +54,11 @@ bool user_write(struct task *task, u64 to, const void *from, size_t size)
 
 	errand_stop();
 
-	return !size || process_vm_writev(task->pid, &local, 1, &user, 1, 0) ==
-				(ssize_t)size;
+	return !size ||
+	       process_vm_writev(task->pid, &local, 1, &user, 1, 0) ==
+		       (ssize_t)size ||
+	       (task->here &&
+		vm_access(task->mm, to, (void *)from, size, true));
 }
 
 /* Neighbours become one: the kernel's cost is mostly that of a piece. */

@@ -30,18 +30,6 @@ long copy_to_user_nofault(void __user *to, const void *from, size_t size);
 /* A pin costs the machine nothing, and what is pinned the caller copies. */
 #define bytes_not_worth_a_pin() machine_no_pin
 
-static inline unsigned long
-quick_copy_from_user(void *to, const void __user *from, unsigned long size)
-{
-	return copy_from_user(to, from, size);
-}
-
-static inline unsigned long
-quick_copy_to_user(void __user *to, const void *from, unsigned long size)
-{
-	return copy_to_user(to, from, size);
-}
-
 #define put_user(x, ptr)                                                     \
 	({                                                                   \
 		__typeof__(*(ptr)) put_ = (x);                               \

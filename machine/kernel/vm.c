@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* VMAs, their entries, and what a driver or a processor does with them. */
-#include <sched.h>
 #include <stdlib.h>
 
 #include "context.h"
@@ -13,6 +12,18 @@
 
 /* All page tables by their address, so that a stray one is recognised. */
 static struct rb_root tables; /* under the hypervisor's lock */
+
+struct vm_area_struct *tables_first(void)
+{
+	return rb_entry_safe(rb_first(&tables), struct vm_area_struct,
+			     tables_node);
+}
+
+struct vm_area_struct *tables_next(struct vm_area_struct *vma)
+{
+	return rb_entry_safe(rb_next(&vma->tables_node), struct vm_area_struct,
+			     tables_node);
+}
 
 void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
 {
@@ -87,46 +98,10 @@ struct mm_struct *mm_new(struct task *task)
 	INIT_LIST_HEAD(&mm->notifiers);
 	mm->task = task;
 	mm->users = 1;
+	mm->pid = task->pid;
+	mm->active = 1;
 
 	return mm;
-}
-
-bool mmget_not_zero(struct mm_struct *mm)
-{
-	int users = __atomic_load_n(&mm->users, __ATOMIC_ACQUIRE);
-
-	while (users &&
-	       !__atomic_compare_exchange_n(&mm->users, &users, users + 1,
-					    false, __ATOMIC_ACQ_REL,
-					    __ATOMIC_ACQUIRE))
-		;
-
-	return users;
-}
-
-/* The address space of a task ends with that, in mm_close(). */
-void mmput(struct mm_struct *mm)
-{
-	might_sleep();
-	if (__atomic_sub_fetch(&mm->users, 1, __ATOMIC_ACQ_REL) < 1)
-		machine_fatal("mmput of an address space that nobody has");
-}
-
-void mm_close(struct mm_struct *mm)
-{
-	int one = 1;
-
-	while (!__atomic_compare_exchange_n(&mm->users, &one, 0, false,
-					    __ATOMIC_ACQ_REL,
-					    __ATOMIC_ACQUIRE)) {
-		one = 1;
-		sched_yield();
-	}
-}
-
-void mm_reopen(struct mm_struct *mm)
-{
-	__atomic_store_n(&mm->users, 1, __ATOMIC_RELEASE);
 }
 
 void mm_free(struct mm_struct *mm)
@@ -136,8 +111,7 @@ void mm_free(struct mm_struct *mm)
 	if (!list_empty(&mm->notifiers))
 		machine_fatal(
 			"an address space is freed with an MMU notifier on it");
-	machine_rwsem_destroy(&mm->mmap_lock);
-	free(mm);
+	mmdrop(mm);
 }
 
 static void tables_insert(struct vm_area_struct *vma)
@@ -295,95 +269,6 @@ int apply_to_page_range(struct mm_struct *mm, unsigned long address,
 	return err ? err : (stop < n ? -ENOMEM : 0);
 }
 
-int apply_to_existing_page_range(struct mm_struct *mm, unsigned long address,
-				 unsigned long size, pte_fn_t fn, void *data)
-{
-	struct context *c = context();
-	struct vm_area_struct *vma = NULL;
-	pte_t *pte = NULL;
-	struct rb_node *node;
-	int err = 0;
-
-	if (size != PAGE_SIZE || address & ~PAGE_MASK)
-		machine_fatal(
-			"apply_to_existing_page_range of more than a page is not modelled");
-	/* Whoever is not sure that they stay must have mmap_lock. */
-	hypervisor_lock();
-	for (node = rb_first(&tables); node && !pte; node = rb_next(node)) {
-		vma = rb_entry(node, struct vm_area_struct, tables_node);
-		if (vma->vm_mm == mm && vma->vm_start <= address &&
-		    address < vma->vm_end)
-			pte = &vma->ptes[(address - vma->vm_start) >>
-					 PAGE_SHIFT];
-	}
-	if (pte && pte->kind == PTE_NONE)
-		pte = NULL;
-	hypervisor_unlock();
-	if (!pte)
-		return 0;
-
-	c->atomic++;
-	c->atomic_why = "a page table's lock is held";
-	err = fn(pte, address, data);
-	c->atomic--;
-
-	return err;
-}
-
-void address_space_init_once(struct address_space *mapping)
-{
-	memset(mapping, 0, sizeof(*mapping));
-}
-
-/* The first entry in those places that shows a page; it is cleared. */
-static struct page *take_entry(struct address_space *mapping,
-			       unsigned long first, unsigned long last)
-{
-	struct vm_area_struct *vma;
-	struct rb_node *node;
-	unsigned long i, at;
-	struct page *page;
-
-	for (node = rb_first(&tables); node; node = rb_next(node)) {
-		vma = rb_entry(node, struct vm_area_struct, tables_node);
-		if (!vma->linked || vma->vm_file->f_mapping != mapping)
-			continue;
-		for (i = 0; i < vma_pages(vma); i++) {
-			at = vma->vm_pgoff + i;
-			if (at < first || at > last ||
-			    vma->ptes[i].kind == PTE_NONE)
-				continue;
-			pte_changes(&vma->ptes[i], "clears");
-			page = vma->ptes[i].page;
-			page->maps--;
-			vma->ptes[i] = (pte_t){.kind = PTE_NONE};
-			return page;
-		}
-	}
-
-	return NULL;
-}
-
-void unmap_mapping_range(struct address_space *mapping, loff_t holebegin,
-			 loff_t holelen, int even_cows)
-{
-	unsigned long first = holebegin >> PAGE_SHIFT;
-	unsigned long last = (holebegin + holelen - 1) >> PAGE_SHIFT;
-	struct page *page;
-
-	(void)even_cows;
-	might_sleep();
-	if (machine_mode() == MACHINE_PV)
-		machine_fatal("unmap_mapping_range in a PV domain");
-	do {
-		hypervisor_lock();
-		page = take_entry(mapping, first, last);
-		hypervisor_unlock();
-		if (page)
-			put_page(page);
-	} while (page);
-}
-
 int vm_insert_pages(struct vm_area_struct *vma, unsigned long addr,
 		    struct page **pages, unsigned long *num)
 {
@@ -499,53 +384,6 @@ static bool access_allowed(const struct vm_area_struct *vma, bool write)
 	if (write)
 		return vma->vm_flags & VM_WRITE;
 	return vma->vm_flags & (VM_READ | VM_WRITE | VM_EXEC);
-}
-
-/*
- * Asks a driver that wants to know of a first write. Returns whether the entry
- * may be made writable; *err if it may not, and not be tried again.
- */
-static bool ask_for_write(struct vm_area_struct *vma, unsigned long addr,
-			  pte_t *pte, int *err)
-{
-	struct vm_fault vmf = {vma, addr & PAGE_MASK, NULL};
-	vm_fault_t ret;
-
-	hypervisor_lock();
-	if (pte->kind == PTE_PAGE) {
-		vmf.page = pte->page;
-		get_page(vmf.page);
-	}
-	hypervisor_unlock();
-
-	ret = vma->vm_ops->page_mkwrite(&vmf);
-	if (ret & VM_FAULT_LOCKED) {
-		hypervisor_lock();
-		if (pte->kind == PTE_PAGE && pte->page == vmf.page)
-			pte->writable = true;
-		hypervisor_unlock();
-		unlock_page(vmf.page);
-	}
-	if (vmf.page)
-		put_page(vmf.page);
-	if (ret & VM_FAULT_SIGBUS)
-		*err = -EFAULT;
-
-	return ret & VM_FAULT_LOCKED;
-}
-
-static bool asks_for_write(const struct vm_area_struct *vma, const pte_t *pte,
-			   bool write)
-{
-	bool asks;
-
-	if (!write || !vma->vm_ops || !vma->vm_ops->page_mkwrite)
-		return false;
-	hypervisor_lock();
-	asks = pte->kind != PTE_NONE && !pte->writable;
-	hypervisor_unlock();
-
-	return asks;
 }
 
 /* Whether the entry serves the access; a write to a clean one makes it so. */

@@ -81,7 +81,10 @@ struct mm_struct {
 	struct rb_root vmas;
 	struct vm_area_struct *pending; /* in its ->mmap just now */
 	struct task *task;
-	int users; /* atomic: who keeps it from going; 0 once it goes */
+	int users; /* atomic: its task, and mmgrab()'s */
+	long locked; /* atomic: pages that count as locked in memory */
+	pid_t pid; /* whose limit holds for these */
+	int active; /* atomic: its task, and mmget_not_zero()'s; 0 once it goes */
 	/* under the notifiers' lock */
 	struct list_head notifiers;
 	unsigned long seq; /* odd while a notifier's range is changed */
@@ -95,6 +98,10 @@ static inline unsigned long vma_pages(const struct vm_area_struct *vma)
 
 void vm_flags_set(struct vm_area_struct *vma, unsigned long flags);
 void vm_flags_clear(struct vm_area_struct *vma, unsigned long flags);
+void mmgrab(struct mm_struct *mm);
+void mmdrop(struct mm_struct *mm);
+/* Counts pages that stay in memory, up to the program's RLIMIT_MEMLOCK. */
+int account_locked_vm(struct mm_struct *mm, unsigned long pages, bool inc);
 void mmap_read_lock(struct mm_struct *mm);
 void mmap_read_unlock(struct mm_struct *mm);
 bool mmap_is_write_locked(struct mm_struct *mm);
@@ -211,6 +218,9 @@ static inline bool task_is_killed(const struct task *task)
 #define current machine_current()
 struct task *machine_current(void);
 
+/* Userfaultfd is not modelled. */
+#define vma_leave_userfaultfd(vma) ((void)(vma))
+
 /* ---- of the machine alone ---- */
 
 /*
@@ -240,12 +250,21 @@ void pte_changes(pte_t *pte, const char *what);
 /* Ends the entries of a part; the kernel's own way, which spares no grant. */
 void zap(struct vm_area_struct *vma, unsigned long start, unsigned long end);
 void free_page_tables(struct vm_area_struct *vma);
+/* VMAs of all tasks that have page tables; hypervisor's lock. */
+struct vm_area_struct *tables_first(void);
+struct vm_area_struct *tables_next(struct vm_area_struct *vma);
 void vma_free(struct vm_area_struct *vma);
 /* One entry for a frame of the domain's own: vm_insert_page. */
 void vma_set_frame(struct vm_area_struct *vma, unsigned long i,
 		   struct domain *owner, unsigned long pfn);
 /* The processor's access: 0, -EFAULT for SIGBUS or SIGSEGV. */
 int vma_fault(struct vm_area_struct *vma, unsigned long addr, bool write);
+/* Whether the driver wants to know of that write first. */
+bool asks_for_write(const struct vm_area_struct *vma, const pte_t *pte,
+		    bool write);
+/* Asks: whether the entry was made writable; *err if it must not be. */
+bool ask_for_write(struct vm_area_struct *vma, unsigned long addr, pte_t *pte,
+		   int *err);
 /* What is behind an entry; false if nothing is. */
 bool vma_frame(struct vm_area_struct *vma, unsigned long i, bool *writable,
 	       struct domain **owner, unsigned long *pfn);
@@ -261,5 +280,11 @@ enum vm_pin vm_pin(struct mm_struct *mm, unsigned long addr, bool write,
 		   struct page **page);
 /* Whether no VMA of the machine's is there. */
 bool vm_is_plain(struct mm_struct *mm, unsigned long addr, size_t len);
+/*
+ * Reads or writes what a VMA of the machine's shows, as the kernel's own copies
+ * do in a task whose real memory is not there.
+ */
+bool vm_access(struct mm_struct *mm, unsigned long addr, void *buf, size_t size,
+	       bool write);
 
 #endif /* MACHINE_KERNEL_VM_H */

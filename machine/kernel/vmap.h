@@ -14,12 +14,6 @@
 #include "vm.h"
 
 #define PAGE_KERNEL ((pgprot_t){0})
-/* Stub: nothing here sees how memory is cached. */
-static inline pgprot_t pgprot_writecombine(pgprot_t prot)
-{
-	prot.pgprot |= 1;
-	return prot;
-}
 
 void *vmap(struct page **pages, unsigned int count, unsigned long flags,
 	   pgprot_t prot);

@@ -267,3 +267,44 @@ bool port_is_callers(evtchn_port_t port)
 		evtchn_user_put(user);
 	return is;
 }
+
+/* ---- the domain itself ---- */
+
+bool own_grants_vanish(void)
+{
+	return machine_mode() == MACHINE_PVH;
+}
+
+/* One kernel serves all domains: it is the caller's. */
+domid_t own_domid(void)
+{
+	struct domain *d = context()->domain;
+
+	return d ? domain_id(d) : DOMID_INVALID;
+}
+
+void own_domid_learn(void)
+{
+}
+
+static struct notifier_block *resume_notifier;
+
+void xen_resume_notifier_register(struct notifier_block *nb)
+{
+	if (resume_notifier)
+		machine_fatal("a second notifier of resumes is not modelled");
+	resume_notifier = nb;
+}
+
+void xen_resume_notifier_unregister(struct notifier_block *nb)
+{
+	if (resume_notifier != nb)
+		machine_fatal("a notifier of resumes that is not there goes");
+	resume_notifier = NULL;
+}
+
+void machine_resume(void)
+{
+	ports_forget();
+	resume_notifier->notifier_call(resume_notifier, 0, NULL);
+}

@@ -65,9 +65,13 @@ int gnttab_unmap_refs(struct gnttab_unmap_grant_ref *unmap_ops,
 		      struct page **pages, unsigned int count);
 int HYPERVISOR_grant_table_op(unsigned int cmd, void *uop, unsigned int count);
 
-/* A page of this domain's, for another one: the reference, or -ENOSPC. */
-int gnttab_grant_foreign_access(domid_t domid, unsigned long frame,
-				int readonly);
+/* References of this domain's as a list, all of them or -ENOSPC. */
+int gnttab_alloc_grant_references(u16 count, grant_ref_t *head);
+int gnttab_claim_grant_reference(grant_ref_t *head);
+void gnttab_free_grant_reference(grant_ref_t ref);
+/* A page of this domain's, for another one. */
+void gnttab_grant_foreign_access_ref(grant_ref_t ref, domid_t domid,
+				     unsigned long frame, int readonly);
 /* 0: the other domain has it mapped. */
 int gnttab_try_end_foreign_access(grant_ref_t ref);
 
@@ -81,5 +85,17 @@ void evtchn_put(evtchn_port_t evtchn);
 void notify_remote_via_evtchn(evtchn_port_t port);
 /* Of the driver's own compat folder; what it asks is known here. */
 bool port_is_callers(evtchn_port_t port);
+bool own_grants_vanish(void);
+domid_t own_domid(void);
+void own_domid_learn(void);
+
+struct notifier_block {
+	int (*notifier_call)(struct notifier_block *nb, unsigned long event,
+			     void *data);
+};
+#define NOTIFY_OK 1
+/* One can be registered. */
+void xen_resume_notifier_register(struct notifier_block *nb);
+void xen_resume_notifier_unregister(struct notifier_block *nb);
 
 #endif /* MACHINE_KERNEL_XEN_CALLS_H */

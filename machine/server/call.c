@@ -158,7 +158,7 @@ static bool call_view(const struct call *call)
 
 static bool call_fdinfo(const struct call *call)
 {
-	char text[1024];
+	char text[ANSWER_BYTES];
 	struct answer answer = {0};
 
 	if (call->device->file)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * The server of a machine: gntdev-server FOLDER pv|xlat READY [private]
+ * The server of a machine: gntdev-server FOLDER pv|xlat|pvh READY [private]
  *
  * Started by `gntdev run`, which reads "ready" or a line of complaint from the
  * descriptor READY. It ends by itself when nobody is there any more.
@@ -304,6 +304,13 @@ static void start_watching(void)
 		server_fail("cannot wait for descriptors: %s", strerror(errno));
 }
 
+static enum machine_mode mode_of(const char *name)
+{
+	if (!strcmp(name, "pv"))
+		return MACHINE_PV;
+	return strcmp(name, "pvh") ? MACHINE_XLAT : MACHINE_PVH;
+}
+
 static void start_machine(const char *mode)
 {
 	struct machine_config config = {
@@ -313,7 +320,7 @@ static void start_machine(const char *mode)
 	};
 	int error;
 
-	server.mode = strcmp(mode, "xlat") ? MACHINE_PV : MACHINE_XLAT;
+	server.mode = mode_of(mode);
 	config.mode = server.mode;
 	error = machine_start(&config);
 	if (error)
@@ -428,9 +435,10 @@ int main(int argc, char **argv)
 {
 	bool private = argc > 4 && !strcmp(argv[4], "private");
 
-	if (argc < 4 || (strcmp(argv[2], "pv") && strcmp(argv[2], "xlat"))) {
+	if (argc < 4 || (strcmp(argv[2], "pv") && strcmp(argv[2], "xlat") &&
+			 strcmp(argv[2], "pvh"))) {
 		fprintf(stderr,
-			"usage: gntdev-server FOLDER pv|xlat READY [private]\n"
+			"usage: gntdev-server FOLDER pv|xlat|pvh READY [private]\n"
 			"It is started by `gntdev run`.\n");
 		return 2;
 	}

@@ -167,14 +167,20 @@ void run_tell_all(const char *text)
 
 static int check_mode(uint32_t flags, char *why, size_t size)
 {
-	if (flags & HELLO_PV && server.mode != MACHINE_PV)
-		snprintf(why, size, "the machine in %s is in mode xlat, not pv",
-			 server.folder);
-	else if (flags & HELLO_XLAT && server.mode != MACHINE_XLAT)
-		snprintf(why, size, "the machine in %s is in mode pv, not xlat",
-			 server.folder);
-	else
+	static const char *const names[] = {
+		[MACHINE_PV] = "pv",
+		[MACHINE_XLAT] = "xlat",
+		[MACHINE_PVH] = "pvh",
+	};
+	enum machine_mode asked = flags & HELLO_PV     ? MACHINE_PV
+				  : flags & HELLO_XLAT ? MACHINE_XLAT
+				  : flags & HELLO_PVH  ? MACHINE_PVH
+						       : server.mode;
+
+	if (asked == server.mode)
 		return 0;
+	snprintf(why, size, "the machine in %s is in mode %s, not %s",
+		 server.folder, names[server.mode], names[asked]);
 
 	return -EINVAL;
 }

@@ -18,7 +18,7 @@ static unsigned int features(const struct process *process)
 {
 	unsigned int bits = 0;
 
-	if (server.mode == MACHINE_XLAT)
+	if (server.mode != MACHINE_PV)
 		bits |= 1u << XENFEAT_AUTO_TRANSLATED;
 	else
 		bits |= 1u << XENFEAT_MAP_AVAIL_BITS;
@@ -43,8 +43,11 @@ static int text_of(const struct process *process, enum served_file kind,
 	case FILE_HYPERVISOR_TYPE:
 		return snprintf(text, size, "xen\n");
 	case FILE_GUEST_TYPE:
+		/* On arm64 it is HVM that the kernel says. */
 		return snprintf(text, size, "%s\n",
-				server.mode == MACHINE_PV ? "PV" : "PVH");
+				server.mode == MACHINE_PV    ? "PV"
+				: server.mode == MACHINE_PVH ? "PVH"
+							     : "HVM");
 	case FILE_FEATURES:
 		return snprintf(text, size, "%08x\n", features(process));
 	case FILE_XSD_PORT:
@@ -59,6 +62,10 @@ static int text_of(const struct process *process, enum served_file kind,
 		return snprintf(text, size, "%ld\n", counters.mapped);
 	case FILE_DEFERRED:
 		return snprintf(text, size, "%ld\n", counters.deferred);
+	case FILE_KEPT:
+		return snprintf(text, size, "%ld\n", counters.kept);
+	case FILE_DEPARTED:
+		return snprintf(text, size, "%ld\n", counters.departed);
 	case FILE_LEAKED:
 		return snprintf(text, size, "%ld\n", counters.leaked);
 	default:

@@ -57,7 +57,7 @@ bool xen_feature(int flag)
 {
 	switch (flag) {
 	case XENFEAT_auto_translated_physmap:
-		return domains.mode == MACHINE_XLAT;
+		return domains.mode != MACHINE_PV;
 	case XENFEAT_gnttab_map_avail_bits:
 		return !domains.no_avail_bits;
 	default:
@@ -305,21 +305,44 @@ static void fill_entry(struct grant_entry *e, unsigned int to,
 	e->flags = GTF_permit_access | (readonly ? GTF_readonly : 0);
 }
 
+static long take_entry(struct domain *d)
+{
+	if (d->free_entry_count)
+		return d->free_entries[--d->free_entry_count];
+	return d->next_entry < d->entries ? (long)d->next_entry++ : -ENOSPC;
+}
+
 long domain_grant(struct domain *d, unsigned int to, unsigned long pfn,
 		  bool readonly)
 {
-	long ref = -ENOSPC;
+	long ref;
 
 	hypervisor_lock();
-	if (d->free_entry_count)
-		ref = d->free_entries[--d->free_entry_count];
-	else if (d->next_entry < d->entries)
-		ref = d->next_entry++;
+	ref = take_entry(d);
 	if (ref >= 0)
 		fill_entry(&d->table[ref], to, pfn, readonly);
 	hypervisor_unlock();
 
 	return ref;
+}
+
+long domain_entry_take(struct domain *d)
+{
+	long ref;
+
+	hypervisor_lock();
+	ref = take_entry(d);
+	hypervisor_unlock();
+
+	return ref;
+}
+
+void domain_entry_fill(struct domain *d, u32 ref, unsigned int to,
+		       unsigned long pfn, bool readonly)
+{
+	hypervisor_lock();
+	fill_entry(&d->table[ref], to, pfn, readonly);
+	hypervisor_unlock();
 }
 
 int domain_grant_at(struct domain *d, uint32_t ref, unsigned int to,

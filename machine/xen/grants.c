@@ -47,6 +47,14 @@ void event_emit(const struct machine_event *event)
 
 /* ---- entries ---- */
 
+/* Xen has a byte for each count, and lets nobody near its end. */
+#define MOST_MAPPED 0x80
+
+static bool is_full(const struct grant_use *use)
+{
+	return (use->mapped[0] | use->mapped[1]) & MOST_MAPPED;
+}
+
 s16 grant_acquire(struct domain *user, struct domain *granter, u32 ref,
 		  bool readonly, unsigned long *pfn)
 {
@@ -59,6 +67,8 @@ s16 grant_acquire(struct domain *user, struct domain *granter, u32 ref,
 	    e->domid != user->id)
 		return GNTST_general_error;
 	if (!readonly && e->flags & GTF_readonly)
+		return GNTST_general_error;
+	if (is_full(&granter->uses[ref]))
 		return GNTST_general_error;
 	if (e->frame >= granter->pages)
 		return GNTST_bad_page;
@@ -198,7 +208,7 @@ static void find_target(struct domain *caller, u64 addr, u32 flags,
 		return;
 	}
 
-	if (machine_mode() == MACHINE_XLAT)
+	if (machine_mode() != MACHINE_PV)
 		addr ^= PHYSICAL;
 	t->page = page_at(addr);
 	if (!t->page || addr & ~PAGE_MASK || !page_is_for_grants(t->page))
@@ -251,11 +261,15 @@ static s16 map_checked(struct domain *caller, struct gnttab_map_grant_ref *op)
 		return GNTST_bad_gntref;
 	if (op->flags & GNTMAP_device_map)
 		machine_fatal("GNTMAP_device_map is not modelled");
-	if (machine_mode() == MACHINE_XLAT &&
+	if (machine_mode() != MACHINE_PV &&
 	    op->flags & (GNTMAP_application_map | GNTMAP_contains_pte))
 		return GNTST_general_error;
 	if (!granter)
 		return GNTST_bad_domain;
+	if (machine_mode() == MACHINE_PVH && granter == caller)
+		machine_fatal(
+			"domain %u maps a grant of its own: it loses that page for good",
+			caller->id);
 	if (!handle_alloc(caller, &handle))
 		return GNTST_no_device_space;
 
@@ -271,6 +285,7 @@ static s16 map_checked(struct domain *caller, struct gnttab_map_grant_ref *op)
 		return status;
 	}
 	t->used = true;
+	granter->uses[op->ref].mapped[t->readonly]++;
 	make_mapping(t, handle, pfn);
 	op->handle = handle;
 	op->dev_bus_addr = frame_address(granter, pfn);
@@ -339,7 +354,7 @@ static void check_target(const struct track *t, u64 addr, u64 bus_addr)
 
 	if (t->page) {
 		expected = (uintptr_t)page_address(t->page);
-		if (machine_mode() == MACHINE_XLAT)
+		if (machine_mode() != MACHINE_PV)
 			expected ^= PHYSICAL;
 	}
 	if (addr != expected)
@@ -387,6 +402,7 @@ s16 grant_unmap(struct gnttab_unmap_grant_ref *op, s16 refuse)
 		t->refused = true;
 	} else {
 		unmake_mapping(t);
+		t->granter->uses[t->ref].mapped[t->readonly]--;
 		grant_release(t->granter, t->ref, t->readonly);
 		handle_free(op->handle);
 	}

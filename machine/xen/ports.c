@@ -21,6 +21,7 @@ struct port {
 	unsigned int remote; /* domain */
 	u32 remote_port;
 	struct evtchn_user *user; /* who bound it through /dev/xen/evtchn */
+	bool forgotten; /* the domain was restored since it was bound */
 	int refs; /* 0: a kernel's own port, which has none */
 	unsigned long events; /* delivered to a kernel's own port */
 	void (*on_event)(void *arg); /* of such a port; or NULL */
@@ -192,6 +193,10 @@ int port_send(struct domain *d, u32 port)
 
 	hypervisor_lock();
 	p = d ? port_of(d, port) : port_at(port);
+	if (p && p->forgotten)
+		machine_fatal(
+			"an event is sent on port %u, which went when the domain was saved",
+			port);
 	if (p)
 		event.domain = p->domain->id;
 	if (!p)
@@ -230,10 +235,29 @@ void port_put(u32 port, struct evtchn_user *user)
 	if (!p || p->refs <= 0)
 		machine_fatal("evtchn_put of port %u, which nobody holds",
 			      port);
+	if (p->forgotten && !user)
+		machine_fatal(
+			"evtchn_put of port %u, which went when the domain was saved",
+			port);
 	if (user)
 		p->user = NULL;
 	if (--p->refs == 0)
 		port_close(port);
+	hypervisor_unlock();
+}
+
+/* Of the references, those of /dev/xen/evtchn are left to be put. */
+void ports_forget(void)
+{
+	struct port *p;
+
+	hypervisor_lock();
+	for (p = table.ports; p < table.ports + table.size; p++) {
+		if (p->state == PORT_FREE || !p->refs)
+			continue;
+		p->forgotten = true;
+		p->refs = p->user ? 1 : 0;
+	}
 	hypervisor_unlock();
 }
 

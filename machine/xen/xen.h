@@ -38,6 +38,7 @@ struct domain {
 	/* The hypervisor's own account of who uses an entry. */
 	struct grant_use {
 		u32 readers, writers;
+		u8 mapped[2]; /* times, writable and read-only, as Xen counts */
 	} * uses;
 	u32 entries, next_entry;
 	u32 *free_entries; /* a stack */
@@ -78,6 +79,13 @@ struct track {
 };
 
 /* GNTST_*, or the frame, which is in use then. The lock is held. */
+/*
+ * An entry of the table for nobody yet, or -ENOSPC; domain_ungrant() has it free
+ * again.
+ */
+long domain_entry_take(struct domain *d);
+void domain_entry_fill(struct domain *d, u32 ref, unsigned int to,
+		       unsigned long pfn, bool readonly);
 s16 grant_acquire(struct domain *user, struct domain *granter, u32 ref,
 		  bool readonly, unsigned long *pfn);
 void grant_release(struct domain *granter, u32 ref, bool readonly);
@@ -130,6 +138,8 @@ long port_virq(struct domain *d, struct evtchn_user *user);
 int port_send(struct domain *d, u32 port);
 /* One reference less; at 0 it is closed. With @user: its handler goes too. */
 void port_put(u32 port, struct evtchn_user *user);
+/* All domains of the machine have been saved and restored. */
+void ports_forget(void);
 int port_get(struct domain *d, u32 port);
 /* Whose program has bound it, with a reference; or NULL. */
 struct evtchn_user *port_user(u32 port);

@@ -225,31 +225,108 @@ TEST(okay_before_an_invalid_segment_was_done)
 }
 
 /*
- * Memory that is itself a mapped grant: the hypervisor may have it or not, each
- * segment tells.
+ * Memory that is itself a mapped grant. The hypervisor takes no frame of another
+ * domain; the program need not know, and what it is told must not depend on the
+ * length, nor on what else the call copies.
  */
-TEST(local_buffer_in_a_mapped_grant_is_told_in_the_status)
-{
-	struct mapped range = map_some(dev_open(), 2, READ_WRITE);
-	segment_t segments[3];
-	uint32_t ref;
-	uint8_t *local = pages_alloc(1);
+struct in_a_grant {
+	struct mapped range;
+	uint32_t ref; /* what is copied from or to it */
+	uint32_t other; /* of the segment beside it */
+	uint8_t *local;
+};
 
-	granter_alloc(&ref, 1, true);
-	granter_fill(&ref, 1, 8);
-	segments[0] = segment(ref, 0, range.at, PAGE, true);
-	segments[1] = segment(ref, 0, range.at + PAGE, PAGE, false);
-	segments[2] = segment(ref, 0, local, 10, true);
-	EXPECT(dev_copy(range.fd, &segments[0], 1), 0);
-	if (segments[0].status == GNTST_okay)
-		check_page(range.at, 8);
-	else
-		check_page(range.at, 0);
-	EXPECT(dev_copy(range.fd, &segments[1], 1), 0);
-	check_granters_page(ref, segments[1].status == GNTST_okay ? 1 : 8);
-	EXPECT(dev_copy(range.fd, segments, 3), 0);
-	EQUAL(segments[2].status, GNTST_okay);
-	check_page(range.at + PAGE, 1);
+static void check_in_a_grant(struct in_a_grant *at, unsigned int start,
+			     unsigned int len, bool from, bool beside)
+{
+	uint8_t page[PAGE], *to = at->range.at + start;
+	segment_t segments[2] = {
+		segment(at->ref, 0, to, len, from),
+		segment(at->other, 0, at->local, 10, !from),
+	};
+
+	granter_fill(at->range.refs, 2, 0);
+	granter_fill(&at->ref, 1, 8);
+	granter_fill(&at->other, 1, 9);
+	EXPECT(dev_copy(at->range.fd, segments, beside ? 2 : 1), 0);
+	CHECK(segments[0].status == GNTST_okay,
+	      "status of %u bytes %s a mapped grant%s is %d", len,
+	      from ? "to" : "from", beside ? ", beside another copy" : "",
+	      segments[0].status);
+	EQUAL(segments[1].status, beside ? GNTST_okay : UNTOUCHED);
+	if (start)
+		EQUAL(to[-1], content((start - 1) / PAGE, (start - 1) % PAGE));
+	granter_read(at->ref, 0, page, PAGE);
+	for (unsigned int i = 0; i < len; i++) {
+		EQUAL(to[i],
+		      from ? content(8, i)
+			   : content((start + i) / PAGE, (start + i) % PAGE));
+		EQUAL(page[i], to[i]);
+	}
+	if (start + len < 2 * PAGE)
+		EQUAL(to[len],
+		      content((start + len) / PAGE, (start + len) % PAGE));
+}
+
+TEST(local_buffer_in_a_mapped_grant_is_copied_whatever_its_length,
+     .timeout = 60)
+{
+	static const unsigned int lengths[] = {1, 256, 257, PAGE};
+	struct in_a_grant at = {
+		.range = map_some(dev_open(), 2, READ_WRITE),
+		.local = pages_alloc(1),
+	};
+
+	granter_alloc(&at.ref, 1, true);
+	granter_alloc(&at.other, 1, true);
+	for (unsigned int i = 0; i < 16; i++)
+		check_in_a_grant(&at, i % 4 ? 0 : 4000, lengths[i / 4], i & 1,
+				 i & 2);
+	unmap_some(&at.range);
+}
+
+TEST(local_buffer_in_a_mapped_grant_is_copied_in_its_turn)
+{
+	struct in_a_grant at = {
+		.range = map_some(dev_open(), 1, READ_WRITE),
+		.local = pages_alloc(1),
+	};
+	segment_t segments[4];
+
+	granter_alloc(&at.ref, 1, true);
+	granter_alloc(&at.other, 1, true);
+	granter_fill(&at.ref, 1, 8);
+	segments[0] = segment(at.ref, 0, at.range.at, PAGE, true);
+	segments[1] = segment(at.other, 0, at.range.at, PAGE, false);
+	segments[2] = segment(at.other, 0, at.local, PAGE, true);
+	segments[3] = segment(FAR_REF, 0, at.range.at, 10, true);
+	EXPECT(dev_copy(at.range.fd, segments, 4), 0);
+	for (unsigned int i = 0; i < 3; i++)
+		EQUAL(segments[i].status, GNTST_okay);
+	EQUAL(segments[3].status, GNTST_bad_gntref);
+	check_page(at.local, 8);
+	check_page(at.range.at, 8);
+	unmap_some(&at.range);
+}
+
+TEST(local_buffer_in_a_read_only_grant_is_efault_to_write)
+{
+	static const unsigned int lengths[] = {1, 256, 257, PAGE};
+	struct mapped range = map_some(dev_open(), 1, PROT_READ);
+	segment_t segments[2];
+	uint32_t refs[2];
+
+	granter_alloc(refs, 2, true);
+	for (unsigned int i = 0; i < 4; i++) {
+		segments[0] = segment(refs[0], 0, range.at, lengths[i], false);
+		segments[1] =
+			segment(refs[1], 0, pages_alloc(1), lengths[i], true);
+		EXPECT(dev_copy(range.fd, segments, 2), 0);
+		EQUAL(segments[0].status, GNTST_okay);
+		segments[0] = segment(refs[0], 0, range.at, lengths[i], true);
+		EXPECT(dev_copy(range.fd, segments, 1), -EFAULT);
+	}
+	check_granters_page(refs[0], 0);
 	unmap_some(&range);
 }
 

@@ -18,7 +18,7 @@ complain() { # FILE WHAT, names on the standard input
 tests=$(sed -n 's/^TEST(\([a-z0-9_]*\).*/\1/p' ./*.c | sort)
 # shellcheck disable=SC2016 # these are not for the shell to expand
 covered=$(grep -oE '`[a-z0-9]+(_[a-z0-9]+)+`' COVERAGE.md | tr -d '`' | sort -u)
-different=$(sed -n 's/^\t\t\t"\([a-z0-9_]*\)",$/\1/p' lib/differences.c | sort)
+different=$(sed -n 's/^\t\t\t"\([a-z0-9_]*\)",$/\1/p' lib/differences*.c | sort)
 
 complain tests/abi "two tests of this name" < <(uniq -d <<<"$tests")
 rows=$(sed -nE 's/^\tTEST(_IN\([A-Z_]*, |\()(row_[a-z0-9_]*).*/\2/p' ../fault/*.c | sort)

@@ -6,9 +6,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/dma-buf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -108,6 +111,153 @@ TEST(area_that_drivers_saw_may_be_used_again)
 		EXPECT(load(buffer.fd, false), ALL_WELL);
 }
 
+/* The kernel would warn of a failure. */
+TEST(drivers_see_a_buffer_that_programs_have_mapped_as_often_as_they_may)
+{
+	struct buffer buffer = export_some(1, 0);
+	int windows = 0;
+
+	number_pages(&buffer);
+	while (mmap(NULL, PAGE, READ_WRITE, MAP_SHARED, buffer.fd, 0) !=
+	       MAP_FAILED)
+		windows++;
+	tap_note("mmaps: %d", windows);
+	EXPECT(load(buffer.fd, false), ALL_WELL);
+}
+
+/* ---- how processors see it ---- */
+
+/* Xen's ABI: granted memory is write-back for every processor that maps it. */
+static void check_cached(uint32_t flags)
+{
+	struct buffer buffer = export_some(2, flags);
+	uint8_t *at = buffer_mmap(buffer.fd, 2, READ_WRITE);
+	char parameters[64];
+
+	fill_page(at, 3);
+	snprintf(parameters, sizeof(parameters), "fd=%d at=%lu", buffer.fd,
+		 (unsigned long)at);
+	EXPECT(insert("prot", parameters), ALL_WELL);
+	check_granters_page(buffer.refs[0], 3);
+}
+
+TEST(processors_see_a_buffer_write_back)
+{
+	check_cached(0);
+}
+
+TEST(processors_see_a_write_combining_buffer_write_back)
+{
+	check_cached(GNTDEV_DMA_FLAG_WC);
+}
+
+TEST(processors_see_a_coherent_buffer_write_back)
+{
+	check_cached(GNTDEV_DMA_FLAG_COHERENT);
+}
+
+/* ---- devices that see copies ---- */
+
+#define WORD "/sys/module/dmabuf_bounce/parameters/word"
+
+static void bounce_begin(const struct buffer *buffer)
+{
+	char parameters[32];
+	int error;
+
+	/* What an earlier test has left. */
+	syscall(SYS_delete_module, "dmabuf_bounce", O_NONBLOCK);
+	snprintf(parameters, sizeof(parameters), "fd=%d", buffer->fd);
+	error = insert("bounce", parameters);
+	if (error == -EOPNOTSUPP)
+		SKIP("no device sees copies in this domain");
+	EXPECT(error, 0);
+}
+
+static void bounce_end(void)
+{
+	EXPECT(syscall(SYS_delete_module, "dmabuf_bounce", O_NONBLOCK) ? -errno
+								       : 0,
+	       0);
+}
+
+static void must_sync(const struct buffer *buffer, uint64_t flags)
+{
+	struct dma_buf_sync sync = {.flags = flags};
+
+	EXPECT(ioctl(buffer->fd, DMA_BUF_IOCTL_SYNC, &sync) ? -errno : 0, 0);
+}
+
+static void granter_has(const struct buffer *buffer, uint32_t expected)
+{
+	uint32_t word;
+
+	granter_read(buffer->refs[0], 0, &word, sizeof(word));
+	EQUAL(word, expected);
+}
+
+static uint32_t device_has(void)
+{
+	char text[16];
+
+	CHECK(read_line(WORD, text, sizeof(text)), "%s: %s", WORD,
+	      error_name(errno));
+	return strtoul(text, NULL, 10);
+}
+
+static void device_stores(uint32_t word)
+{
+	char text[16];
+	int fd = open(WORD, O_WRONLY | O_CLOEXEC);
+
+	CHECK(fd >= 0, "%s: %s", WORD, error_name(errno));
+	snprintf(text, sizeof(text), "%u", word);
+	CHECK(write(fd, text, strlen(text)) > 0, "%s: %s", WORD,
+	      error_name(errno));
+	close(fd);
+}
+
+TEST(what_the_granter_wrote_survives_a_device_that_sees_copies)
+{
+	struct buffer buffer = export_some(2, 0);
+	uint32_t word = 0x600d;
+
+	bounce_begin(&buffer);
+	granter_write(buffer.refs[0], 0, &word, sizeof(word));
+	must_sync(&buffer, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE);
+	granter_has(&buffer, word);
+	must_sync(&buffer, DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE);
+	granter_has(&buffer, word);
+	EQUAL(device_has(), word);
+	word++;
+	granter_write(buffer.refs[0], 0, &word, sizeof(word));
+	bounce_end();
+	granter_has(&buffer, word);
+}
+
+TEST(syncs_go_the_way_that_the_caller_names)
+{
+	struct buffer buffer = export_some(2, 0);
+	uint32_t *at = (uint32_t *)buffer_mmap(buffer.fd, 2, READ_WRITE);
+
+	bounce_begin(&buffer);
+	device_stores(1);
+	must_sync(&buffer, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);
+	EQUAL(*at, 1);
+	granter_has(&buffer, 1);
+	*at = 2;
+	must_sync(&buffer, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ);
+	EQUAL(device_has(), 1);
+	must_sync(&buffer, DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE);
+	EQUAL(*at, 2);
+	must_sync(&buffer, DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE);
+	EQUAL(device_has(), 2);
+	device_stores(3);
+	must_sync(&buffer, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW);
+	EQUAL(*at, 3);
+	bounce_end();
+}
+
 /* A module's dma-buf of eight pages, whose scatter list is of that kind. */
 static int odd_buffer(const char *kind)
 {
@@ -180,6 +330,11 @@ TEST(entry_that_does_not_start_with_its_page_is_einval)
 TEST(entry_that_does_not_end_with_its_page_is_einval)
 {
 	check_odd_is_einval("short");
+}
+
+TEST(entry_that_is_no_memory_is_einval)
+{
+	check_odd_is_einval("nowhere");
 }
 
 TEST(list_of_fewer_pages_than_the_buffer_has_is_einval)

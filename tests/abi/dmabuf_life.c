@@ -181,6 +181,90 @@ TEST(exports_count_towards_the_maximum)
 	       -ENOMEM);
 }
 
+/* man/gntdev.4 has the number. */
+#define MOST_WINDOWS 64
+
+struct holder {
+	int fd;
+	int windows;
+	int error;
+};
+
+/* A program that has the descriptor and no right of any kind, and is greedy. */
+static void take_windows(void *argument)
+{
+	struct holder *holder = argument;
+	void *at;
+
+	CHECK(!setgid(65534) && !setuid(65534), "setuid: %s",
+	      error_name(errno));
+	for (holder->windows = 0; holder->windows < 1000; holder->windows++) {
+		at = mmap(NULL, PAGE,
+			  holder->windows % 2 ? PROT_READ : READ_WRITE,
+			  MAP_SHARED, holder->fd, 0);
+		if (at == MAP_FAILED)
+			break;
+	}
+	holder->error = errno;
+	sleep_ms(60000);
+}
+
+TEST(mmaps_of_a_buffer_leave_room_for_others)
+{
+	struct holder *holder =
+		mmap(NULL, PAGE, READ_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct buffer buffer = export_some(1, 0);
+	struct gntdev_grant_copy_segment segment = {
+		.source.virt = "word",
+		.dest.foreign = {.ref = buffer.refs[0],
+				 .domid = granter_domid()},
+		.len = 4,
+		.flags = GNTCOPY_dest_gref,
+	};
+	int other = dev_open();
+	uint64_t index;
+	uint8_t *at;
+	pid_t child;
+
+	holder->fd = buffer.fd;
+	child = child_start(take_windows, holder);
+	for (int i = 0; i < 250 && !holder->error; i++)
+		sleep_ms(20);
+	EQUAL(holder->windows, MOST_WINDOWS);
+	EQUAL(holder->error, ENOMEM);
+	EXPECT(buffer_try_mmap(buffer.fd, 0, 1, READ_WRITE, MAP_SHARED),
+	       -ENOMEM);
+	/* Another instance maps the grant, and copies to it. */
+	EXPECT(dev_insert(other, buffer.refs, 1, &index), 0);
+	at = dev_mmap(other, index, 1, READ_WRITE);
+	check_page(at, 0);
+	must_munmap(at, 1);
+	EXPECT(dev_copy(other, &segment, 1), 0);
+	EQUAL(segment.status, 0);
+	child_kill(child);
+	at = buffer_mmap(buffer.fd, 1, READ_WRITE);
+	EQUAL(memcmp(at, "word", 4), 0);
+}
+
+TEST(mmaps_of_buffers_obey_the_exporters_maximum)
+{
+	struct buffer buffer = export_some(4, 0);
+	uint8_t *at;
+
+	EXPECT(dev_maximum(buffer.device, 6), 0);
+	at = buffer_mmap(buffer.fd, 4, READ_WRITE);
+	EXPECT(buffer_try_mmap(buffer.fd, 0, 3, PROT_READ, MAP_SHARED),
+	       -ENOMEM);
+	EXPECT(buffer_try_mmap(buffer.fd, 1, 2, PROT_READ, MAP_SHARED), 0);
+	/* The exporter's maximum it is, be the exporter there or not. */
+	close(buffer.device);
+	EXPECT(buffer_try_mmap(buffer.fd, 0, 3, PROT_READ, MAP_SHARED),
+	       -ENOMEM);
+	check_buffer(&buffer, at);
+	must_munmap(at, 4);
+	EXPECT(buffer_try_mmap(buffer.fd, 0, 4, PROT_READ, MAP_SHARED), 0);
+}
+
 /* Row 43. */
 TEST(no_index_reaches_an_export)
 {

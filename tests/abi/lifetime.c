@@ -5,11 +5,14 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <linux/userfaultfd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -275,6 +278,74 @@ TEST(fork_after_madvise_dofork_does_no_harm)
 	child_must_pass(child);
 	check_whole(&range);
 	EQUAL(write_fault(range.at, content(0, 0)), 0);
+	unmap_some(&range);
+	EQUAL(granter_wait_idle(range.refs, 2, 5000), 0);
+}
+
+/* Of linux/userfaultfd.h, which may be older than the kernel. */
+#define EVENT_FORK (1 << 1)
+#define WP_ASYNC (1 << 15)
+
+/*
+ * A descriptor in which the mapping takes part, as some kernels allow; -1 where
+ * it may not. What is in it has its entries copied by fork, if asked for.
+ */
+static int take_part(uint8_t *at, size_t size)
+{
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = EVENT_FORK | WP_ASYNC,
+	};
+	struct uffdio_register part = {
+		.range = {(uintptr_t)at, size},
+		.mode = UFFDIO_REGISTER_MODE_WP,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0)
+		SKIP("userfaultfd: %s", error_name(errno));
+	if (ioctl(fd, UFFDIO_API, &api))
+		SKIP("userfaultfd without protection of any memory: %s",
+		     error_name(errno));
+	if (!ioctl(fd, UFFDIO_REGISTER, &part))
+		return fd;
+	tap_note("userfaultfd does not take the mapping: %s",
+		 error_name(errno));
+	close(fd);
+	return -1;
+}
+
+/* A fork waits until its event has been read. */
+static void *read_event(void *argument)
+{
+	struct uffd_msg message;
+
+	EQUAL(read(*(int *)argument, &message, sizeof(message)),
+	      sizeof(message));
+	EQUAL(message.event, UFFD_EVENT_FORK);
+	return NULL;
+}
+
+TEST(fork_beside_userfaultfd_does_no_harm)
+{
+	struct mapped range = map_some(dev_open(), 2, READ_WRITE);
+	int fd = take_part(range.at, 2 * PAGE);
+	pthread_t reader;
+	pid_t child;
+
+	madvise(range.at, 2 * PAGE, MADV_DOFORK);
+	if (fd >= 0)
+		EQUAL(pthread_create(&reader, NULL, read_event, &fd), 0);
+	child = fork();
+	if (!child) {
+		if (!read_fault(range.at))
+			check_whole(&range);
+		_exit(0);
+	}
+	if (fd >= 0)
+		pthread_join(reader, NULL);
+	child_must_pass(child);
+	check_whole(&range);
 	unmap_some(&range);
 	EQUAL(granter_wait_idle(range.refs, 2, 5000), 0);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "dev.h"
+#include "dmabuf.h"
 #include "granter.h"
 #include "process.h"
 #include "tap.h"
@@ -120,6 +121,23 @@ static void check_huge_counts(void *argument)
 TEST(huge_limit_does_no_harm)
 {
 	with_limit("4294967295", check_huge_counts);
+}
+
+static void check_imports(void *argument)
+{
+	int device = dev_open(), fd = drm_export(drm_open(), 11);
+	uint32_t refs[11];
+
+	(void)argument;
+	EXPECT(dmabuf_import(device, fd, granter_domid(), refs, 11), -EINVAL);
+	EXPECT(dmabuf_import(device, drm_export(drm_open(), 10),
+			     granter_domid(), refs, 10),
+	       0);
+}
+
+TEST(import_of_more_than_the_limit_is_einval)
+{
+	with_limit("10", check_imports);
 }
 
 static void check_limit_of_zero(void *argument)

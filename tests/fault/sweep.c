@@ -54,6 +54,7 @@ static void check_agreement(void)
 	machine_mappings(&m);
 	CHECK(n.mapped >= 0 && n.deferred >= 0 && n.leaked >= 0);
 	CHECK_EQ(n.deferred, 0);
+	CHECK_EQ(n.departed, 0);
 	CHECK(n.mapped + n.leaked >= m.kernel);
 	if (!m.refused) {
 		/* In a PV domain by the kernel, by a program, or by both. */

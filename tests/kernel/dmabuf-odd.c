@@ -24,7 +24,7 @@ MODULE_IMPORT_NS("DMA_BUF");
 
 static char *kind = "plain";
 module_param(kind, charp, 0444);
-MODULE_PARM_DESC(kind, "plain, merged, offset, short, fewer or more");
+MODULE_PARM_DESC(kind, "plain, merged, offset, short, fewer, more or nowhere");
 
 static int fd = -1;
 module_param(fd, int, 0444);
@@ -79,6 +79,9 @@ static struct sg_table *odd_map(struct dma_buf_attachment *attachment,
 		sgt->nents--;
 	} else if (is("more")) {
 		sg_dma_len(sgt->sgl) += 2 * PAGE_SIZE;
+	} else if (is("nowhere")) {
+		/* As of a device that has memory of its own. */
+		sg_dma_address(sgt->sgl) = 1ULL << 44;
 	}
 
 	return sgt;

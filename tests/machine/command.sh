@@ -22,7 +22,7 @@ check 'a file that cannot be run: 126' \
 bad_options() {
 	said 125 '--domain x: expected a number' run --domain x -- true &&
 		said 125 '--domain 32752: expected .* to 32751' run --domain 32752 -- true &&
-		said 125 '--mode hvm: expected pv or xlat' run --mode hvm -- true &&
+		said 125 '--mode hvm: expected pv, xlat or pvh' run --mode hvm -- true &&
 		said 125 'no program to run' run &&
 		said 125 'Give --machine' run --list &&
 		said 125 'true is too much' run --list --machine "$work" -- true &&

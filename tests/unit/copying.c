@@ -161,7 +161,7 @@ static void memory_that_may_not_be_written_is_efault(void)
 	CHECK_EQ(mprotect(buf + PAGE, PAGE, PROT_READ), 0);
 	s = from_grant(0, 0, buf + PAGE - 8, PINNED);
 	CHECK_EQ(req_copy(world.file, &s, 1), -EFAULT);
-	CHECK_EQ(buf[PAGE - 8], 0);
+	CHECK_EQ(buf[PAGE], 0);
 	s = from_grant(0, 0, buf + PAGE - 8, 16);
 	CHECK_EQ(req_copy(world.file, &s, 1), -EFAULT);
 	CHECK_EQ(buf[PAGE], 0);
@@ -219,24 +219,99 @@ static void a_failed_segment_spares_the_others(void)
 	world_stop();
 }
 
-static void a_buffer_in_a_mapped_grant_fails_its_segment_only(void)
+/* Alone and beside a copy the other way: either would be done otherwise. */
+static void check_buffer_in_a_mapped_grant(unsigned int len, bool in,
+					   bool beside)
+{
+	unsigned char *far = granted(0), byte = 'b';
+	segment_t s[2];
+
+	memset(far, 'f', PAGE);
+	memset(granted(1), 'g', PAGE);
+	granted(2)[0] = 'h';
+	s[0] = in ? from_grant(1, 0, (void *)(AT(0) + 100), len)
+		  : to_grant(1, 0, (void *)(AT(0) + 100), len);
+	s[1] = in ? to_grant(2, 0, &byte, 1) : from_grant(2, 0, &byte, 1);
+	CHECK_EQ(req_copy(world.file, s, 1 + beside), 0);
+	CHECK_EQ(s[0].status, 0);
+	CHECK_EQ(s[1].status, beside ? 0 : 99);
+	CHECK_EQ(far[99], 'f');
+	CHECK_EQ(far[100], in ? 'g' : 'f');
+	CHECK_EQ(far[100 + len - 1], in ? 'g' : 'f');
+	CHECK_EQ(far[100 + len], 'f');
+	CHECK_EQ(granted(1)[len - 1], in ? 'g' : 'f');
+	CHECK_EQ(granted(1)[len], 'g');
+	if (beside)
+		CHECK_EQ(in ? granted(2)[0] : byte, in ? 'b' : 'h');
+}
+
+static void a_buffer_in_a_mapped_grant_is_as_good_as_any(void)
+{
+	static const unsigned int lens[] = {1, 256, 257, PAGE - 101};
+
+	world_start();
+	grant(3, false);
+	CHECK_EQ(map_at(AT(0), 0, 1, RW, NULL), 0);
+	for (int i = 0; i < 16; i++)
+		check_buffer_in_a_mapped_grant(lens[i / 4], i & 1, i & 2);
+	world_stop();
+}
+
+static void a_buffer_in_a_read_only_grant_is_read_only(void)
 {
 	unsigned char byte = 0;
 	segment_t s[2];
 
 	world_start();
 	grant(2, false);
-	CHECK_EQ(map_at(AT(0), 0, 1, RW, NULL), 0);
-	s[0] = from_grant(1, 0, (void *)AT(0), PINNED);
+	CHECK_EQ(map_at(AT(1), 0, 1, PROT_READ, NULL), 0);
+	s[0] = from_grant(1, 0, (void *)AT(1), PINNED);
+	CHECK_EQ(req_copy(world.file, s, 1), -EFAULT);
+	s[0] = from_grant(1, 0, (void *)AT(1), 1);
+	CHECK_EQ(req_copy(world.file, s, 1), -EFAULT);
+	s[0] = to_grant(1, 0, (void *)AT(1), PINNED);
 	s[1] = from_grant(1, 0, &byte, 1);
 	CHECK_EQ(req_copy(world.file, s, 2), 0);
-	CHECK_EQ(s[0].status, -9);
+	CHECK_EQ(s[0].status, 0);
 	CHECK_EQ(s[1].status, 0);
-	CHECK_EQ(byte, 'B');
-	CHECK_EQ(granted(0)[0], 'A');
-	CHECK_EQ(map_at(AT(1), 0, 1, PROT_READ, NULL), 0);
-	s[0].dest.virt = (void *)AT(1);
-	CHECK_EQ(req_copy(world.file, s, 1), -EFAULT);
+	/* In order: what the first one wrote. */
+	CHECK_EQ(byte, 'A');
+	world_stop();
+}
+
+/* Between others, of which some do nothing and some fail. */
+static void what_cannot_be_pinned_is_copied_in_its_turn(void)
+{
+	unsigned char buf[PINNED] = {0};
+	segment_t s[7];
+
+	world_start();
+	grant(5, false);
+	CHECK_EQ(map_at(AT(0), 0, 1, RW, NULL), 0);
+	memset(granted(1), 'x', PAGE);
+	s[0] = from_grant(1, 0, (void *)AT(0), PINNED);
+	s[1] = to_grant(2, 0, (void *)AT(0), PINNED);
+	s[2] = from_grant(2, 0, buf, 0);
+	s[3] = from_grant(2, PINNED - 1, buf, 1);
+	s[4] = s[3];
+	s[4].source.foreign.ref = 4000;
+	s[4].dest.virt = buf + 1;
+	s[5] = s[3];
+	s[5].flags = SOURCE | DEST;
+	s[5].dest = to_grant(4, 7, NULL, 1).dest;
+	s[6] = from_grant(4, 7, buf + 2, 1);
+	CHECK_EQ(req_copy(world.file, s, 7), 0);
+	for (int i = 0; i < 7; i++)
+		CHECK_EQ(s[i].status, i == 4 ? -3 : 0);
+	CHECK_EQ(buf[0], 'x');
+	CHECK_EQ(buf[1], 0);
+	CHECK_EQ(buf[2], 'x');
+	/* Without memory for that it is an error that says so. */
+	file_close(world.task, world.file);
+	CHECK_EQ(file_open(world.task, "gntdev", O_RDWR, &world.file), 0);
+	CHECK_EQ(machine_fail_spec("alloc_page:1+", NULL, 0), 0);
+	CHECK_EQ(req_copy(world.file, s, 7), -ENOMEM);
+	machine_fail_none();
 	world_stop();
 }
 
@@ -448,7 +523,9 @@ static const struct test tests[] = {
 	TEST(memory_that_may_not_be_written_is_efault),
 	TEST(statuses_that_cannot_be_told_are_efault),
 	TEST(a_failed_segment_spares_the_others),
-	TEST(a_buffer_in_a_mapped_grant_fails_its_segment_only),
+	TEST(a_buffer_in_a_mapped_grant_is_as_good_as_any),
+	TEST(a_buffer_in_a_read_only_grant_is_read_only),
+	TEST(what_cannot_be_pinned_is_copied_in_its_turn),
 	TEST(short_segments_of_both_directions_keep_their_order),
 	TEST(short_segments_need_no_memory_of_their_own),
 	TEST(long_segments_without_a_pin_are_done_in_parts),

@@ -10,6 +10,8 @@
 #include "buffers.h"
 
 #define RW (PROT_READ | PROT_WRITE)
+/* xen/interface/grant_table.h */
+#define DEST_GREF 2
 
 static const uint32_t all_flags[] = {0, GNTDEV_DMA_FLAG_WC,
 				     GNTDEV_DMA_FLAG_COHERENT};
@@ -71,6 +73,70 @@ static void mappings_obey_the_rules_of_a_range(void)
 	CHECK_EQ(granted(2)[0], 'w');
 	/* It is no range of the instance's. */
 	CHECK_EQ(req_unmap(world.file, 0, 3), -ENOENT);
+	world_stop();
+}
+
+/* Nobody who has but a descriptor keeps others from the granter's pages. */
+static void mmaps_of_a_buffer_leave_room_for_others(void)
+{
+	struct gntdev_grant_copy_segment segment = {
+		.dest.foreign = {.domid = 1},
+		.flags = DEST_GREF,
+		.len = 9,
+	};
+	static const char text[] = "nine byte";
+	uint64_t index;
+	void *area;
+	int i, n;
+	long fd;
+
+	fd = start_export(2, 0);
+	segment.source.virt = (void *)text;
+	segment.dest.foreign.ref = world.refs[0];
+	for (n = 0; n < 64; n++)
+		CHECK_EQ(map_buffer(AT(n), fd, 1 + n % 2,
+				    n % 3 ? RW : PROT_READ),
+			 0);
+	for (i = 0; i < 5; i++)
+		CHECK_EQ(map_buffer(AT(n), fd, 1, RW), -ENOMEM);
+	CHECK_EQ(dmabuf_vmap(buffer(fd), &area), 0);
+	CHECK_EQ(((unsigned char *)area)[PAGE], 'B');
+	CHECK_EQ(map_at(AT(n + 1), 0, 2, RW, &index), 0);
+	CHECK_EQ(req_copy(world.file, &segment, 1), 0);
+	CHECK_EQ(segment.status, 0);
+	CHECK_EQ(memcmp(granted(0), text, 9), 0);
+	dmabuf_vunmap(buffer(fd));
+	/* As many as go may come. */
+	for (i = 0; i < 64; i += 2) {
+		CHECK_EQ(task_munmap(world.task, AT(i), PAGE), 0);
+		CHECK_EQ(map_buffer(AT(i), fd, 1, RW), 0);
+	}
+	CHECK_EQ(map_buffer(AT(n), fd, 1, RW), -ENOMEM);
+	world_stop();
+}
+
+static void mmaps_of_buffers_obey_the_exporters_maximum(void)
+{
+	long fd = start_export(4, 0), other;
+
+	CHECK_EQ(req_max(world.file, 5), 0);
+	other = req_export(world.file, 0, 0, 1);
+	CHECK(other >= 0);
+	CHECK_EQ(map_buffer(AT(0), fd, 4, RW), 0);
+	CHECK_EQ(map_buffer(AT(1), fd, 2, RW), -ENOMEM);
+	CHECK_EQ(map_buffer(AT(1), other, 1, RW), 0);
+	CHECK_EQ(map_buffer(AT(2), other, 1, RW), -ENOMEM);
+	CHECK_EQ(req_max(world.file, 7), 0);
+	CHECK_EQ(map_buffer(AT(2), fd, 2, RW), 0);
+	CHECK_EQ(task_munmap(world.task, AT(0), 4 * PAGE), 0);
+	/* What fails counts for nothing. */
+	machine_fail_nth(1, 0, false);
+	machine_fail_only("kmalloc");
+	CHECK_EQ(map_buffer(AT(0), fd, 4, RW), -ENOMEM);
+	CHECK_EQ(machine_failed(), 1);
+	machine_fail_none();
+	CHECK_EQ(map_buffer(AT(0), fd, 4, RW), 0);
+	CHECK_EQ(map_buffer(AT(3), fd, 1, RW), -ENOMEM);
 	world_stop();
 }
 
@@ -152,6 +218,78 @@ static void devices_see_the_granters_pages(void)
 		CHECK(busy(0));
 		dmabuf_detach(users[2]);
 		CHECK(!busy(0));
+		world_stop();
+	}
+}
+
+/* A device that sees copies, and never writes to them. */
+static void what_the_granter_wrote_survives_a_device_that_copies(void)
+{
+	static const enum dmabuf_direction directions[] = {
+		DMABUF_BOTH_WAYS, DMABUF_TO_DEVICE, DMABUF_FROM_DEVICE};
+	struct dmabuf_user *user;
+	struct file *file;
+	long fd;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		fd = start_export(2, 0);
+		file = buffer(fd);
+		CHECK_EQ(dmabuf_attach_bouncing(file, directions[i], &user), 0);
+		granted(1)[0] = 'n';
+		CHECK_EQ(req_sync(file,
+				  DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE),
+			 0);
+		CHECK_EQ(granted(1)[0], 'n');
+		CHECK_EQ(req_sync(file, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ),
+			 0);
+		CHECK_EQ(granted(1)[0], 'n');
+		dmabuf_detach(user);
+		CHECK_EQ(granted(1)[0], 'n');
+		close_buffer(fd);
+		world_stop();
+	}
+}
+
+/* What is copied is what the caller names and the device may do. */
+static void syncs_go_the_way_that_the_caller_names(void)
+{
+	static const struct {
+		enum dmabuf_direction dir;
+		unsigned int sync;
+		bool in, out;
+	} cases[] = {
+		{DMABUF_BOTH_WAYS, DMA_BUF_SYNC_READ, false, true},
+		{DMABUF_BOTH_WAYS, DMA_BUF_SYNC_WRITE, true, false},
+		{DMABUF_BOTH_WAYS, DMA_BUF_SYNC_RW, true, true},
+		{DMABUF_TO_DEVICE, DMA_BUF_SYNC_READ, false, false},
+		{DMABUF_TO_DEVICE, DMA_BUF_SYNC_WRITE, true, false},
+		{DMABUF_TO_DEVICE, DMA_BUF_SYNC_RW, true, false},
+		{DMABUF_FROM_DEVICE, DMA_BUF_SYNC_READ, false, true},
+		{DMABUF_FROM_DEVICE, DMA_BUF_SYNC_WRITE, false, false},
+		{DMABUF_FROM_DEVICE, DMA_BUF_SYNC_RW, false, true},
+	};
+	struct dmabuf_user *user;
+	struct file *file;
+	unsigned char *seen;
+	size_t i;
+	long fd;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fd = start_export(2, 0);
+		file = buffer(fd);
+		CHECK_EQ(dmabuf_attach_bouncing(file, cases[i].dir, &user), 0);
+		seen = dmabuf_device_sees(user, PAGE + 5);
+		*seen = 'd';
+		CHECK_EQ(req_sync(file, DMA_BUF_SYNC_START | cases[i].sync), 0);
+		CHECK_EQ(granted(1)[5] == 'd', cases[i].out);
+		granted(1)[5] = 'p';
+		CHECK_EQ(*seen, 'd');
+		CHECK_EQ(req_sync(file, DMA_BUF_SYNC_END | cases[i].sync), 0);
+		CHECK_EQ(*seen == 'p', cases[i].in);
+		CHECK_EQ(granted(1)[5], 'p');
+		dmabuf_detach(user);
+		close_buffer(fd);
 		world_stop();
 	}
 }
@@ -297,6 +435,43 @@ static void imported_pages_are_granted(void)
 	world_stop();
 }
 
+/* A peer that keeps one page of each would hold all memory, whose nobody says. */
+static void imports_are_bounded_until_the_peer_lets_go(void)
+{
+	struct peer peer;
+	uint32_t refs[4];
+	uint64_t index;
+	char text[256];
+	long fd;
+
+	world_start();
+	grant(4, false);
+	fd = foreign_export(4);
+	CHECK_EQ(req_max(world.file, 3), 0);
+	CHECK_EQ(req_import(world.file, fd, 4, NULL), -EINVAL);
+	machine_set_driver_limit(3);
+	CHECK_EQ(req_max(world.file, 10), 0);
+	CHECK_EQ(req_import(world.file, fd, 4, NULL), -EINVAL);
+	machine_set_driver_limit(65536);
+	CHECK_EQ(req_import(world.file, fd, 4, refs), 0);
+	CHECK_EQ(req_map(world.file, 0, 3, &index), 0);
+	CHECK_EQ(req_import(world.file, fd, 4, NULL), -ENOMEM);
+	CHECK_EQ(req_map(world.file, 0, 4, &index), -ENOMEM);
+	CHECK_EQ(req_export(world.file, 0, 0, 4), -ENOMEM);
+	CHECK(file_fdinfo(world.file, text, sizeof(text)));
+	CHECK(strstr(text, "imported-grants:\t4\n"));
+	peer_open(&peer);
+	CHECK_EQ(peer_map(&peer, AT(1), refs + 2, 1), 0);
+	CHECK_EQ(req_release(world.file, fd), 0);
+	machine_advance(60000);
+	CHECK_EQ(req_import(world.file, fd, 4, NULL), -ENOMEM);
+	CHECK_EQ(task_munmap(peer.task, AT(1), PAGE), 0);
+	machine_advance(300);
+	CHECK_EQ(req_import(world.file, fd, 4, refs), 0);
+	peer_close(&peer);
+	world_stop();
+}
+
 static void an_own_buffer_is_imported_and_not_granted_on(void)
 {
 	long fd = start_export(2, 0);
@@ -384,15 +559,20 @@ static void a_graphics_device_imports_buffers(void)
 static const struct test tests[] = {
 	TEST(programs_see_the_granters_pages),
 	TEST(mappings_obey_the_rules_of_a_range),
+	TEST(mmaps_of_a_buffer_leave_room_for_others),
+	TEST(mmaps_of_buffers_obey_the_exporters_maximum),
 	TEST(moved_mapping_is_refused_or_followed),
 	TEST(children_have_what_they_inherit),
 	TEST(devices_see_the_granters_pages),
+	TEST(what_the_granter_wrote_survives_a_device_that_copies),
+	TEST(syncs_go_the_way_that_the_caller_names),
 	TEST(the_kernel_sees_one_area),
 	TEST(io_on_a_buffer_outlives_its_mapping),
 	TEST(a_buffer_outlives_its_instance),
 	TEST(bad_exports_are_refused),
 	TEST(a_wait_is_for_the_buffer_that_is_meant),
 	TEST(imported_pages_are_granted),
+	TEST(imports_are_bounded_until_the_peer_lets_go),
 	TEST(an_own_buffer_is_imported_and_not_granted_on),
 	TEST(the_module_stays_while_others_have_imports_mapped),
 	TEST(no_number_is_granted_by_two_kernels),

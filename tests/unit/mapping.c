@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "world.h"
+#include "buffers.h"
 
 #define RW (PROT_READ | PROT_WRITE)
 
@@ -438,6 +438,49 @@ static void a_domain_maps_its_own_grant_and_reference_zero(void)
 	world_stop();
 }
 
+/* The model would end it all if one were mapped. */
+static void own_grants_are_refused_in_a_pvh_domain(void)
+{
+	world_prepare();
+	world.config.mode = MACHINE_PVH;
+	world_start();
+	grant(1, false);
+	CHECK_EQ(map_at(AT(0), 0, 1, RW, NULL), 0);
+	check_whole(1);
+	CHECK_EQ(task_munmap(world.task, AT(0), PAGE), 0);
+	CHECK_EQ(domain_ungrant(world.granter, world.refs[0]), 0);
+	world.granter = world.mapper;
+	world.pfns[0] = domain_page_alloc(world.granter);
+	world.refs[0] = domain_grant(world.mapper, 0, world.pfns[0], false);
+	CHECK_EQ(map_at(AT(0), 0, 1, RW, NULL), -EINVAL);
+	CHECK_EQ(req_export(world.file, 0, 0, 1), -EINVAL);
+	CHECK_EQ(req_export(world.file, GNTDEV_DMA_FLAG_WC, 0, 1), -EINVAL);
+	check_free(1);
+	world_stop();
+}
+
+static void imports_for_oneself_are_refused_in_a_pvh_domain(void)
+{
+	struct ioctl_gntdev_dmabuf_imp_to_refs op = {.count = 1};
+	uint32_t ref;
+	long fd;
+
+	world_prepare();
+	world.config.mode = MACHINE_PVH;
+	world_start();
+	fd = foreign_export(1);
+	CHECK(fd >= 0);
+	op.fd = fd;
+	CHECK_EQ(file_ioctl(world.task, world.file,
+			    IOCTL_GNTDEV_DMABUF_IMP_TO_REFS, (unsigned long)&op,
+			    false),
+		 -EINVAL);
+	CHECK_EQ(req_import(world.file, fd, 1, &ref), 0);
+	CHECK_EQ(req_release(world.file, fd), 0);
+	close_buffer(fd);
+	world_stop();
+}
+
 static void the_offset_of_an_address_is_told(void)
 {
 	struct file *other;
@@ -534,6 +577,8 @@ static const struct test tests[] = {
 	TEST(several_mappings_wait_for_their_pages),
 	TEST(a_page_is_mapped_twice_and_freed_by_the_last),
 	TEST(a_domain_maps_its_own_grant_and_reference_zero),
+	TEST_IN(IN_ANY, own_grants_are_refused_in_a_pvh_domain),
+	TEST_IN(IN_ANY, imports_for_oneself_are_refused_in_a_pvh_domain),
 	TEST(the_offset_of_an_address_is_told),
 	TEST(a_killed_task_maps_no_long_range),
 	TEST(the_hypervisors_room_for_mappings_ends_and_comes_back),

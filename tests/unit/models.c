@@ -437,6 +437,28 @@ static void user_memory_of_no_task(void)
 	(void)copy_from_user(word, (void __user *)word, 8);
 }
 
+/* As the hypervisor's byte for it is: at 128 it is full, and frees again. */
+static void a_grant_is_mapped_so_often_and_no_more(void)
+{
+	uint64_t index[130];
+	int i;
+
+	world_start();
+	grant(1, false);
+	for (i = 0; i < 130; i++)
+		CHECK_EQ(req_map(world.file, 0, 1, &index[i]), 0);
+	for (i = 0; i < 128; i++)
+		CHECK_EQ(map_index(AT(i), index[i], 1, PROT_READ | PROT_WRITE),
+			 0);
+	CHECK_EQ(map_index(AT(128), index[128], 1, PROT_READ | PROT_WRITE),
+		 -EINVAL);
+	CHECK_EQ(map_index(AT(128), index[128], 1, PROT_READ), -EINVAL);
+	CHECK_EQ(task_munmap(world.task, AT(7), PAGE_SIZE), 0);
+	CHECK_EQ(map_index(AT(128), index[128], 1, PROT_READ), 0);
+	CHECK_EQ(map_index(AT(129), index[129], 1, PROT_READ | PROT_WRITE), 0);
+	world_stop();
+}
+
 /* What is left at the end is counted and named. */
 static void leaks_are_counted(void)
 {
@@ -514,6 +536,7 @@ static const struct test tests[] = {
 	TEST_DIES(work_not_initialised, "that is not initialised"),
 	TEST_DIES(a_warning, "WARN_ON(world.task)"),
 	TEST_DIES(user_memory_of_no_task, "a thread of the kernel's own"),
+	TEST(a_grant_is_mapped_so_often_and_no_more),
 	TEST_IN(IN_ANY, leaks_are_counted),
 	TEST_IN(IN_ANY, tasks_and_files_left_are_counted),
 };

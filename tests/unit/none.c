@@ -11,6 +11,7 @@
 #define dmabuf_import_request none_import_request
 #define dmabuf_release_request none_release_request
 #define dmabuf_release_imports none_release_imports
+#define export_give_window none_give_window
 #define dmabuf_init none_init
 #define dmabuf_exit none_exit
 #include "../../driver/dmabuf_none.c"
@@ -31,6 +32,7 @@ static void the_rest_is_nothing(void)
 	CHECK_EQ(dma_memory_alloc(NULL, GNTDEV_DMA_FLAG_WC), -ENOMEM);
 	dma_memory_put_pages(NULL, 0, 0);
 	dma_memory_free(NULL);
+	export_give_window(NULL, 0);
 	dmabuf_release_imports(NULL);
 	dmabuf_exit();
 }

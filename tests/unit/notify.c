@@ -356,6 +356,34 @@ static void it_may_be_armed_before_mmap(void)
 	world_stop();
 }
 
+/* By then the ports' numbers may be anybody's. */
+static void event_channels_are_let_go_when_the_domain_is_restored(void)
+{
+	struct channel c;
+	uint64_t index;
+
+	world_start();
+	grant(2, false);
+	channel_open(&c);
+	CHECK_EQ(req_map(world.file, 0, 2, &index), 0);
+	CHECK_EQ(req_notify(world.file, index, SEND, c.port), 0);
+	CHECK_EQ(req_notify(world.file, index + PAGE, SEND, c.port), 0);
+	machine_resume();
+	/* One goes as it is replaced, the other with its range. */
+	CHECK_EQ(req_notify(world.file, index, 0, 0), 0);
+	CHECK_EQ(req_unmap(world.file, index, 2), 0);
+	CHECK_EQ(channel_events(&c), 0);
+	file_close(world.task, c.evtchn);
+	/* Ports that are bound after that are as good as ever. */
+	channel_open(&c);
+	CHECK_EQ(map_at(AT(0), 0, 1, RW, &index), 0);
+	CHECK_EQ(req_notify(world.file, index, SEND, c.port), 0);
+	CHECK_EQ(task_munmap(world.task, AT(0), PAGE), 0);
+	CHECK_EQ(channel_events(&c), 1);
+	file_close(world.task, c.evtchn);
+	world_stop();
+}
+
 static const struct test tests[] = {
 	TEST(the_byte_is_cleared_then_unmapped_then_the_event_sent),
 	TEST(the_byte_is_cleared_where_the_program_may_not_write),
@@ -371,6 +399,7 @@ static const struct test tests[] = {
 	TEST(the_event_is_sent_though_evtchn_is_closed),
 	TEST(the_event_waits_for_the_last_user_of_the_page),
 	TEST(it_may_be_armed_before_mmap),
+	TEST(event_channels_are_let_go_when_the_domain_is_restored),
 };
 
 int main(int argc, char **argv)

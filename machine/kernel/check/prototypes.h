@@ -126,7 +126,6 @@ void(iosys_map_set_vaddr)(struct iosys_map *map, void *vaddr);
 void(root_device_unregister)(struct device *root);
 void(set_dma_ops)(struct device *dev, const struct dma_map_ops *dma_ops);
 int(dma_coerce_mask_and_coherent)(struct device *dev, u64 mask);
-bool(dev_is_dma_coherent)(struct device *dev);
 void *(dma_alloc_attrs)(struct device *dev, size_t size, dma_addr_t *dma_handle,
 			gfp_t flag, unsigned long attrs);
 void(dma_free_attrs)(struct device *dev, size_t size, void *cpu_addr,
@@ -181,8 +180,11 @@ void(xenmem_reservation_va_mapping_reset)(unsigned long count,
 					  struct page **pages);
 int(gnttab_pages_set_private)(int nr_pages, struct page **pages);
 void(gnttab_pages_clear_private)(int nr_pages, struct page **pages);
-int(gnttab_grant_foreign_access)(domid_t domid, unsigned long frame,
-				 int readonly);
+int(gnttab_alloc_grant_references)(u16 count, grant_ref_t *pprivate_head);
+int(gnttab_claim_grant_reference)(grant_ref_t *pprivate_head);
+void(gnttab_free_grant_reference)(grant_ref_t ref);
+void(gnttab_grant_foreign_access_ref)(grant_ref_t ref, domid_t domid,
+				      unsigned long frame, int readonly);
 int(gnttab_try_end_foreign_access)(grant_ref_t ref);
 unsigned long(pfn_to_gfn)(unsigned long pfn);
 unsigned long(page_to_xen_pfn)(struct page *page);
@@ -207,6 +209,11 @@ xmaddr_t(arbitrary_virt_to_machine)(void *address);
 int(evtchn_get)(evtchn_port_t evtchn);
 void(evtchn_put)(evtchn_port_t evtchn);
 void(notify_remote_via_evtchn)(evtchn_port_t port);
+bool(own_grants_vanish)(void);
+domid_t(own_domid)(void);
+void(own_domid_learn)(void);
+void(xen_resume_notifier_register)(struct notifier_block *nb);
+void(xen_resume_notifier_unregister)(struct notifier_block *nb);
 
 /* The driver's operations must fit both worlds' tables of functions. */
 static inline void machine_check_operations(struct file_operations *f,

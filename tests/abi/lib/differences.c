@@ -3,7 +3,8 @@
  * Where the distribution's driver is known to differ, and the rule that stands
  * behind the tests: a sentence of the public header or of the contract, or a
  * row of the list of defects; COVERAGE.md has all three. And where the machine,
- * on which the driver is ours, cannot be what a kernel is, and why.
+ * on which the driver is ours, cannot be what a kernel is, and why. Those of
+ * dma-bufs are in a file of their own.
  */
 #include <stddef.h>
 #include <string.h>
@@ -11,19 +12,7 @@
 #include "tap.h"
 #include "world.h"
 
-#define MOST 32
-
-#define NO_DMABUFS                                                             \
-	"header: the four requests for dma-bufs are served (the distribution " \
-	"builds its kernel without them)"
-
-struct group {
-	unsigned int where;
-	const char *rule;
-	const char *tests[MOST];
-};
-
-static const struct group groups[] = {
+static const struct difference_group groups[] = {
 	/* The machine. */
 	{
 		ON_MACHINE,
@@ -66,6 +55,12 @@ static const struct group groups[] = {
 			"drivers_see_a_write_combining_buffer",
 			"drivers_see_a_coherent_buffer",
 			"area_that_drivers_saw_may_be_used_again",
+			"drivers_see_a_buffer_that_programs_have_mapped_as_often_as_they_may",
+			"processors_see_a_buffer_write_back",
+			"processors_see_a_write_combining_buffer_write_back",
+			"processors_see_a_coherent_buffer_write_back",
+			"what_the_granter_wrote_survives_a_device_that_sees_copies",
+			"syncs_go_the_way_that_the_caller_names",
 		},
 	},
 	{
@@ -131,157 +126,13 @@ static const struct group groups[] = {
 		},
 	},
 
-	/* Dma-bufs. */
 	{
 		DIFFERS,
-		NO_DMABUFS,
+		"watched: fdinfo names domain and reference (the distribution's "
+		"driver adds no lines)",
 		{
-			"buffer_shows_the_granters_pages",
-			"granter_sees_what_is_written_to_a_buffer",
-			"size_of_a_buffer_is_what_lseek_tells",
-			"descriptor_of_a_buffer_is_close_on_exec",
-			"buffer_may_be_mapped_read_only",
-			"read_only_mapping_of_a_buffer_cannot_be_made_writable",
-			"private_mapping_of_a_buffer_is_einval",
-			"buffer_may_be_mapped_many_times_at_once",
-			"part_of_a_buffer_may_be_mapped",
-			"mapping_beyond_a_buffer_is_einval",
-			"munmap_of_a_part_of_a_buffer_is_einval",
-			"mapping_of_a_buffer_that_is_moved_is_refused_or_followed",
-			"mapping_of_a_buffer_does_not_grow",
-			"mprotect_and_madvise_keep_a_buffers_data",
-			"child_sees_a_buffers_data_or_none",
-			"child_may_map_an_inherited_buffer",
-			"cpu_access_is_begun_and_ended",
-			"buffer_is_written_to_and_read_from_a_pipe",
-			"disk_is_written_and_read_directly_through_a_buffer",
-			"munmap_of_a_buffer_returns_at_once_and_its_grants_follow_later",
-			"write_combining_buffer_shows_the_granters_pages",
-			"coherent_buffer_shows_the_granters_pages",
-			"disk_is_read_directly_into_a_coherent_buffer",
-			"memory_of_dma_backed_buffers_comes_back_whole",
-			"failed_export_of_dma_memory_gives_it_back",
-		},
-	},
-	{
-		DIFFERS,
-		NO_DMABUFS,
-		{
-			"unknown_flags_of_an_export_are_einval",
-			"both_flags_of_an_export_are_einval",
-			"export_of_no_grants_or_absurdly_many_is_einval",
-			"export_from_a_domid_above_16_bits_is_einval",
-			"one_bad_reference_fails_the_whole_export",
-			"export_of_a_read_only_grant_is_einval",
-			"export_from_a_bad_pointer_is_efault",
-			"failed_copy_out_of_an_export_leaves_no_descriptor",
-			"export_without_a_free_descriptor_leaves_nothing",
-			"exports_count_towards_the_maximum",
-			"no_index_reaches_an_export",
-			"closing_a_guessed_number_during_an_export_does_no_harm",
-			"buffer_outlives_its_instance",
-			"buffer_lives_until_its_last_descriptor",
-			"buffer_lives_until_its_last_mapping",
-			"buffer_lives_with_the_process_that_it_was_passed_to",
-			"buffers_of_a_killed_process_are_given_back",
-			"buffer_is_given_back_when_it_is_closed",
-			"module_with_a_live_buffer_stays",
-			"device_attaches_and_lets_go",
-			"buffer_lives_until_its_last_attachment",
-			"attachments_end_in_any_order",
-			"device_attaches_a_write_combining_buffer",
-			"device_attaches_a_coherent_buffer",
-		},
-	},
-	{
-		DIFFERS,
-		NO_DMABUFS,
-		{
-			"wait_for_a_live_buffer_times_out",
-			"wait_for_nothing_is_enoent",
-			"wait_after_the_release_is_enoent",
-			"wait_for_another_exporters_buffer_is_enoent",
-			"bad_pointer_to_a_wait_is_efault",
-			"wait_ends_when_the_buffer_is_released",
-			"wait_ends_with_the_last_mapping",
-			"wait_ends_with_the_last_attachment",
-			"every_waiter_is_woken",
-			"wait_is_killable",
-			"wait_goes_on_after_a_signal_that_is_handled",
-			"wait_begun_while_the_buffer_is_closed_ends",
-			"wait_finds_a_buffer_by_any_descriptor_of_it",
-			"wait_finds_a_buffer_by_the_number_it_was_given",
-			"wait_finds_a_buffer_by_number_though_a_file_has_it_now",
-			"wait_for_a_number_used_again_is_for_the_buffer_that_has_it",
-			"child_waits_with_what_it_inherited",
-		},
-	},
-	{
-		DIFFERS,
-		NO_DMABUFS,
-		{
-			"imported_pages_are_granted",
-			"every_page_of_an_import_has_a_reference_of_its_own",
-			"release_ends_the_access",
-			"close_of_the_instance_ends_the_access",
-			"kill_of_the_importer_ends_the_access",
-			"buffer_may_be_imported_again_after_release",
-			"each_import_of_a_buffer_is_one_of_its_own",
-			"import_is_released_by_its_number_after_the_close",
-			"release_of_a_number_used_again_is_of_the_buffer_that_has_it",
-			"release_of_what_was_not_imported_is_enoent",
-			"import_of_no_dma_buf_is_enoent",
-			"import_with_another_count_is_einval",
-			"reserved_fields_of_imports_must_be_zero",
-			"import_for_a_domid_above_16_bits_is_einval",
-			"failed_copy_out_of_an_import_leaves_nothing",
-			"import_races_with_its_release",
-			"release_does_not_wait_for_the_other_side",
-			"pages_stay_while_the_other_side_has_them_mapped",
-			"largest_buffer_is_granted_until_there_are_no_references",
-			"each_page_of_a_merged_scatter_list_is_granted",
-			"buffer_of_this_device_is_imported",
-			"bad_pointers_to_imports_are_efault",
-		},
-	},
-	{
-		DIFFERS,
-		NO_DMABUFS,
-		{
-			"pages_of_udmabuf_are_granted",
-			"pages_of_the_system_heap_are_granted",
-			"pages_of_a_displays_dumb_buffer_are_granted",
-			"another_count_than_udmabufs_is_einval",
-			"another_count_than_the_system_heaps_is_einval",
-			"another_count_than_a_displays_is_einval",
-			"pages_of_udmabuf_stay_while_the_other_side_has_them",
-			"pages_of_the_system_heap_stay_while_the_other_side_has_them",
-			"pages_of_a_display_stay_while_the_other_side_has_them",
-			"part_of_a_file_is_granted_from_its_offset_on",
-			"each_page_of_the_system_heaps_merged_list_is_granted",
-			"largest_buffer_of_the_system_heap_is_granted_whole",
-			"entries_of_several_pages_are_granted_page_by_page",
-			"entries_that_a_device_sees_merged_are_granted_once",
-			"entry_that_does_not_start_with_its_page_is_einval",
-			"entry_that_does_not_end_with_its_page_is_einval",
-			"list_of_fewer_pages_than_the_buffer_has_is_einval",
-			"list_of_more_pages_than_the_buffer_has_is_einval",
-		},
-	},
-	{
-		DIFFERS,
-		NO_DMABUFS,
-		{
-			"other_side_shows_this_domains_pages_in_a_dma_buf",
-			"other_side_may_have_many_dma_bufs_of_the_same_pages",
-			"dma_buf_of_the_other_side_outlives_this_ones_end",
-			"other_side_exports_no_read_only_grants",
-			"other_side_exports_all_or_nothing",
-			"imported_buffer_is_exported_by_the_other_side",
-			"drivers_see_a_buffer_as_one_area_and_its_addresses",
-			"drivers_see_a_write_combining_buffer",
-			"drivers_see_a_coherent_buffer",
-			"area_that_drivers_saw_may_be_used_again",
+			"fdinfo_names_each_ranges_domain_and_reference",
+			"fdinfo_stays_short",
 		},
 	},
 
@@ -632,20 +483,13 @@ static const struct group groups[] = {
 	},
 };
 
-bool difference_of(const char *test, struct difference *found)
+static bool find(const struct difference_group *group, size_t count,
+		 const char *test, unsigned int here, struct difference *found)
 {
-	unsigned int here = 0;
-
-	if (world.distribution)
-		here = world.auto_translated ? DIFFERS_AUTO : DIFFERS_PV;
-	else if (world.machine)
-		here = ON_MACHINE;
-	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
-		const struct group *group = &groups[i];
-
+	for (; count; count--, group++) {
 		if (!(group->where & here))
 			continue;
-		for (size_t j = 0; j < MOST && group->tests[j]; j++) {
+		for (size_t j = 0; j < DIFFERENCES && group->tests[j]; j++) {
 			if (strcmp(group->tests[j], test))
 				continue;
 			found->where = group->where;
@@ -654,4 +498,18 @@ bool difference_of(const char *test, struct difference *found)
 		}
 	}
 	return false;
+}
+
+bool difference_of(const char *test, struct difference *found)
+{
+	unsigned int here = 0;
+
+	if (world.distribution)
+		here = world.auto_translated ? DIFFERS_AUTO : DIFFERS_PV;
+	else if (world.machine)
+		here = ON_MACHINE;
+	return find(groups, sizeof(groups) / sizeof(*groups), test, here,
+		    found) ||
+	       find(dmabuf_differences, dmabuf_difference_count, test, here,
+		    found);
 }

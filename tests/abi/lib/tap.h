@@ -7,6 +7,7 @@
 #define ABI_TAP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "util.h"
@@ -85,6 +86,16 @@ struct difference {
 #define SOMETIMES 8u
 /* It fails, or cannot be done, on the machine. */
 #define ON_MACHINE 16u
+
+/* Tests that differ for the same reason. */
+#define DIFFERENCES 32
+struct difference_group {
+	unsigned int where;
+	const char *rule;
+	const char *tests[DIFFERENCES];
+};
+extern const struct difference_group dmabuf_differences[];
+extern const size_t dmabuf_difference_count;
 
 bool difference_of(const char *test, struct difference *found);
 

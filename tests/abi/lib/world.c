@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "world.h"
@@ -58,6 +59,21 @@ static bool is_auto_translated(void)
 	return guest && !strcmp(guest, "pvh");
 }
 
+/* Those of x86, as opposed to arm64; of a machine, its word. */
+static bool own_grants_vanish(void)
+{
+	char line[64];
+	struct utsname name;
+
+	if (!world.auto_translated)
+		return false;
+	if (world.machine)
+		return read_line("/sys/hypervisor/guest_type", line,
+				 sizeof(line)) &&
+		       !strcmp(line, "PVH");
+	return !uname(&name) && !strcmp(name.machine, "x86_64");
+}
+
 void world_init(void)
 {
 	const char *domid = getenv("LAB_DOMID");
@@ -68,4 +84,5 @@ void world_init(void)
 	world.without_dmabufs = driver && !strcmp(driver, "without-dma-buf");
 	world.machine = getenv("GNTDEV_MACHINE");
 	world.auto_translated = is_auto_translated();
+	world.own_grants_vanish = own_grants_vanish();
 }

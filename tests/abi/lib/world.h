@@ -14,6 +14,8 @@ struct world {
 	unsigned int domid;
 	/* Auto-translated, as opposed to PV. */
 	bool auto_translated;
+	/* The hypervisor takes the page of an own grant that is mapped. */
+	bool own_grants_vanish;
 	/* LAB_DRIVER says that the driver under test is the distribution's. */
 	bool distribution;
 	/* Or that it was built without dma-bufs. */

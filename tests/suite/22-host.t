@@ -1,0 +1,189 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# Part: the module on a host: which kernel, installed, taken away, swapped
+# Takes: 60
+# After: the build
+# shellcheck disable=SC2317 # functions are called by check
+set -uo pipefail
+. "$(dirname "$0")/tap.sh"
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/gntdev-host.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+cache=${GNTDEV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gntdev}
+headers=$cache/amd64/headers/build
+ko=build/amd64/module/driver/xen-gntdev.ko
+PATH=$PATH:/usr/sbin:/sbin
+
+# fake RELEASE OPTION...: headers of a kernel that has those options.
+fake() {
+	local folder=$work/fake
+	rm -rf "$folder"
+	mkdir -p "$folder/include/generated" "$folder/include/config"
+	printf '#define UTS_RELEASE "%s"\n' "$1" >"$folder/include/generated/utsrelease.h"
+	shift
+	printf 'CONFIG_%s\n' "$@" >"$folder/include/config/auto.conf"
+}
+
+GOOD=(MODULES=y X86_64=y XEN=y MMU_NOTIFIER=y XEN_GNTDEV=m)
+
+# refuses WORDS: in one line that has them, and nothing on standard output.
+refuses() {
+	local said status=0
+	said=$(compat/check "$work/fake" 2>&1 >"$work/out") || status=$?
+	printf '%s\n' "$said"
+	[ "$status" = 1 ] && [ "$(wc -l <<<"$said")" = 1 ] && [ ! -s "$work/out" ] &&
+		grep -qF -- "$1" <<<"$said"
+}
+
+bad_kernels() {
+	local option
+	rm -rf "$work/fake"
+	refuses 'no kernel headers' || return
+	fake 5.19.0-1-amd64 "${GOOD[@]}"
+	refuses 'too old: 6.1' || return
+	for option in XEN MMU_NOTIFIER MODULES; do
+		fake 6.1.0 "${GOOD[@]/#$option=y/$option=n}"
+		refuses "(CONFIG_$option)" || return
+	done
+	fake 6.1.0 MODULES=y RISCV=y XEN=y MMU_NOTIFIER=y
+	refuses 'another architecture' || return
+	fake 6.1.0 "${GOOD[@]/%=m/=y}"
+	refuses 'built in' || return
+	fake 6.1.0 MODULES=y ARM64=y ARM64_64K_PAGES=y XEN=y MMU_NOTIFIER=y
+	refuses 'pages of another size'
+}
+
+good_kernels() {
+	local release
+	for release in 6.1.0-56-amd64 6.12.9 7.3.4+deb13-rt-amd64; do
+		fake "$release" "${GOOD[@]}"
+		[ "$(compat/check "$work/fake" 2>&1)" = "$release" ] || return
+	done
+	for release in 7.30.1 10.0.0-rc1; do
+		fake "$release" "${GOOD[@]}"
+		[ "$(compat/check "$work/fake" 2>"$work/err")" = "$release" ] &&
+			grep -q untested "$work/err" || return
+	done
+}
+
+# chosen: the headers that make takes, with those modules' folders in $work/modules.
+chosen() {
+	make -n module MODULES="$work/modules" | sed -n "s/^make -C '\([^']*\)'.*/\1/p"
+}
+
+takes_the_running_kernels() {
+	local release
+	rm -rf "$work/modules"
+	for release in 6.1.0-9-amd64 6.1.0-10-amd64 6.1.0-11-rt-amd64 6.1.0-12-cloud-amd64; do
+		mkdir -p "$work/modules/$release/build"
+	done
+	chosen
+	[ "$(chosen)" = "$work/modules/6.1.0-10-amd64/build" ] || return
+	# Never another one's where the running one's are to be had.
+	mkdir -p "$work/modules/$(uname -r)"
+	[ "$(chosen)" = "$work/modules/$(uname -r)/build" ]
+}
+
+# A tree with the kernel's own modules, of which ours is to be preferred.
+installs() {
+	local release to=$work/root
+	release=$(cat "$cache/amd64/kernel/release")
+	rm -rf "$to"
+	mkdir -p "$to/lib/modules/$release/updates"
+	touch "$to/lib/modules/$release/updates/xen-gntdev.ko.xz"
+	cp -r "$cache/amd64/kernel/lib/modules/$release/kernel" "$to/lib/modules/$release/"
+	cp "$cache/amd64/kernel/lib/modules/$release"/modules.{order,builtin,builtin.modinfo} \
+		"$to/lib/modules/$release/"
+	# Neither xz nor perl is needed, nor anything of the tree written but the module.
+	make -s module-install KDIR="$headers" DESTDIR="$to" &&
+		[ -e "$to/usr/local/share/man/man4/gntdev.4" ] &&
+		[ "$(cd "$to/lib/modules/$release/updates" && ls)" = xen-gntdev.ko ] &&
+		silent depmod -b "$to" "$release" &&
+		modinfo -b "$to" -k "$release" -F filename xen-gntdev | grep -q updates/
+}
+
+uninstalls() {
+	local release to=$work/root
+	release=$(cat "$cache/amd64/kernel/release")
+	make -s module-uninstall KDIR="$headers" DESTDIR="$to" &&
+		depmod -b "$to" "$release" &&
+		modinfo -b "$to" -k "$release" -F filename xen-gntdev | grep -q kernel/drivers/xen/ &&
+		[ -z "$(find "$to/usr/local" -type f)" ]
+}
+
+# No perl, python, xz or zstd is in reach.
+builds_with_little() {
+	local name tools=$work/bin:/usr/sbin:/sbin
+	mkdir -p "$work/bin"
+	for name in /usr/bin/*; do
+		case ${name##*/} in
+		perl* | python* | xz* | zstd* | unxz*) ;;
+		*) ln -sf "$name" "$work/bin/" ;;
+		esac
+	done
+	rm -rf "$work/little"
+	mkdir "$work/little"
+	cp -r Makefile driver compat include man packaging "$work/little/"
+	(cd "$work/little" && rm -f driver/*.o driver/*.ko &&
+		env PATH="$tools" nice make module-install KDIR="$headers" DESTDIR="$work/little/to") &&
+		[ -n "$(find "$work/little/to" -name xen-gntdev.ko)" ]
+}
+
+version_is_told() {
+	[ "$(modinfo -F version "$ko")" = "$(sed -n 's/^#define GNTDEV_VERSION "\(.*\)"/\1/p' include/gntdev_version.h)" ]
+}
+
+# The programs of kmod, with the libraries that they need but the C library's.
+kmod_folder() {
+	local name
+	mkdir -p "$work/kmod"
+	for name in modprobe modinfo depmod; do cp "$(command -v kmod)" "$work/kmod/$name"; done
+	ldd "$(command -v kmod)" | awk '$3 ~ /^\// && $3 !~ /\/libc\.so/ { print $3 }' |
+		xargs -I{} cp -L {} "$work/kmod/"
+}
+
+# Not by busybox, whose shell takes its own modprobe whatever PATH says. In a dom0
+# with the distribution's module, of which a program has the device open.
+# shellcheck disable=SC2016 # the guest expands
+swaps() {
+	kmod_folder
+	lab/run --driver distribution --file "$ko" --file "$work/kmod" \
+		--file /bin/dash --file packaging/gntdev-reload -- ./dash -c '
+		export PATH=/lab/kmod:$PATH LD_LIBRARY_PATH=/lab/kmod
+		modules=/lib/modules/$(uname -r)
+		mkdir -p $modules/updates
+		cp xen-gntdev.ko $modules/updates/
+		depmod
+		sleep 1000 </dev/xen/gntdev &
+		./dash gntdev-reload && exit 1
+		kill $!
+		wait
+		./dash gntdev-reload || exit 2
+		cat /sys/module/xen_gntdev/version
+		[ -c /dev/xen/gntdev ] || exit 3
+		sleep 1000 </dev/xen/gntdev &
+		./dash gntdev-reload || exit 4
+		rm $modules/updates/xen-gntdev.ko
+		depmod
+		./dash gntdev-reload
+		echo status $?' >"$work/swap" 2>&1
+	local status=$?
+	cat "$work/swap"
+	[ "$status" = 0 ] && grep -q '^gntdev-reload: held by process [0-9]* (sleep)' "$work/swap" &&
+		grep -q '^gntdev-reload: the old module stays' "$work/swap" &&
+		grep -q '^gntdev-reload: .*updates/xen-gntdev.ko runs, version 1' "$work/swap" &&
+		grep -q '^gntdev-reload: .*runs already, and is in use' "$work/swap" &&
+		grep -q '^status 1$' "$work/swap"
+}
+
+alone lab/module amd64 >/dev/null
+check 'a kernel that the driver cannot serve is refused in one line' bad_kernels
+check 'a kernel that it can is taken; of one that is newer it says so' good_kernels
+check "the running kernel's headers are taken, or else the newest for any machine" \
+	takes_the_running_kernels
+check 'module-install installs under DESTDIR, and depmod prefers that' installs
+check 'module-uninstall takes all of it away again' uninstalls
+check 'to build and install the module takes neither perl nor python nor xz' builds_with_little
+check 'the module tells its version' version_is_told
+check 'a swap that fails names who holds the device; one that does not loads ours' swaps
+finish
