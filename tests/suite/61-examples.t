@@ -3,6 +3,7 @@
 # Part: the examples, on the machine in both modes and in dom0
 # Takes: 20
 # After: the build
+# shellcheck disable=SC2317 # functions are called by check
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
 
