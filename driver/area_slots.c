@@ -6,6 +6,7 @@ static bool op_is_bad(const struct area *area, const struct mapping *m,
 		      const struct gntdev_area_op *op)
 {
 	return op->slot >= area->count || op->domid > DOMID_IDLE ||
+	       xlat_refuses(op->domid) ||
 	       op->flags & ~GNTDEV_AREA_READONLY ||
 	       !(m->writable || entry_is_readonly(op));
 }

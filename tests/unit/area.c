@@ -285,6 +285,44 @@ static void a_killed_task_goes_no_further(void)
 	world_stop();
 }
 
+/* The model would end it all if one were mapped. */
+static void own_grants_are_refused_where_they_vanish(void)
+{
+	world_prepare();
+	world.config.mode = MACHINE_PVH;
+	start_area(2, 1);
+	CHECK_EQ(fill(index_, 0, 0), 0);
+	CHECK_EQ(empty(index_, 0), 0);
+	CHECK_EQ(domain_ungrant(world.granter, world.refs[0]), 0);
+	world.granter = world.mapper;
+	world.pfns[0] = domain_page_alloc(world.granter);
+	world.refs[0] = domain_grant(world.mapper, 0, world.pfns[0], false);
+	CHECK_EQ(fill(index_, 0, 0), -EINVAL);
+	CHECK(!is_mapped(0));
+	world_stop();
+}
+
+/* Which may come before its area, or after. */
+static void a_restricted_instance_fills_slots_of_one_domain(void)
+{
+	struct ioctl_gntdev_restrict op = {.domid = 5};
+
+	start_area(2, 1);
+	CHECK_EQ(fill(index_, 0, 0), 0);
+	CHECK_EQ(file_ioctl(world.task, world.file, IOCTL_GNTDEV_RESTRICT,
+			    (unsigned long)&op, false),
+		 -EBUSY);
+	CHECK_EQ(empty(index_, 0), 0);
+	CHECK_EQ(file_ioctl(world.task, world.file, IOCTL_GNTDEV_RESTRICT,
+			    (unsigned long)&op, false),
+		 0);
+	CHECK_EQ(fill(index_, 0, 0), -EACCES);
+	CHECK(!is_mapped(0));
+	CHECK_EQ(area_at(AT(1), 2, RW, &index_), 0);
+	CHECK_EQ(fill(index_, 0, 0), -EACCES);
+	world_stop();
+}
+
 static void what_is_in_an_area_is_reported(void)
 {
 	char text[4096];
@@ -404,6 +442,8 @@ static const struct test tests[] = {
 	TEST(notifications_are_a_slots),
 	TEST(the_area_of_a_task_that_exited_takes_nothing),
 	TEST(a_killed_task_goes_no_further),
+	TEST_IN(IN_ANY, own_grants_are_refused_where_they_vanish),
+	TEST(a_restricted_instance_fills_slots_of_one_domain),
 	TEST(what_is_in_an_area_is_reported),
 	TEST(threads_share_an_area),
 	TEST(munmap_ends_what_threads_do),
