@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -317,6 +318,25 @@ TEST(readonly_area_takes_readonly_grants_alone)
 	check_page(area.at, 0);
 	CHECK(mprotect(area.at, 2 * PAGE, READ_WRITE) == -1,
 	      "a read-only area was made writable");
+	area_end(&area);
+}
+
+TEST(restricted_instance_fills_slots_with_that_domains_grants_alone)
+{
+	struct area area = area_make(dev_open(), 2, READ_WRITE);
+	struct ioctl_gntdev_restrict restriction = {.domid = granter_domid()};
+	struct gntdev_area_op ops[2];
+	uint32_t ref, done;
+
+	grants_with_contents(&ref, 1);
+	CHECK(!ioctl(area.fd, IOCTL_GNTDEV_RESTRICT, &restriction),
+	      "RESTRICT: %s", error_name(errno));
+	ops[0] = area_op(0, ref);
+	ops[1] = area_op(1, ref);
+	ops[1].domid = granter_domid() + 1;
+	EXPECT(dev_area_map(area.fd, area.index, ops, 2, &done), -EACCES);
+	EQUAL(done, 1);
+	check_page(area.at, 0);
 	area_end(&area);
 }
 

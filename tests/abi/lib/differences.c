@@ -98,6 +98,7 @@ static const struct difference_group groups[] = {
 			"readonly_slot_cannot_be_written",
 			"readonly_grant_needs_a_readonly_slot",
 			"readonly_area_takes_readonly_grants_alone",
+			"restricted_instance_fills_slots_with_that_domains_grants_alone",
 			"area_counts_and_is_found_as_a_range_is",
 			"operations_that_cannot_be_read_are_efault",
 			"byte_of_a_slot_is_cleared_when_it_is_emptied",
