@@ -110,6 +110,17 @@ bool area_has_others(struct area *area, u32 domid)
 	return others;
 }
 
+static bool is_none(struct area *area, const u32 *number)
+{
+	bool none;
+
+	spin_lock(&area->lock);
+	none = !*number;
+	spin_unlock(&area->lock);
+
+	return none;
+}
+
 /* Until a number of the area's is 0 again. */
 void area_wait(struct area *area, const u32 *until_none)
 {
@@ -117,9 +128,8 @@ void area_wait(struct area *area, const u32 *until_none)
 	area->waiters++;
 	spin_unlock(&area->lock);
 
-	wait_event(area->wait, !READ_ONCE(*until_none));
+	wait_event(area->wait, is_none(area, until_none));
 
-	/* Whoever made it 0 is out of the lock now. */
 	spin_lock(&area->lock);
 	area->waiters--;
 	spin_unlock(&area->lock);

@@ -30,6 +30,7 @@ enum slot_state {
 /* A batch of operations, with what they need until they are done. */
 struct area_batch {
 	u32 n; /* the first operations, whose slots are claimed */
+	unsigned long access; /* the area's, when they were claimed */
 	bool by_kernel; /* map without entries: the program may see nothing */
 	struct gntdev_area_op ops[GNTDEV_BATCH];
 	u8 claimed[GNTDEV_BATCH]; /* the state it was in, or FREE for none */

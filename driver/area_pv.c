@@ -72,7 +72,9 @@ static bool area_invalidate(struct mmu_interval_notifier *notifier,
 		pv_keep_entries(w, first, last, may_sleep);
 	else
 		pv_end_entries(w, first, last, may_sleep);
+	spin_lock(&area_of(w)->lock);
 	memset(w->ptes + first, 0, (last - first) * sizeof(w->ptes[0]));
+	spin_unlock(&area_of(w)->lock);
 	mutex_unlock(&w->lock);
 
 	return true;
@@ -105,34 +107,58 @@ int area_pv_attach(struct window *w, struct vm_area_struct *vma)
 	return 0;
 }
 
+/* Which of the slots have entries that are not known: a 1 in @b. */
+static void mark_unknown(struct area *area, const struct window *w,
+			 struct area_batch *b, u32 n)
+{
+	u32 i, slot;
+
+	spin_lock(&area->lock);
+	for (i = 0; i < n; i++) {
+		slot = b->ops[i].slot;
+		b->ptes[i] = slot < w->count && !w->ptes[slot];
+	}
+	spin_unlock(&area->lock);
+}
+
+static int find_marked(struct vm_area_struct *vma, struct area_batch *b, u32 n)
+{
+	unsigned long at;
+	int err = 0;
+	u32 i;
+
+	for (i = 0; i < n && !err; i++) {
+		at = vma->vm_start +
+		     ((unsigned long)b->ops[i].slot << PAGE_SHIFT);
+		if (b->ptes[i])
+			err = pv_find_entries(vma, at, 1, &b->ptes[i]);
+	}
+
+	return err;
+}
+
 /* In sight of the VMA, with mmap_lock. */
 static int look_up_slots(struct area *area, struct vm_area_struct *vma,
 			 struct area_batch *b, u32 n)
 {
 	struct window *w = vma->vm_private_data;
-	unsigned long seq, at;
+	unsigned long seq;
 	bool again;
 	int err;
 	u32 i;
 
 	do {
 		seq = mmu_interval_read_begin(&w->notifier);
-		for (i = 0; i < n; i++) {
-			b->ptes[i] = 0;
-			if (b->ops[i].slot >= w->count ||
-			    READ_ONCE(w->ptes[b->ops[i].slot]))
-				continue;
-			at = (unsigned long)b->ops[i].slot << PAGE_SHIFT;
-			err = pv_find_entries(vma, w->start + at, 1,
-					      &b->ptes[i]);
-			if (err)
-				return err;
-		}
+		mark_unknown(area, w, b, n);
+		err = find_marked(vma, b, n);
+		if (err)
+			return err;
 
 		spin_lock(&area->lock);
 		again = mmu_interval_read_retry(&w->notifier, seq);
 		for (i = 0; i < n && !again; i++) {
-			if (b->ptes[i])
+			/* Another thread may have been quicker. */
+			if (b->ptes[i] && !w->ptes[b->ops[i].slot])
 				w->ptes[b->ops[i].slot] = b->ptes[i];
 		}
 		if (!again) {
@@ -206,7 +232,7 @@ void area_pv_map(struct area *area, struct mapping *m, struct area_batch *b)
 	for (i = 0; i < b->n; i++) {
 		op = &b->ops[i];
 		flags = pv_entry_flags(w);
-		if (entry_is_readonly(op) || !(area->access & VM_WRITE))
+		if (entry_is_readonly(op) || !(b->access & VM_WRITE))
 			flags |= GNTMAP_readonly;
 		gnttab_set_map_op(&b->map[i], w->ptes[op->slot], flags, op->ref,
 				  op->domid);
@@ -355,11 +381,12 @@ static vm_fault_t area_pv_fault(struct vm_fault *vmf)
 		again = mmu_interval_read_retry(&w->notifier, seq);
 		if (!again)
 			err = claim_fault(area, w, slot);
+		if (!again && !err)
+			w->ptes[slot] = pte;
 		spin_unlock(&area->lock);
 	} while (again);
 
 	if (!err) {
-		w->ptes[slot] = pte;
 		err = map_one(w, slot, pte, vma->vm_flags & VM_WRITE);
 		spin_lock(&area->lock);
 		area->states[slot] = SLOT_MAPPED;

@@ -52,11 +52,30 @@ static struct area *area_find(struct instance *inst, u64 index)
 	return area;
 }
 
+static bool tell_statuses(struct gntdev_area_op __user *user,
+			  const struct area_batch *b)
+{
+	u32 i;
+
+	if (!user_write_access_begin(user, b->n * sizeof(*user)))
+		return false;
+	for (i = 0; i < b->n; i++)
+		unsafe_put_user(b->ops[i].status, &user[i].status, fault);
+	user_write_access_end();
+
+	return true;
+
+fault:
+	user_write_access_end();
+	return false;
+}
+
 /* All operations, batch by batch; *done of them were tried. */
 static int area_operate(struct area *area, struct area_batch *b,
 			struct gntdev_area_op __user *user, u32 count, bool map,
 			u32 *done)
 {
+	bool told;
 	u32 n;
 	int err;
 
@@ -69,11 +88,10 @@ static int area_operate(struct area *area, struct area_batch *b,
 		if (err)
 			return err;
 		n = b->n;
-		if (copy_to_user(user + *done, b->ops, n * sizeof(b->ops[0]))) {
-			*done += n;
-			return -EFAULT;
-		}
+		told = tell_statuses(user + *done, b);
 		*done += n;
+		if (!told)
+			return -EFAULT;
 		if (*done < count && fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
@@ -118,7 +136,7 @@ long area_request(struct instance *inst, void __user *arg, bool map)
 	}
 	area_put(area);
 
-	if (copy_to_user(&user->done, &done, sizeof(done)))
+	if (put_user(done, &user->done))
 		return -EFAULT;
 
 	return err;

@@ -6,8 +6,7 @@ static bool op_is_bad(const struct area *area, const struct mapping *m,
 		      const struct gntdev_area_op *op)
 {
 	return op->slot >= area->count || op->domid > DOMID_IDLE ||
-	       xlat_refuses(op->domid) ||
-	       op->flags & ~GNTDEV_AREA_READONLY ||
+	       xlat_refuses(op->domid) || op->flags & ~GNTDEV_AREA_READONLY ||
 	       !(m->writable || entry_is_readonly(op));
 }
 
@@ -86,7 +85,8 @@ static int area_claim(struct area *area, struct area_batch *b, u32 n, bool map)
 	if (!b->n)
 		return err;
 
-	b->by_kernel = !mode->user_grants || !area->access;
+	b->access = area->access;
+	b->by_kernel = !mode->user_grants || !b->access;
 	area->users++;
 	area->in_flight++;
 
@@ -106,7 +106,7 @@ static int area_add_pages(struct area *area)
 	spin_lock(&area->lock);
 	m = area->mapping;
 	while (m && i < m->count && m->missing &&
-	       (m->pages[i] || area->states[i] != SLOT_FREE))
+	       (area->states[i] != SLOT_FREE || m->pages[i]))
 		i++;
 	if (m && i < m->count && m->missing) {
 		swap(m->pages[i], page);
@@ -120,6 +120,17 @@ static int area_add_pages(struct area *area)
 	return 0;
 }
 
+static bool is_faulting(struct area *area, u32 slot)
+{
+	bool faulting;
+
+	spin_lock(&area->lock);
+	faulting = area->states[slot] == SLOT_FAULTING;
+	spin_unlock(&area->lock);
+
+	return faulting;
+}
+
 /* A fault that makes an entry takes as long as a hypercall. */
 static int area_wait_slot(struct area *area, u32 slot)
 {
@@ -128,8 +139,7 @@ static int area_wait_slot(struct area *area, u32 slot)
 	spin_lock(&area->lock);
 	area->waiters++;
 	spin_unlock(&area->lock);
-	err = wait_event_killable(area->wait, READ_ONCE(area->states[slot]) !=
-						      SLOT_FAULTING);
+	err = wait_event_killable(area->wait, !is_faulting(area, slot));
 	spin_lock(&area->lock);
 	area->waiters--;
 	spin_unlock(&area->lock);

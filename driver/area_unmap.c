@@ -122,11 +122,14 @@ static void unmap_by_kernel(struct mapping *m, struct area_batch *b)
 	}
 }
 
-/* The slots are free, and the events of those that had an entry alone are due. */
+/*
+ * The slots are free, and the events of those that had an entry alone are due.
+ * Whoever waits for entries need not wait for what the kernel maps.
+ */
 static void unmap_settle(struct area *area, struct mapping *m,
-			 struct area_batch *b)
+			 struct area_batch *b, bool landed)
 {
-	u32 i, slot;
+	u32 i, slot, freed = 0;
 	u8 *state;
 
 	if (b->notifies)
@@ -138,6 +141,7 @@ static void unmap_settle(struct area *area, struct mapping *m,
 		state = &area->states[slot];
 		if (slot_is_mapped(b->claimed[i])) {
 			*state = SLOT_FREE;
+			freed++;
 			m->missing += !m->pages[slot];
 		} else if (b->claimed[i]) {
 			*state = b->ops[i].status == GNTST_no_device_space
@@ -146,14 +150,32 @@ static void unmap_settle(struct area *area, struct mapping *m,
 		}
 	}
 	area->users--;
+	area->in_flight -= !landed;
 	area_wake(area);
 	spin_unlock(&area->lock);
+
+	if (!landed)
+		atomic_long_sub(freed, &counters.mapped);
+}
+
+/* The kernel has pages of the slots mapped, or there is more to be told. */
+static bool has_more(const struct mapping *m, const struct area_batch *b)
+{
+	u32 i;
+
+	for (i = 0; i < b->n && !b->notifies; i++) {
+		if (m->handles[b->ops[i].slot] != INVALID_GRANT_HANDLE)
+			return true;
+	}
+
+	return b->notifies;
 }
 
 /* As area_map_some(). */
 int area_unmap_some(struct area *area, struct area_batch *b, u32 n)
 {
 	struct mapping *m;
+	bool more;
 	int err = area_enter(area, b, n, false, &m);
 
 	if (err)
@@ -164,9 +186,12 @@ int area_unmap_some(struct area *area, struct area_batch *b, u32 n)
 		area_pv_unmap(area, m, b);
 	else
 		area_xlat_unmap(m, b);
-	area_land(area);
-	unmap_by_kernel(m, b);
-	unmap_settle(area, m, b);
+	more = has_more(m, b);
+	if (more) {
+		area_land(area);
+		unmap_by_kernel(m, b);
+	}
+	unmap_settle(area, m, b, more);
 
 	return 0;
 }
