@@ -143,14 +143,14 @@ void area_wake(struct area *area)
 
 /**
  * area_close() - an area's last VMA goes
- * @m: its mapping, with its notifications; munmap holds mmap_lock
+ * @m: its mapping, which gets its notifications; munmap holds mmap_lock
  *
  * From now on it is as any range's mapping that is to be unmapped.
  */
 void area_close(struct mapping *m)
 {
 	struct area *area = m->range->area;
-	struct notify *notify = m->notify;
+	struct notify *notify;
 	u32 i, mapped = 0;
 
 	spin_lock(&area->lock);
@@ -158,6 +158,11 @@ void area_close(struct mapping *m)
 	area->valid = false;
 	spin_unlock(&area->lock);
 	area_wait(area, &area->users);
+
+	mutex_lock(&m->inst->lock);
+	mapping_take_notify(m);
+	mutex_unlock(&m->inst->lock);
+	notify = m->notify;
 
 	for (i = 0; i < area->count; i++) {
 		mapped += area->states[i] != SLOT_FREE;

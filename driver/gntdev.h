@@ -300,6 +300,7 @@ void mapping_begin(struct mapping *m,
 		   const struct ioctl_gntdev_grant_ref *grants, bool writable);
 struct mapping *mapping_split(struct mapping *m);
 void mapping_free(struct mapping *m);
+void mapping_take_notify(struct mapping *m);
 long mapping_offset_request(struct instance *inst, void __user *arg);
 
 /* window.c */

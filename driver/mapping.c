@@ -320,6 +320,18 @@ void mapping_open(struct vm_area_struct *vma)
 	mutex_unlock(&inst->lock);
 }
 
+/* The range's notifications are spent by its end; the instance's lock is held. */
+void mapping_take_notify(struct mapping *m)
+{
+	struct grant_range *range = m->range;
+
+	lockdep_assert_held(&m->inst->lock);
+
+	m->notify = range->notify;
+	range->notify = NULL;
+	range->clears = false;
+}
+
 /* Whether this was the range's last VMA; then its notifications are taken. */
 static bool range_drop_vma(struct instance *inst, struct mapping *m)
 {
@@ -328,12 +340,11 @@ static bool range_drop_vma(struct instance *inst, struct mapping *m)
 
 	mutex_lock(&inst->lock);
 	last = --range->vmas == 0;
-	if (last) {
+	if (last)
 		range_enter(inst, range, RANGE_UNMAPPING);
-		m->notify = range->notify;
-		range->notify = NULL;
-		range->clears = false;
-	}
+	/* Of an area, when no request has a slot any more. */
+	if (last && !range->area)
+		mapping_take_notify(m);
 	mutex_unlock(&inst->lock);
 
 	return last;
