@@ -85,6 +85,7 @@ void area_wake(struct area *area);
 /* area_slots.c, area_unmap.c */
 int area_enter(struct area *area, struct area_batch *b, u32 n, bool map,
 	       struct mapping **m);
+int area_wait_slot(struct area *area, u32 slot);
 void area_land(struct area *area);
 int area_map_some(struct area *area, struct area_batch *b, u32 n);
 int area_unmap_some(struct area *area, struct area_batch *b, u32 n);

@@ -394,8 +394,9 @@ static vm_fault_t area_pv_fault(struct vm_fault *vmf)
 		area_wake(area);
 		spin_unlock(&area->lock);
 	} else if (err == -EAGAIN) {
+		/* If it is killed, it need not see anything. */
+		(void)area_wait_slot(area, slot);
 		err = 0;
-		cond_resched();
 	}
 
 	return err ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;

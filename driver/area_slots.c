@@ -131,8 +131,8 @@ static bool is_faulting(struct area *area, u32 slot)
 	return faulting;
 }
 
-/* A fault that makes an entry takes as long as a hypercall. */
-static int area_wait_slot(struct area *area, u32 slot)
+/* Until no fault makes its entry, which takes as long as a hypercall: 0 or -EINTR. */
+int area_wait_slot(struct area *area, u32 slot)
 {
 	int err;
 
