@@ -11,7 +11,7 @@ KDIR ?= $(or $(if $(wildcard $(RUNNING)),$(RUNNING)/build),$(lastword $(shell \
 	ls -d $(MODULES)/*/build 2>/dev/null | grep -vE -- '-(rt|cloud)-' | sort -V)))
 PREFIX ?= /usr/local
 
-.PHONY: help module module-install module-uninstall module-load clean tests header-check style \
+.PHONY: help module module-install module-uninstall module-load deb dist clean tests header-check style \
 	lab-module lab-kernel check-debug machine machine-install coverage fuzz bench bench-check bench-baseline bench-machine worlds
 
 help:
@@ -21,6 +21,8 @@ help:
 	@echo "make module-uninstall    the distribution's is the one to be loaded again"
 	@echo "make module-load         take out the module that runs, load the one installed"
 	@echo "make lab-module          the modules for the lab's kernels, amd64 and arm64"
+	@echo "make deb                 build/deb: the packages gntdev-dkms, gntdev and gntdev-dev"
+	@echo "make dist                build/: a tarball of this version and its checksum"
 	@echo "make machine             build/machine/gntdev, for gntdev run"
 	@echo "make machine-install [PREFIX=/usr/local] [DESTDIR=]"
 	@echo "make tests               the test programs, for amd64, arm64, i386 and armhf"
@@ -56,9 +58,30 @@ module-uninstall:
 module-load:
 	packaging/gntdev-reload
 
+VERSION := $(shell sed -n 's/^\#define GNTDEV_VERSION "\(.*\)"/\1/p' include/gntdev_version.h)
+DIST := gntdev-$(VERSION)
+
+# What git knows of, or all that lies in an unpacked tarball; the same files make the
+# same tarball.
+dist:
+	@mkdir -p build
+	{ git ls-files -z 2>/dev/null || find . -path ./build -prune -o -type f -printf '%P\0'; } | \
+		tar --null --files-from=- --sort=name --transform='s,^,$(DIST)/,' \
+		--owner=0 --group=0 --numeric-owner --mtime="$$(sed -n '0,/^ -- /s/^ -- .*>  //p' debian/changelog)" \
+		-cf - | gzip -n >build/$(DIST).tar.gz
+	cd build && sha256sum $(DIST).tar.gz >$(DIST).tar.gz.sha256
+
+deb: dist
+	packaging/need deb
+	rm -rf build/deb
+	mkdir -p build/deb
+	tar -C build/deb -xf build/$(DIST).tar.gz
+	cd build/deb/$(DIST) && dpkg-buildpackage -us -uc -b
+	rm -rf build/deb/$(DIST)
+
 lab-module:
 	for arch in amd64 arm64; do \
-		for kernel in 6.1 6.12; do lab/module $$arch $$kernel || exit 1; done; \
+		for kernel in 6.1 6.12 7.3; do lab/module $$arch $$kernel || exit 1; done; \
 	done
 
 machine:

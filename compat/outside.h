@@ -20,6 +20,7 @@
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/highmem.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
@@ -29,10 +30,10 @@
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/notifier.h>
 #include <linux/overflow.h>
 #include <linux/pagemap.h>
 #include <linux/rbtree.h>
+#include <linux/rwsem.h>
 #include <linux/refcount.h>
 #include <linux/scatterlist.h>
 #include <linux/sched.h>
@@ -54,7 +55,6 @@
 #include <xen/interface/xen.h>
 #include <xen/mem-reservation.h>
 #include <xen/page.h>
-#include <xen/xen-ops.h>
 #include <xen/xen.h>
 
 #include <asm/xen/hypercall.h>
@@ -121,6 +121,11 @@ mm_get_unmapped_area(struct mm_struct *mm, struct file *file,
 #define find_special_page find_normal_page
 #endif
 
+/* No more exported; where the tables are there, the other makes none either. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define apply_to_existing_page_range apply_to_page_range
+#endif
+
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
 #define system_wq system_percpu_wq
 #endif
@@ -182,7 +187,11 @@ static inline void device_set_coherent(struct device *dev)
 #if defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) ||  \
 	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU) || \
 	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU_ALL)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+	dev_set_dma_coherent(dev);
+#else
 	dev->dma_coherent = true;
+#endif
 #endif
 }
 
@@ -215,6 +224,12 @@ static inline void flush_domain_tlb(void)
 {
 }
 #endif
+
+/* Whether there are granters whose pages may be paged out: on x86, HVM domains. */
+static inline bool granters_page_out(void)
+{
+	return IS_ENABLED(CONFIG_X86);
+}
 
 /*
  * Whether a task holds mmap_lock for writing; what the kernel offers to that

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Who this domain is. The kernel has no call for it: the hypervisor's CPUID has. */
 #include <linux/compiler.h>
+#include <linux/errno.h>
 #include <linux/kconfig.h>
 #include <xen/features.h>
+#include <xen/interface/event_channel.h>
+#include <asm/xen/hypercall.h>
 
 #ifdef CONFIG_X86
+#include <linux/notifier.h>
+#include <xen/xen-ops.h>
 #include <asm/processor.h>
 #include <asm/xen/cpuid.h>
 #include <asm/xen/hypervisor.h>
 #endif
 
+#include "resume.h"
 #include "self.h"
 
 static domid_t known = DOMID_INVALID;
@@ -25,12 +31,37 @@ domid_t own_domid(void)
 	return READ_ONCE(known);
 }
 
+/* An event channel for ourselves tells whom it is for. */
+int ask_domid(void)
+{
+	struct evtchn_alloc_unbound alloc = {
+		.dom = DOMID_SELF,
+		.remote_dom = DOMID_SELF,
+	};
+	struct evtchn_status status = {.dom = DOMID_SELF};
+	struct evtchn_close close;
+	int err;
+
+	err = HYPERVISOR_event_channel_op(EVTCHNOP_alloc_unbound, &alloc);
+	if (err)
+		return err;
+
+	status.port = alloc.port;
+	close.port = alloc.port;
+	err = HYPERVISOR_event_channel_op(EVTCHNOP_status, &status);
+	if (!err && status.status != EVTCHNSTAT_unbound)
+		err = -EINVAL;
+	(void)HYPERVISOR_event_channel_op(EVTCHNOP_close, &close);
+
+	return err ?: status.u.unbound.dom;
+}
+
 #ifdef CONFIG_X86
 /*
  * Asked once, as each look leaves the domain. (Xenstore has the number too, but
  * may be this domain's own program, which would wait for itself.)
  */
-void own_domid_learn(void)
+static void learn(void)
 {
 	u32 eax = 0, ebx, ecx = 0, edx, base = xen_cpuid_base();
 
@@ -40,8 +71,33 @@ void own_domid_learn(void)
 	WRITE_ONCE(known,
 		   eax & XEN_HVM_CPUID_DOMID_PRESENT ? ecx : DOMID_INVALID);
 }
+
+/* Before any program runs again. */
+static int restored(struct notifier_block *nb, unsigned long event, void *data)
+{
+	learn();
+
+	return NOTIFY_OK;
+}
+
+static struct notifier_block notifier = {.notifier_call = restored};
+
+void own_domid_init(void)
+{
+	learn();
+	xen_resume_notifier_register(&notifier);
+}
+
+void own_domid_exit(void)
+{
+	xen_resume_notifier_unregister(&notifier);
+}
 #else
-void own_domid_learn(void)
+void own_domid_init(void)
+{
+}
+
+void own_domid_exit(void)
 {
 }
 #endif

@@ -16,7 +16,14 @@ bool own_grants_vanish(void);
 /* The domain's number; DOMID_INVALID if nobody has told it. */
 domid_t own_domid(void);
 
-/* At load, and whenever the domain has been restored: it has another one then. */
-void own_domid_learn(void);
+/*
+ * The same in any kind of domain, asked of the hypervisor now; or a negative
+ * errno.
+ */
+int ask_domid(void);
+
+/* At load and at unload: when the domain is restored, it has another number. */
+void own_domid_init(void);
+void own_domid_exit(void);
 
 #endif /* GNTDEV_COMPAT_SELF_H */

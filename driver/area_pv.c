@@ -427,9 +427,10 @@ static struct page *area_pv_special_page(struct vm_area_struct *vma,
 	spin_lock(&area->lock);
 	if (slot_is_mapped(area->states[slot]) ||
 	    area->states[slot] == SLOT_FAULTING)
-		page = grants_ensure(w->mapping, slot, 1)
-			       ? NULL
-			       : w->mapping->pages[slot];
+		page = handle_is_good(w->mapping->handles[slot]) ||
+				       !grants_ensure(w, slot, 1)
+			       ? w->mapping->pages[slot]
+			       : NULL;
 	spin_unlock(&area->lock);
 
 	return page;

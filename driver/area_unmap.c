@@ -2,6 +2,13 @@
 /* AREA_UNMAP: what becomes of the pages of slots that are emptied. */
 #include "area.h"
 
+/* Has the kernel map what a claimed slot has, if it does not yet. */
+static bool kernel_has(struct mapping *m, u32 slot)
+{
+	return handle_is_good(m->handles[slot]) ||
+	       !grants_ensure(&m->window, slot, 1);
+}
+
 /* Takes the notifications of the slots, which are spent; a byte needs a page. */
 static void take_notifications(struct mapping *m, struct area_batch *b)
 {
@@ -26,7 +33,7 @@ static void take_notifications(struct mapping *m, struct area_batch *b)
 		if (!(notify->action & UNMAP_NOTIFY_CLEAR_BYTE))
 			continue;
 		if (range->grants[b->ops[i].slot].domid & GRANT_READONLY ||
-		    grants_ensure(m, b->ops[i].slot, 1))
+		    !kernel_has(m, b->ops[i].slot))
 			notify->action &= ~UNMAP_NOTIFY_CLEAR_BYTE;
 	}
 }

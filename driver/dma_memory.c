@@ -19,12 +19,12 @@
 struct dma_page {
 	void *vaddr;
 	dma_addr_t addr;
-	xen_pfn_t frame;
 	bool hollow; /* without its own frame */
 };
 
 struct dma_memory {
 	unsigned long attrs;
+	xen_pfn_t *frames; /* in a PV domain, what was behind hollow pages */
 	struct dma_page pages[];
 };
 
@@ -57,8 +57,8 @@ static struct page *allocate_page(struct dma_memory *memory, struct dma_page *p)
 {
 	struct page *page;
 
-	p->vaddr = dma_alloc_attrs(device, PAGE_SIZE, &p->addr,
-				   GFP_KERNEL | __GFP_NOWARN, memory->attrs);
+	p->vaddr = dma_alloc_attrs(device, PAGE_SIZE, &p->addr, GFP_PROGRAM,
+				   memory->attrs);
 	if (!p->vaddr)
 		return NULL;
 
@@ -69,31 +69,73 @@ static struct page *allocate_page(struct dma_memory *memory, struct dma_page *p)
 	return page;
 }
 
-/* Takes the frame from behind a page; the DMA API has cleared it. */
-static int hollow_out(struct dma_page *p, struct page *page)
+/*
+ * Takes the frames from behind n pages; the DMA API has cleared them. What fails
+ * half-way is found in the pages' records.
+ */
+static int hollow_out(struct mapping *m, u32 first, u32 n)
 {
-	p->frame = xen_page_to_gfn(page);
-	xenmem_reservation_va_mapping_reset(1, &page);
-	if (xen_feature(XENFEAT_auto_translated_physmap) &&
-	    xenmem_reservation_decrease(1, &p->frame) != 1)
-		return -ENOMEM;
-	p->hollow = true;
+	struct dma_memory *memory = m->memory;
+	xen_pfn_t *frames = memory->frames + first;
+	struct page **pages = m->pages + first;
+	int done = n;
+	u32 i;
 
-	return gnttab_pages_set_private(1, &page);
+	for (i = 0; i < n; i++)
+		frames[i] = xen_page_to_gfn(pages[i]);
+	xenmem_reservation_va_mapping_reset(n, pages);
+	if (xen_feature(XENFEAT_auto_translated_physmap))
+		done = max(xenmem_reservation_decrease(n, frames), 0);
+	for (i = 0; i < done; i++)
+		memory->pages[first + i].hollow = true;
+	if (done < n)
+		return -ENOMEM;
+
+	return gnttab_pages_set_private(n, pages);
 }
 
-/* Puts a frame behind a page again. */
-static bool fill(struct dma_page *p, struct page *page)
+/* Puts frames behind n hollow pages again; returns for how many there are any. */
+static u32 fill(struct mapping *m, u32 first, u32 n)
 {
-	if (xen_feature(XENFEAT_auto_translated_physmap)) {
-		p->frame = page_to_xen_pfn(page);
-		if (xenmem_reservation_increase(1, &p->frame) != 1)
-			return false;
-	}
-	xenmem_reservation_va_mapping_update(1, &page, &p->frame);
-	p->hollow = false;
+	struct dma_memory *memory = m->memory;
+	xen_pfn_t *frames = memory->frames + first;
+	struct page **pages = m->pages + first;
+	int done = n;
+	u32 i;
 
-	return true;
+	if (xen_feature(XENFEAT_auto_translated_physmap)) {
+		for (i = 0; i < n; i++)
+			frames[i] = page_to_xen_pfn(pages[i]);
+		done = max(xenmem_reservation_increase(n, frames), 0);
+	}
+	if (done)
+		xenmem_reservation_va_mapping_update(done, pages, frames);
+	for (i = 0; i < done; i++)
+		memory->pages[first + i].hollow = false;
+
+	return done;
+}
+
+/* How many pages from the first on are hollow, up to a batch. */
+static u32 hollow_run(const struct dma_memory *memory, u32 first, u32 last)
+{
+	u32 most = min(last - first, GNTDEV_BATCH), n = 0;
+
+	while (n < most && memory->pages[first + n].hollow)
+		n++;
+
+	return n;
+}
+
+/*
+ * Sees to it that pages have memory behind them: the first one, and as many after
+ * it as go with it. Returns how many, 0 if there is none for the first.
+ */
+static u32 fill_some(struct mapping *m, u32 first, u32 last)
+{
+	u32 n = hollow_run(m->memory, first, last);
+
+	return n ? fill(m, first, n) : 1;
 }
 
 /**
@@ -104,42 +146,91 @@ static bool fill(struct dma_page *p, struct page *page)
  */
 void dma_memory_put_pages(struct mapping *m, u32 first, u32 n)
 {
-	struct dma_page *p;
-	u32 i;
+	u32 i, last = first + n, filled;
 
-	for (i = first; i < first + n; i++) {
-		p = &m->memory->pages[i];
-		gnttab_pages_clear_private(1, &m->pages[i]);
-		if (!p->hollow || fill(p, m->pages[i])) {
-			release_page(m->memory, p);
+	gnttab_pages_clear_private(n, m->pages + first);
+	for (; first < last; first += max(filled, 1U)) {
+		filled = fill_some(m, first, last);
+		for (i = first; i < first + filled; i++)
+			release_page(m->memory, &m->memory->pages[i]);
+		cond_resched();
+		if (filled)
 			continue;
-		}
 		pr_warn_ratelimited(
 			"no memory for a page that was given to the hypervisor; it is kept out of use\n");
 		atomic_long_inc(&counters.leaked);
 	}
 }
 
+/* Up to a batch of pages; returns how many were allocated, and sets *err. */
+static u32 allocate_batch(struct mapping *m, u32 first, int *err)
+{
+	struct dma_memory *memory = m->memory;
+	u32 n, most = min(m->count - first, GNTDEV_BATCH);
+
+	for (n = 0; n < most; n++) {
+		m->pages[first + n] =
+			allocate_page(memory, &memory->pages[first + n]);
+		if (!m->pages[first + n])
+			break;
+	}
+	*err = n < most ? -ENOMEM : hollow_out(m, first, n);
+
+	return n;
+}
+
 static int allocate_pages(struct mapping *m)
 {
-	u32 i;
-	int err;
+	u32 first = 0;
+	int err = 0;
 
-	for (i = 0; i < m->count; i++) {
-		m->pages[i] = allocate_page(m->memory, &m->memory->pages[i]);
-		err = m->pages[i] ? 0 : -ENOMEM;
-		if (!err)
-			err = hollow_out(&m->memory->pages[i], m->pages[i]);
-		if (err) {
-			dma_memory_put_pages(m, 0, m->pages[i] ? i + 1 : i);
-			return err;
-		}
+	while (first < m->count && !err) {
+		first += allocate_batch(m, first, &err);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
 		cond_resched();
 	}
+	if (err && first)
+		dma_memory_put_pages(m, 0, first);
 	/* Where pages are but addresses, a processor may know the old ones. */
-	flush_domain_tlb();
+	if (!err)
+		flush_domain_tlb();
 
-	return 0;
+	return err;
+}
+
+static struct dma_memory *record_alloc(u32 count)
+{
+	struct dma_memory *memory;
+	size_t size = struct_size(memory, pages, count);
+
+	memory = memory_for_program(size + count * sizeof(xen_pfn_t));
+	if (!memory)
+		return NULL;
+
+	memset(memory, 0, size);
+	memory->frames = (void *)memory + size;
+
+	return memory;
+}
+
+/* A record for so many pages of another one, or NULL. */
+struct dma_memory *dma_memory_like(const struct dma_memory *other, u32 count)
+{
+	struct dma_memory *memory = record_alloc(count);
+
+	if (memory)
+		memory->attrs = other->attrs;
+
+	return memory;
+}
+
+/* What is known of a page goes from one record to another. */
+void dma_memory_move(struct dma_memory *to, u32 i, struct dma_memory *from,
+		     u32 j)
+{
+	to->pages[i] = from->pages[j];
+	to->frames[i] = from->frames[j];
 }
 
 /**
@@ -147,14 +238,14 @@ static int allocate_pages(struct mapping *m)
  * @m: a new mapping, without pages
  * @flags: GNTDEV_DMA_FLAG_WC or GNTDEV_DMA_FLAG_COHERENT
  *
- * Return: 0, or -ENOMEM and nothing is allocated.
+ * Return: 0, -ENOMEM, or -EINTR if a fatal signal is pending; but for 0 nothing is
+ * allocated.
  */
 int dma_memory_alloc(struct mapping *m, u32 flags)
 {
 	int err;
 
-	m->memory =
-		kvzalloc(struct_size(m->memory, pages, m->count), GFP_PROGRAM);
+	m->memory = record_alloc(m->count);
 	if (!m->memory)
 		return -ENOMEM;
 	if (flags & GNTDEV_DMA_FLAG_WC)
@@ -169,7 +260,71 @@ int dma_memory_alloc(struct mapping *m, u32 flags)
 	return err;
 }
 
-/* Frees the record of pages that all are given back. */
+/* Copies in one hypercall: what a page holds. */
+#define PROBES (PAGE_SIZE / sizeof(struct gnttab_copy))
+
+/* Whether a status says that the grant is not one to be mapped for writing. */
+static bool is_refusal(s16 status)
+{
+	return status == GNTST_general_error || status == GNTST_bad_domain ||
+	       status == GNTST_bad_gntref || status == GNTST_permission_denied;
+}
+
+/* A copy of nothing to each grant: it is looked up, and its right checked. */
+static int probe_batch(struct page *page,
+		       const struct ioctl_gntdev_grant_ref *grants, u32 n)
+{
+	struct gnttab_copy *ops = page_address(page);
+	u32 i;
+
+	memset(ops, 0, n * sizeof(*ops));
+	for (i = 0; i < n; i++) {
+		ops[i].source.u.gmfn = xen_page_to_gfn(page);
+		ops[i].source.domid = DOMID_SELF;
+		ops[i].dest.u.ref = grants[i].ref;
+		ops[i].dest.domid = grants[i].domid;
+		ops[i].flags = GNTCOPY_dest_gref;
+	}
+	/* Whatever fails beyond the statuses, the mapping will tell. */
+	(void)HYPERVISOR_grant_table_op(GNTTABOP_copy, ops, n);
+	for (i = 0; i < n; i++) {
+		if (is_refusal(ops[i].status))
+			return -EINVAL;
+	}
+
+	return 0;
+}
+
+/**
+ * dma_memory_probe() - look at grants before memory is got for them
+ * @grants: what is to be mapped writable
+ * @count: of @grants
+ *
+ * Return: 0 if nothing speaks against them; -EINVAL, -ENOMEM, or -EINTR if a fatal
+ * signal is pending.
+ */
+int dma_memory_probe(const struct ioctl_gntdev_grant_ref *grants, u32 count)
+{
+	struct page *page = alloc_page(GFP_PROGRAM | __GFP_ZERO);
+	u32 first, n;
+	int err = 0;
+
+	if (!page)
+		return -ENOMEM;
+
+	for (first = 0; first < count && !err; first += n) {
+		n = min_t(u32, count - first, PROBES);
+		err = probe_batch(page, grants + first, n);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	}
+	__free_page(page);
+
+	return err;
+}
+
+/* Frees a record, if there is one, of pages that all are given back or moved. */
 void dma_memory_free(struct dma_memory *memory)
 {
 	kvfree(memory);

@@ -60,6 +60,7 @@ void *export_vmap(struct exported *exp);
 void export_vunmap(struct exported *exp, void *at);
 
 /* dma_memory.c */
+int dma_memory_probe(const struct ioctl_gntdev_grant_ref *grants, u32 count);
 int __init dma_memory_init(void);
 void dma_memory_exit(void);
 

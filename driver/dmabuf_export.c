@@ -9,6 +9,16 @@ GNTDEV_IMPORT_DMA_BUF;
 /* By these a file is known for a dma-buf; the first export tells them. */
 static const struct file_operations *dma_buf_fops;
 
+/*
+ * Handles that an export may come to need. In a PV domain, where its pages seen as
+ * one area are mappings of their own, that must not fail for want of them: whoever
+ * asks for the area is a driver, and the kernel warns of a failure.
+ */
+static u32 export_handles(u32 count)
+{
+	return mode->user_grants ? 2 * count : count;
+}
+
 /* Counts the grants of an export, or fails if they are too many. */
 static int reserve(struct instance *inst, u32 count, u32 domid)
 {
@@ -22,12 +32,23 @@ static int reserve(struct instance *inst, u32 count, u32 domid)
 		err = 0;
 	}
 	mutex_unlock(&inst->lock);
+	if (err)
+		return err;
+
+	err = instance_take_handles(inst, export_handles(count));
+	if (!err)
+		return 0;
+
+	mutex_lock(&inst->lock);
+	inst->exported_grants -= count;
+	mutex_unlock(&inst->lock);
 
 	return err;
 }
 
 static void unreserve(struct instance *inst, u32 count)
 {
+	instance_give_handles(inst, export_handles(count));
 	mutex_lock(&inst->lock);
 	inst->exported_grants -= count;
 	mutex_unlock(&inst->lock);
@@ -93,9 +114,13 @@ static int export_map(struct exported *exp, u32 flags)
 {
 	int err;
 
+	/* Memory of the DMA API costs the domain some; not for a bad reference. */
+	err = flags ? dma_memory_probe(exp->grants, exp->count) : 0;
+	if (err)
+		return err;
 	exp->mapping = mapping_create(exp->count, flags);
 	if (!exp->mapping)
-		return -ENOMEM;
+		return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 	mapping_begin(exp->mapping, exp->grants, true);
 
 	err = grants_map(exp->mapping);
@@ -144,9 +169,12 @@ void export_release(struct exported *exp)
 {
 	struct instance *inst = exp->inst;
 
-	trace_gntdev_released(exp->fd, exp->count, exp->grants[0].domid,
-			      exp->grants[0].ref);
+	/* No program was told of it, if it could not be given a descriptor. */
+	if (!list_empty(&exp->node))
+		trace_gntdev_released(exp->fd, exp->count, exp->grants[0].domid,
+				      exp->grants[0].ref);
 	retire_mapping(exp->mapping);
+	instance_give_handles(inst, export_handles(exp->count));
 
 	mutex_lock(&inst->lock);
 	inst->exported_grants -= exp->count;

@@ -54,6 +54,16 @@ void dma_memory_put_pages(struct mapping *m, u32 first, u32 n)
 {
 }
 
+struct dma_memory *dma_memory_like(const struct dma_memory *other, u32 count)
+{
+	return NULL;
+}
+
+void dma_memory_move(struct dma_memory *to, u32 i, struct dma_memory *from,
+		     u32 j)
+{
+}
+
 void dma_memory_free(struct dma_memory *memory)
 {
 }

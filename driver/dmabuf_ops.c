@@ -136,9 +136,21 @@ static int buffer_end_cpu(struct dma_buf *dmabuf, enum dma_data_direction dir)
  */
 #define MOST_WINDOWS 64U
 
+/* An mmap is gone, or could not be. */
+static void uncount_window(struct exported *exp, u32 count)
+{
+	struct instance *inst = exp->inst;
+
+	mutex_lock(&inst->lock);
+	exp->windows--;
+	inst->window_pages -= count;
+	mutex_unlock(&inst->lock);
+}
+
 /*
  * Counts an mmap of some pages, or fails if they are too many: all those of an
- * instance's buffers together show no more pages than it may have grants.
+ * instance's buffers together show no more pages than it may have grants, and
+ * take their handles from the instance's share.
  */
 static int export_take_window(struct exported *exp, u32 count)
 {
@@ -154,18 +166,22 @@ static int export_take_window(struct exported *exp, u32 count)
 	}
 	mutex_unlock(&inst->lock);
 
+	if (err || !mode->user_grants)
+		return err;
+
+	err = instance_take_handles(inst, count);
+	if (err)
+		uncount_window(exp, count);
+
 	return err;
 }
 
 /* Such a window is gone. */
 void export_give_window(struct exported *exp, u32 count)
 {
-	struct instance *inst = exp->inst;
-
-	mutex_lock(&inst->lock);
-	exp->windows--;
-	inst->window_pages -= count;
-	mutex_unlock(&inst->lock);
+	if (mode->user_grants)
+		instance_give_handles(exp->inst, count);
+	uncount_window(exp, count);
 }
 
 /* A window that counts, or an ERR_PTR. */

@@ -17,16 +17,20 @@
  *
  *   mmap_lock		the kernel's; held by mmap, munmap and faults
  *     instance->lock	the table, the ranges' states and notifications;
- *			a few instructions long, no hypercall inside
+ *			a few instructions long, no hypercall inside but one,
+ *			for a page whose byte is to be cleared
  *     window->lock	a program's page-table entries in a PV domain; taken
  *			by the MMU notifier too, so nothing is allocated
  *			under it
- *       mapping->lock	the kernel's own mappings of pages that a program
- *			sees; a spinlock, as it is taken with a page table's
- *			lock held
+ *       handle_lock	a reader-writer semaphore of the module: readers make
+ *			mappings, a writer has all handles that get free
+ *         page tables	the kernel's, a spinlock
+ *           mapping->lock	the kernel's own mappings of pages that a
+ *				program sees; a spinlock
+ *   ports.lock		the event channels that notifications hold; taken
+ *			alone
  *
- * User memory is touched under none of them: a fault on it takes mmap_lock. (The
- * exception is a store that rather fails than faults.)
+ * User memory is touched under none of them: a fault on it takes mmap_lock.
  */
 #ifndef GNTDEV_H
 #define GNTDEV_H
@@ -102,6 +106,7 @@ struct instance {
 	struct file *vma_file;
 	/* Of that file, so that entries can be found by their index alone. */
 	struct address_space vma_mapping;
+	u64 handles; /* the hypervisor's, at most; guarded by lock */
 	/* Each taken and put back with xchg(). */
 	struct copy_batch *spares[COPY_SPARES];
 };
@@ -146,12 +151,17 @@ struct recheck {
 /* Of a grant that the hypervisor did not unmap when it was told to. */
 #define LOST_HANDLE ((grant_handle_t)-2)
 
+static inline bool handle_is_good(grant_handle_t handle)
+{
+	return handle != INVALID_GRANT_HANDLE && handle != LOST_HANDLE;
+}
+
 /* Notification of one page; action 0 means none. */
 struct notify {
 	u32 port; /* a reference is held if action has SEND_EVENT */
 	u16 byte; /* offset in the page */
 	u8 action; /* UNMAP_NOTIFY_* */
-	u8 resumes; /* resume_count() when the reference was taken */
+	int irq; /* the kernel's for that port, when the reference was taken */
 };
 
 /* Range: in the table until it is removed; then its remover frees it. */
@@ -184,11 +194,13 @@ struct window {
 	u32 first, count; /* which pages of the mapping */
 	bool writable;
 	bool kernel; /* seen by the kernel, not by a program */
+	bool ending; /* no entry comes back; guarded by lock */
 	refcount_t vmas; /* of a dma-buf; a range counts its own */
 
 	struct mutex lock;
 	struct mmu_interval_notifier notifier;
-	grant_handle_t *handles; /* guarded by lock */
+	/* Changed under lock and the mapping's lock, so either will do. */
+	grant_handle_t *handles;
 	u64 *ptes; /* machine addresses; guarded by lock */
 	union ops ops; /* guarded by lock */
 };
@@ -212,6 +224,12 @@ struct mapping {
 	bool writable;
 	spinlock_t lock;
 	struct page **pages; /* NULL where one retired, or is lost for ever */
+	/*
+	 * Of the last mmap: the first @okay pages were mapped, the next @answered
+	 * have @statuses, none was asked for the others. Guarded as the range.
+	 */
+	u32 okay, answered;
+	s16 *statuses; /* of a batch at most */
 	/*
 	 * Of the kernel's mapping of each page, or INVALID_GRANT_HANDLE. Guarded
 	 * by lock while a program sees the pages.
@@ -241,6 +259,11 @@ struct mode {
 	int (*area_attach)(struct window *w, struct vm_area_struct *vma);
 	/* No program sees the pages through this window after it. */
 	void (*detach)(struct window *w);
+	/*
+	 * Called before a byte of a page is to be cleared at its end, with the
+	 * window's lock; may be NULL. -EBUSY: the end is now.
+	 */
+	int (*arm)(struct window *w, u32 i);
 };
 
 extern const struct mode pv_mode, xlat_mode;
@@ -256,16 +279,25 @@ struct counters {
 };
 
 extern struct counters counters;
-extern unsigned int limit;
+extern unsigned int limit, gntdev_handles;
 
-/* pv.c */
+/* pv_entries.c: of a window whose lock is held, but the first and the last two */
 u32 pv_entry_flags(const struct window *w);
 int pv_find_entries(struct vm_area_struct *vma, unsigned long addr, u32 n,
 		    u64 *ptes);
+int pv_map_entry(struct window *w, u32 i, bool writable);
 void pv_end_entries(struct window *w, u32 first, u32 last, bool may_sleep);
-void pv_keep_entries(struct window *w, u32 first, u32 last, bool may_sleep);
+bool pv_keep_entries(struct window *w, u32 first, u32 last, bool may_sleep);
 int pv_map_entries(struct window *w);
 bool pv_unmap_entries(struct window *w);
+
+/* reserve.c */
+extern struct rw_semaphore handle_lock;
+bool reserve_give(void);
+void reserve_refill(void);
+void reserve_look_after(void);
+void reserve_init(void);
+void reserve_exit(void);
 
 /* table.c: callers hold the instance's lock */
 int table_insert(struct table *table, struct grant_range *range);
@@ -320,11 +352,24 @@ void window_close(struct vm_area_struct *vma);
 void *memory_for_program(size_t size);
 int memory_add_pages(struct mapping *m);
 
+/* Patience with a granter whose page is paged out. */
+struct patience {
+	unsigned long end, delay; /* jiffies */
+};
+
 /* grants.c */
 size_t grants_ops_size(u32 count);
 int grants_status_errno(s16 status);
+void grants_note(const struct ioctl_gntdev_grant_ref *grant, s16 status);
+void patience_begin(struct patience *p);
+int patience_wait(struct patience *p,
+		  const struct ioctl_gntdev_grant_ref *grant);
+int __init grants_init(void);
+void grants_exit(void);
 int grants_map(struct mapping *m);
-int grants_ensure(struct mapping *m, u32 first, u32 n);
+int grants_map_one(struct mapping *m, u32 i);
+void grants_unmap_one(struct mapping *m, u32 i);
+int grants_ensure(struct window *w, u32 first, u32 n);
 u32 grants_unmap(struct mapping *m);
 void grants_free_pages(struct mapping *m);
 void grants_warn(const struct gnttab_unmap_grant_ref *op);
@@ -333,6 +378,9 @@ void grants_warn(const struct gnttab_unmap_grant_ref *op);
 void export_give_window(struct exported *exp, u32 count);
 int dma_memory_alloc(struct mapping *m, u32 flags);
 void dma_memory_put_pages(struct mapping *m, u32 first, u32 n);
+struct dma_memory *dma_memory_like(const struct dma_memory *other, u32 count);
+void dma_memory_move(struct dma_memory *to, u32 i, struct dma_memory *from,
+		     u32 j);
 void dma_memory_free(struct dma_memory *memory);
 
 /* retire.c */
@@ -356,8 +404,7 @@ void keep_free_all(struct keep *keep);
 /* notify.c */
 long notify_request(struct instance *inst, void __user *arg);
 bool notify_clears(const struct grant_range *range);
-void notify_clear_bytes(struct mapping *m);
-bool notify_clear_at(struct mapping *m, unsigned long start);
+void notify_clear(const struct notify *notify, struct page *page);
 void notify_send(struct notify *notify, u32 count);
 
 /* refs.c */
@@ -369,17 +416,23 @@ long lent_grant_request(struct instance *inst, void __user *arg);
 long lent_ungrant_request(struct instance *inst, void __user *arg);
 void lent_end(struct grant_range *range);
 
+/* status.c */
+void status_note(struct mapping *m, u32 first,
+		 const struct gnttab_map_grant_ref *ops, u32 n);
+long status_request(struct instance *inst, void __user *arg);
+
 /* restrict.c */
 bool restrict_allows(const struct instance *inst, u32 domid);
 long restrict_request(struct instance *inst, void __user *arg);
 
+/* ports.c */
+void ports_init(void);
+int port_hold(u32 port, int *irq);
+bool port_is_same(u32 port, int irq);
+void port_drop(int irq);
+
 /* xlat.c */
 bool xlat_refuses(u32 domid);
-
-/* resume.c */
-u8 resume_count(void);
-void resume_init(void);
-void resume_exit(void);
 
 /* copy.c */
 long copy_request(struct instance *inst, void __user *arg);
@@ -401,6 +454,8 @@ int instance_prepare(struct instance *inst);
 void instance_put(struct instance *inst);
 bool instance_takes(struct instance *inst, u32 count);
 bool instance_has_room(const struct instance *inst, u32 count);
+int instance_take_handles(struct instance *inst, u32 count);
+void instance_give_handles(struct instance *inst, u32 count);
 void instance_show(struct seq_file *seq, struct file *file);
 long instance_max_request(struct instance *inst, void __user *arg);
 

@@ -30,9 +30,135 @@ size_t grants_ops_size(u32 count)
 	return min(count, GNTDEV_BATCH) * sizeof(struct gnttab_map_grant_ref);
 }
 
+/**
+ * grants_note() - tell the people who run the host of a grant that is not mapped
+ * @grant: the grant
+ * @status: the hypervisor's
+ *
+ * A program only gets an errno, which is the same for most of them.
+ */
+void grants_note(const struct ioctl_gntdev_grant_ref *grant, s16 status)
+{
+	static const char *const meanings[] = GNTTABOP_error_msgs;
+	const char *meaning = "unknown";
+
+	if (status == 1)
+		meaning = "not tried";
+	else if (status <= 0 && -status < (int)ARRAY_SIZE(meanings))
+		meaning = meanings[-status];
+
+	pr_notice_ratelimited(
+		"mapping reference %u of domain %u: hypervisor status %d (%s), expected 0\n",
+		grant->ref, grant->domid, status, meaning);
+}
+
+/* In all, of one request. */
+#define MOST_PATIENCE (32 * HZ)
+
+void patience_begin(struct patience *p)
+{
+	p->end = jiffies + MOST_PATIENCE;
+	p->delay = 1;
+}
+
+/**
+ * patience_wait() - wait a little for a granter to get its page
+ * @p: since when
+ * @grant: what for
+ *
+ * Return: 0 to try again, -EINVAL if that has been done for long enough, -EINTR
+ * if a fatal signal is pending.
+ */
+int patience_wait(struct patience *p,
+		  const struct ioctl_gntdev_grant_ref *grant)
+{
+	if (time_after(jiffies, p->end)) {
+		grants_note(grant, GNTST_eagain);
+		return -EINVAL;
+	}
+
+	schedule_timeout_killable(p->delay);
+	p->delay = min(p->delay * 2, (unsigned long)HZ / 4 + 1);
+
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
 static phys_addr_t page_addr(struct page *page)
 {
 	return (unsigned long)page_address(page);
+}
+
+/* Where a byte of pages goes that are asked for. */
+static struct page *scratch;
+
+int __init grants_init(void)
+{
+	scratch = alloc_page(GFP_KERNEL | __GFP_ZERO);
+
+	return scratch ? 0 : -ENOMEM;
+}
+
+void grants_exit(void)
+{
+	__free_page(scratch);
+}
+
+static void ask_for(struct gnttab_copy *op,
+		    const struct ioctl_gntdev_grant_ref *grant)
+{
+	op->source.u.ref = grant->ref;
+	op->source.domid = grant->domid;
+	op->source.offset = 0;
+	op->dest.u.gmfn = xen_page_to_gfn(scratch);
+	op->dest.domid = DOMID_SELF;
+	op->dest.offset = 0;
+	op->len = 1;
+	op->flags = GNTCOPY_source_gref;
+	op->status = 1;
+}
+
+/*
+ * Waits until a few pages are not paged out. gnttab_map_refs() would too, but
+ * half a minute for each page, and nobody could be killed meanwhile. So each is
+ * asked for by a copy first, which the hypervisor answers as it would a mapping;
+ * what it says but for "not now", it will say again.
+ */
+static int await_batch(const struct ioctl_gntdev_grant_ref *grants, u32 n,
+		       struct patience *patience)
+{
+	struct gnttab_copy ops[GNTDEV_ATOMIC_BATCH];
+	int err;
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		ask_for(&ops[i], &grants[i]);
+	(void)HYPERVISOR_grant_table_op(GNTTABOP_copy, ops, n);
+
+	for (i = 0; i < n; i++) {
+		while (ops[i].status == GNTST_eagain) {
+			err = patience_wait(patience, &grants[i]);
+			if (err)
+				return err;
+			(void)HYPERVISOR_grant_table_op(GNTTABOP_copy, &ops[i],
+							1);
+		}
+	}
+
+	return 0;
+}
+
+static int await_pages(const struct ioctl_gntdev_grant_ref *grants, u32 count,
+		       struct patience *patience)
+{
+	int err = 0;
+	u32 i, n;
+
+	for (i = 0; i < count && !err; i += n) {
+		n = min(count - i, GNTDEV_ATOMIC_BATCH);
+		err = await_batch(grants + i, n, patience);
+	}
+
+	return err;
 }
 
 /* Maps pages first to first + n - 1, of which none is. */
@@ -83,6 +209,19 @@ static bool may_all_be_mapped(const struct mapping *m)
 	return true;
 }
 
+/* Tells of the first failure among operations. */
+static void note_failure(const struct mapping *m, u32 first, u32 n)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		if (m->ops.map[i].status == GNTST_okay)
+			continue;
+		grants_note(&m->grants[first + i], m->ops.map[i].status);
+		return;
+	}
+}
+
 /**
  * grants_map() - map all grants of a mapping into the kernel
  * @m: a new mapping, with pages
@@ -92,17 +231,29 @@ static bool may_all_be_mapped(const struct mapping *m)
  */
 int grants_map(struct mapping *m)
 {
+	struct patience patience;
 	u32 first, n;
 	int err;
 
 	if (!may_all_be_mapped(m))
 		return -EINVAL;
 
+	patience_begin(&patience);
 	for (first = 0; first < m->count; first += n) {
 		n = min(m->count - first, GNTDEV_BATCH);
-		err = map_batch(m, m->ops.map, first, n);
+		err = granters_page_out()
+			      ? await_pages(m->grants + first, n, &patience)
+			      : 0;
 		if (err)
 			return err;
+		down_read(&handle_lock);
+		err = map_batch(m, m->ops.map, first, n);
+		up_read(&handle_lock);
+		if (err) {
+			note_failure(m, first, n);
+			status_note(m, first, m->ops.map, n);
+			return err;
+		}
 		if (first + n < m->count && fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
@@ -111,50 +262,65 @@ int grants_map(struct mapping *m)
 	return 0;
 }
 
-/* Maps what is not of a few pages; returns 0 or a negative errno. */
-static int ensure_batch(struct mapping *m, u32 first, u32 last)
+/* Maps one page, which is not mapped; the hypervisor has just let go of it. */
+int grants_map_one(struct mapping *m, u32 i)
+{
+	struct gnttab_map_grant_ref op;
+
+	return map_batch(m, &op, i, 1);
+}
+
+/* Maps what is not, of a few entries that are there. */
+static int ensure_batch(struct window *w, u32 first, u32 last)
 {
 	struct gnttab_map_grant_ref ops[GNTDEV_ATOMIC_BATCH];
+	struct mapping *m = w->mapping;
 	int err = 0;
-	u32 n;
+	u32 i, n;
 
 	lockdep_assert_held(&m->lock);
 
-	for (; first < last && !err; first += max(n, 1U)) {
+	for (i = first; i < last; i++) {
+		if (!handle_is_good(w->handles[i]))
+			return -ENOENT;
+	}
+
+	for (i = first; i < last && !err; i += max(n, 1U)) {
 		n = 0;
-		while (first + n < last &&
-		       m->handles[first + n] == INVALID_GRANT_HANDLE)
+		while (i + n < last &&
+		       m->handles[w->first + i + n] == INVALID_GRANT_HANDLE)
 			n++;
 		if (n)
-			err = map_batch(m, ops, first, n);
+			err = map_batch(m, ops, w->first + i, n);
 	}
 
 	return err;
 }
 
 /**
- * grants_ensure() - have the kernel map grants that a program's entries map
- * @m: a mapping that is mmapped
- * @first: the first of its pages that are wanted
+ * grants_ensure() - have the kernel map what a program's entries map
+ * @w: a window of a PV domain
+ * @first: the first of its entries, of which all are to be there
  * @n: how many
  *
  * For those who want the pages themselves, and so that a grant stays mapped when
  * a program's entry goes for a time. Pages that the kernel has mapped are left
- * alone. Does not sleep: gnttab_map_refs() would only wait for a granter's page
- * that is paged out, and one that is mapped already is not.
+ * alone. Does not sleep: gnttab_map_refs() waits for nothing but a granter's
+ * page that is paged out, and none is that is mapped. No entry goes meanwhile.
  *
- * Return: 0, or a negative errno if not all of the pages are mapped.
+ * Return: 0; -ENOENT if an entry is not there; -ENOMEM if the hypervisor has no
+ * handle left; or another negative errno. Some may be mapped then.
  */
-int grants_ensure(struct mapping *m, u32 first, u32 n)
+int grants_ensure(struct window *w, u32 first, u32 n)
 {
 	u32 end, last = first + n;
 	int err = 0;
 
 	for (; first < last && !err; first = end) {
 		end = min(first + GNTDEV_ATOMIC_BATCH, last);
-		spin_lock(&m->lock);
-		err = ensure_batch(m, first, end);
-		spin_unlock(&m->lock);
+		spin_lock(&w->mapping->lock);
+		err = ensure_batch(w, first, end);
+		spin_unlock(&w->mapping->lock);
 	}
 
 	return err;
@@ -214,7 +380,13 @@ static void unmap_batch(struct mapping *m, u32 first, u32 n)
 		gnttab_set_unmap_op(&ops[i], page_addr(m->pages[first + i]),
 				    GNTMAP_host_map, m->handles[first + i]);
 		ops[i].status = 1;
+		/* Nobody has the page any more, so nobody can store to it. */
+		if (m->notify)
+			notify_clear(&m->notify[first + i],
+				     m->pages[first + i]);
 	}
+	/* Before any unmapping, and so before any event. */
+	wmb();
 
 	/*
 	 * After a failure as a whole, frames may still be behind the pages.
@@ -229,6 +401,29 @@ static void unmap_batch(struct mapping *m, u32 first, u32 n)
 		leak(m, first + i);
 	}
 	let_go(m, first, n);
+}
+
+/*
+ * Unmaps one page that only this driver has, while a program's entry maps it too
+ * or is about to; under the mapping's lock, so it does not sleep.
+ */
+void grants_unmap_one(struct mapping *m, u32 i)
+{
+	struct gnttab_unmap_grant_ref op;
+
+	lockdep_assert_held(&m->lock);
+
+	gnttab_set_unmap_op(&op, page_addr(m->pages[i]), GNTMAP_host_map,
+			    m->handles[i]);
+	op.status = 1;
+	if (!gnttab_unmap_refs(&op, NULL, m->pages + i, 1) &&
+	    op.status == GNTST_okay) {
+		m->handles[i] = INVALID_GRANT_HANDLE;
+		return;
+	}
+
+	grants_warn(&op);
+	m->handles[i] = LOST_HANDLE;
 }
 
 /* The page is there to be unmapped: mapped, and only this driver has it. */

@@ -36,6 +36,7 @@ int instance_open(struct inode *inode, struct file *file)
 	inst->max_grants = U32_MAX;
 	inst->only = ANY_DOMAIN;
 	file->private_data = inst;
+	reserve_look_after();
 
 	return 0;
 }
@@ -93,6 +94,45 @@ static struct file *make_vma_file(struct instance *inst)
 	file->f_mapping = &inst->vma_mapping;
 
 	return file;
+}
+
+/**
+ * instance_take_handles() - count the hypervisor's handles to an instance
+ * @inst: the instance
+ * @count: how many more it may come to have
+ *
+ * Every mapping of a grant takes a handle of its domain's, of which there are
+ * 262,144 where nobody has told Xen otherwise. An instance has a share of them,
+ * so that one program does not have the last.
+ *
+ * Return: 0, and then as many are to be given by instance_give_handles(); or
+ * -ENOMEM if its share is not as large.
+ */
+int instance_take_handles(struct instance *inst, u32 count)
+{
+	u32 share = READ_ONCE(gntdev_handles);
+	u64 handles;
+
+	mutex_lock(&inst->lock);
+	handles = inst->handles + count;
+	if (handles <= share)
+		inst->handles = handles;
+	mutex_unlock(&inst->lock);
+	if (handles <= share)
+		return 0;
+
+	pr_notice_ratelimited(
+		"process %d needs %llu grant handles for one open device; the parameter handles allows %u\n",
+		task_tgid_nr(current), handles, share);
+	return -ENOMEM;
+}
+
+/* They are not needed any more. */
+void instance_give_handles(struct instance *inst, u32 count)
+{
+	mutex_lock(&inst->lock);
+	inst->handles -= count;
+	mutex_unlock(&inst->lock);
 }
 
 /**

@@ -35,6 +35,7 @@ struct mapping *keep_take(struct keep *keep, u32 count)
 	list_for_each_entry(m, &keep->list, retired) {
 		if (m->count == count) {
 			drop(keep, m);
+			m->okay = 0;
 			return m;
 		}
 	}

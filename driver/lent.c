@@ -96,19 +96,13 @@ static void lent_release(struct lent *lent)
 		recheck_begin(&lent->recheck, lent_look);
 }
 
-/* The bytes that are to be cleared, by those who have not unmapped the pages. */
+/* The bytes that are to be cleared, in pages that nobody needs to have mapped. */
 static void clear_bytes(const struct grant_range *range)
 {
-	const struct lent *lent = range->lent;
-	u8 *page;
 	u32 i;
 
-	for (i = 0; range->notify && i < range->count; i++) {
-		if (!(range->notify[i].action & UNMAP_NOTIFY_CLEAR_BYTE))
-			continue;
-		page = page_address(lent->pages[i]);
-		WRITE_ONCE(page[range->notify[i].byte], 0);
-	}
+	for (i = 0; range->notify && i < range->count; i++)
+		notify_clear(&range->notify[i], range->lent->pages[i]);
 	/* Before any event. */
 	wmb();
 }

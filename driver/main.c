@@ -10,6 +10,11 @@ unsigned int limit = 65536;
 module_param(limit, uint, 0644);
 MODULE_PARM_DESC(limit, "Most grants in one request (at most 1048576)");
 
+unsigned int gntdev_handles = 131072;
+module_param_named(handles, gntdev_handles, uint, 0644);
+MODULE_PARM_DESC(handles,
+		 "Most of the hypervisor's grant handles for one open device");
+
 struct counters counters;
 const struct mode *mode;
 
@@ -43,6 +48,8 @@ static long gntdev_request(struct instance *inst, unsigned int cmd,
 		return area_request(inst, arg, false);
 	case IOCTL_GNTDEV_RESTRICT:
 		return restrict_request(inst, arg);
+	case IOCTL_GNTDEV_MAP_STATUS:
+		return status_request(inst, arg);
 	case IOCTL_GNTDEV_GRANT_MEMORY:
 		return lent_grant_request(inst, arg);
 	case IOCTL_GNTDEV_UNGRANT_MEMORY:
@@ -146,7 +153,12 @@ static int __init gntdev_init(void)
 	err = recheck_init();
 	if (err)
 		return err;
-	resume_init();
+	err = grants_init();
+	if (err)
+		goto no_grants;
+	own_domid_init();
+	ports_init();
+	reserve_init();
 
 	err = dmabuf_init();
 	if (err) {
@@ -165,7 +177,10 @@ static int __init gntdev_init(void)
 no_device:
 	dmabuf_exit();
 no_dmabufs:
-	resume_exit();
+	reserve_exit();
+	own_domid_exit();
+	grants_exit();
+no_grants:
 	recheck_exit();
 	return err;
 }
@@ -176,7 +191,9 @@ static void __exit gntdev_exit(void)
 	misc_deregister(&gntdev_device);
 	recheck_exit();
 	dmabuf_exit();
-	resume_exit();
+	reserve_exit();
+	own_domid_exit();
+	grants_exit();
 }
 
 module_init(gntdev_init);

@@ -8,11 +8,12 @@ static struct mapping *mapping_alloc(u32 count, bool visible)
 {
 	size_t page = sizeof(struct page *) + sizeof(grant_handle_t);
 	size_t window = visible ? window_size(count) : 0;
+	size_t statuses = visible ? min(count, GNTDEV_BATCH) * sizeof(s16) : 0;
 	struct mapping *m;
 
 	/* The largest members first, so that each array is aligned. */
 	m = memory_for_program(sizeof(*m) + grants_ops_size(count) +
-			       count * page + window);
+			       count * page + window + statuses);
 	if (!m)
 		return NULL;
 
@@ -22,6 +23,7 @@ static struct mapping *mapping_alloc(u32 count, bool visible)
 	m->ops.map = (void *)(m + 1);
 	m->pages = (void *)m->ops.map + grants_ops_size(count);
 	m->handles = (void *)(m->pages + count) + window;
+	m->statuses = (void *)(m->handles + count);
 	memset(m->pages, 0, count * sizeof(m->pages[0]));
 	memset(m->handles, 0xff, count * sizeof(grant_handle_t));
 	m->missing = count;
@@ -71,6 +73,9 @@ void mapping_begin(struct mapping *m,
 {
 	WARN_ON_ONCE(m->held || m->missing);
 
+	m->okay = 0;
+	m->answered = 0;
+
 	m->grants = grants;
 	m->writable = writable;
 	m->window.writable = writable;
@@ -84,6 +89,29 @@ static bool page_is_held(const struct mapping *m, u32 i)
 	return m->pages[i] && m->handles[i] != INVALID_GRANT_HANDLE;
 }
 
+/* Room for the pages that are held, and for what is known of them; or NULL. */
+static struct mapping *mapping_rest(const struct mapping *m)
+{
+	struct mapping *rest = mapping_alloc(m->held, false);
+
+	if (!rest)
+		return NULL;
+
+	if (m->notify)
+		rest->notify =
+			memory_for_program(array_size(m->held,
+						      sizeof(rest->notify[0])));
+	if (m->memory)
+		rest->memory = dma_memory_like(m->memory, m->held);
+	if (!m->notify == !rest->notify && !m->memory == !rest->memory)
+		return rest;
+
+	dma_memory_free(rest->memory);
+	kvfree(rest->notify);
+	kvfree(rest);
+	return NULL;
+}
+
 /**
  * mapping_split() - part the pages that are still used from a mapping
  * @m: a mapping after grants_unmap(), which nobody sees
@@ -93,26 +121,19 @@ static bool page_is_held(const struct mapping *m, u32 i)
  */
 struct mapping *mapping_split(struct mapping *m)
 {
-	struct mapping *rest = NULL;
+	struct mapping *rest = mapping_rest(m);
 	u32 i, n = 0;
 
-	/* Memory of the DMA API has a record that is not to be parted. */
-	if (!m->memory)
-		rest = mapping_alloc(m->held, false);
-	if (rest && m->notify)
-		rest->notify =
-			memory_for_program(array_size(m->held,
-						      sizeof(rest->notify[0])));
-	if (!rest || (m->notify && !rest->notify)) {
-		kvfree(rest);
+	if (!rest)
 		return NULL;
-	}
 
 	for (i = 0; i < m->count; i++) {
 		if (!page_is_held(m, i))
 			continue;
 		swap(rest->pages[n], m->pages[i]);
 		swap(rest->handles[n], m->handles[i]);
+		if (m->memory)
+			dma_memory_move(rest->memory, n, m->memory, i);
 		if (m->notify) {
 			rest->notify[n] = m->notify[i];
 			m->notify[i].action = 0;
@@ -133,8 +154,7 @@ void mapping_free(struct mapping *m)
 	WARN_ON_ONCE(m->held);
 	grants_free_pages(m);
 	mutex_destroy(&m->window.lock);
-	if (m->memory)
-		dma_memory_free(m->memory);
+	dma_memory_free(m->memory);
 	kvfree(m->notify);
 	kvfree(m);
 }
@@ -173,6 +193,12 @@ static void range_settle(struct instance *inst, struct grant_range *range,
 	range->vmas = state == RANGE_MAPPED;
 	range_enter(inst, range, state);
 	mutex_unlock(&inst->lock);
+}
+
+/* Of a page that a program sees, and the kernel maybe beside it. */
+static u32 handles_needed(const struct grant_range *range)
+{
+	return mode->user_grants ? 2 * range->count : range->count;
 }
 
 /* What retired of an earlier mapping of the range is missing in its mapping. */
@@ -225,6 +251,7 @@ static int range_show(struct instance *inst, struct grant_range *range,
 		return err;
 	}
 
+	m->okay = m->count;
 	vma->vm_ops = mode->vm_ops;
 	vma_set_file(vma, inst->vma_file);
 
@@ -241,8 +268,8 @@ static int range_show(struct instance *inst, struct grant_range *range,
  *
  * Return: 0; -EINVAL for a private VMA, an offset and length of no range, a
  * range that is mmapped, a read-only VMA with CLEAR_BYTE armed, a reference
- * that the granter does not grant; -ENOMEM, also for the hypervisor's limits;
- * -EINTR if a fatal signal is pending. Nothing is mapped on failure.
+ * that the granter does not grant; -ENOMEM, also for the hypervisor's limits
+ * and for more handles than the instance's share; -EINTR if a fatal signal is pending. Nothing is mapped on failure.
  */
 int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 {
@@ -259,7 +286,12 @@ int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 	if (IS_ERR(range))
 		return PTR_ERR(range);
 
-	err = range_show(inst, range, vma);
+	err = instance_take_handles(inst, handles_needed(range));
+	if (!err) {
+		err = range_show(inst, range, vma);
+		if (err)
+			instance_give_handles(inst, handles_needed(range));
+	}
 	trace_gntdev_mmap(index, range->count, range->grants, writable, err);
 	range_settle(inst, range, err ? RANGE_INSERTED : RANGE_MAPPED);
 
@@ -387,8 +419,6 @@ void mapping_close(struct vm_area_struct *vma)
 	trace_gntdev_munmap(range->index, range->count, range->grants);
 	if (range->area)
 		area_close(m);
-	if (m->notify)
-		notify_clear_bytes(m);
 	mode->detach(w);
 	m = retire_pages(m);
 	if (m) {
@@ -396,6 +426,7 @@ void mapping_close(struct vm_area_struct *vma)
 		m->notify = NULL;
 	}
 	range->mapping = m;
+	instance_give_handles(inst, handles_needed(range));
 	range_unmapped(inst, range);
 }
 

@@ -22,69 +22,13 @@ bool notify_clears(const struct grant_range *range)
 	return false;
 }
 
-/* The bytes of a mapping's armed pages, which is writable. */
-void notify_clear_bytes(struct mapping *m)
+/* Clears the byte of a page that the kernel has mapped, if it is to be. */
+void notify_clear(const struct notify *notify, struct page *page)
 {
-	u32 i;
-	u8 *page;
+	u8 *bytes = page_address(page);
 
-	for (i = 0; i < m->count; i++) {
-		if (!(m->notify[i].action & UNMAP_NOTIFY_CLEAR_BYTE))
-			continue;
-		/* Not so yet, if it was armed while the entries went. */
-		if (grants_ensure(m, i, 1))
-			continue;
-		page = page_address(m->pages[i]);
-		WRITE_ONCE(page[m->notify[i].byte], 0);
-	}
-	/* Before any unmapping, and so before any event. */
-	wmb();
-}
-
-/**
- * notify_clear_at() - clear the bytes where the program itself sees them
- * @m: a mapping of the calling program, which is being unmapped as a whole
- * @start: where the program has it
- *
- * Costs little, as the kernel need not map the pages. Bytes that cannot be
- * cleared so, because the program has taken writing away, are left.
- *
- * Return: whether no byte is left.
- */
-bool notify_clear_at(struct mapping *m, unsigned long start)
-{
-	struct grant_range *range = m->range;
-	bool all = true;
-	unsigned long at;
-	const u8 zero = 0;
-	u32 i;
-
-	mutex_lock(&m->inst->lock);
-	for (i = 0; i < range->count; i++) {
-		if (!(range->notify[i].action & UNMAP_NOTIFY_CLEAR_BYTE))
-			continue;
-		at = start + ((unsigned long)i << PAGE_SHIFT) +
-		     range->notify[i].byte;
-		if (copy_to_user_nofault((void __user *)at, &zero, 1))
-			all = false;
-		else
-			range->notify[i].action &= ~UNMAP_NOTIFY_CLEAR_BYTE;
-	}
-	if (all)
-		WRITE_ONCE(range->clears, false);
-	mutex_unlock(&m->inst->lock);
-
-	return all;
-}
-
-/*
- * Whether there still is a reference to the event channel: after the domain was
- * restored its number may be somebody else's.
- */
-static bool has_port(const struct notify *notify)
-{
-	return notify->action & UNMAP_NOTIFY_SEND_EVENT &&
-	       notify->resumes == resume_count();
+	if (notify->action & UNMAP_NOTIFY_CLEAR_BYTE)
+		WRITE_ONCE(bytes[notify->byte], 0);
 }
 
 /* The events of pages that are unmapped, or never were mapped. Spends them. */
@@ -93,29 +37,58 @@ void notify_send(struct notify *notify, u32 count)
 	u32 i;
 
 	for (i = 0; i < count; i++) {
-		if (has_port(&notify[i])) {
-			notify_remote_via_evtchn(notify[i].port);
-			evtchn_put(notify[i].port);
+		if (notify[i].action & UNMAP_NOTIFY_SEND_EVENT) {
+			if (port_is_same(notify[i].port, notify[i].irq))
+				notify_remote_via_evtchn(notify[i].port);
+			port_drop(notify[i].irq);
 		}
 		notify[i].action = 0;
 	}
 }
 
 /*
+ * Puts *new in the place of a range's page, and what was there in *new. A range
+ * that is mmapped has its page made ready first, so that its byte can be cleared.
+ */
+static int notify_swap(struct grant_range *range, u32 page, struct notify *new)
+{
+	struct window *w = NULL;
+	int err = 0;
+
+	/* AREA_UNMAP sees to that itself. */
+	if (range->state == RANGE_MAPPED && !range->area) {
+		w = &range->mapping->window;
+		mutex_lock(&w->lock);
+		if (new->action & UNMAP_NOTIFY_CLEAR_BYTE && mode->arm)
+			err = mode->arm(w, page);
+	}
+	if (!err)
+		swap(range->notify[page], *new);
+	if (w)
+		mutex_unlock(&w->lock);
+
+	return err;
+}
+
+/*
  * Puts *new in its page's place and gives back what was there. Needs @spare,
  * which it takes, if this is the range's first. Returns -EAGAIN, with *count
- * set, if @spare is not as long as the range.
+ * set, if @spare is not as long as the range; -EBUSY while it is being mmapped
+ * or munmapped by somebody else.
  */
 static int notify_place(struct instance *inst, u64 index, struct notify *new,
 			struct notify **spare, u32 *count)
 {
 	struct grant_range *range;
+	int err;
 
 	lockdep_assert_held(&inst->lock);
 
 	range = range_find(inst, index);
 	if (!range)
 		return -ENOENT;
+	if (range->state == RANGE_MAPPING)
+		return -EBUSY;
 	if (new->action & UNMAP_NOTIFY_CLEAR_BYTE && !range->writable &&
 	    range->state != RANGE_INSERTED)
 		return -EINVAL;
@@ -128,15 +101,17 @@ static int notify_place(struct instance *inst, u64 index, struct notify *new,
 		range->notify = *spare;
 		*spare = NULL;
 	}
-
-	if (new->action & UNMAP_NOTIFY_CLEAR_BYTE)
-		WRITE_ONCE(range->clears, true);
-	if (range->notify)
-		swap(range->notify[(index - range->index) >> PAGE_SHIFT], *new);
-	else
+	if (!range->notify) {
 		new->action = 0;
+		return 0;
+	}
 
-	return 0;
+	err = notify_swap(range, (index - range->index) >> PAGE_SHIFT, new);
+	if (!err && range->notify[(index - range->index) >> PAGE_SHIFT].action &
+			    UNMAP_NOTIFY_CLEAR_BYTE)
+		range->clears = true;
+
+	return err;
 }
 
 static int notify_arm(struct instance *inst, u64 index, struct notify *new)
@@ -151,6 +126,14 @@ static int notify_arm(struct instance *inst, u64 index, struct notify *new)
 		mutex_unlock(&inst->lock);
 
 		kvfree(spare);
+		spare = NULL;
+		if (err == -EBUSY) {
+			count = 0;
+			schedule_timeout_killable(1);
+			if (fatal_signal_pending(current))
+				return -EINTR;
+			continue;
+		}
 		if (err != -EAGAIN)
 			return err;
 
@@ -170,7 +153,8 @@ static int notify_arm(struct instance *inst, u64 index, struct notify *new)
  *
  * Return: 0; -EINVAL for unknown actions, for CLEAR_BYTE on a range that is
  * mmapped read-only and for a port that is not the caller's; -ENOENT if index
- * is in no range; -ENOMEM; -EFAULT.
+ * is in no range; -ENOMEM, also for the hypervisor's handles; -EINTR if killed;
+ * -EFAULT.
  */
 long notify_request(struct instance *inst, void __user *arg)
 {
@@ -186,12 +170,13 @@ long notify_request(struct instance *inst, void __user *arg)
 	new.action = op.action;
 	new.byte = op.index & ~PAGE_MASK;
 	new.port = op.event_channel_port;
-	new.resumes = resume_count();
+	new.irq = -1;
 
 	/* With a reference of ours the port cannot become somebody else's. */
 	if (new.action & UNMAP_NOTIFY_SEND_EVENT) {
-		if (evtchn_get(new.port))
-			return -EINVAL;
+		err = port_hold(new.port, &new.irq);
+		if (err)
+			return err;
 		err = port_is_callers(new.port) ? 0 : -EINVAL;
 	} else {
 		err = 0;
@@ -201,8 +186,8 @@ long notify_request(struct instance *inst, void __user *arg)
 		err = notify_arm(inst, op.index, &new);
 
 	/* What was replaced, or on failure the new one. */
-	if (has_port(&new))
-		evtchn_put(new.port);
+	if (new.action & UNMAP_NOTIFY_SEND_EVENT)
+		port_drop(new.irq);
 
 	return err;
 }

@@ -26,14 +26,15 @@ SERVER := $(patsubst $(TOP)/%.c,$(O)/obj/%.o,$(wildcard $(TOP)/machine/server/*.
 CLIENT := $(patsubst $(TOP)/%.c,$(O)/obj/%.o,$(wildcard $(TOP)/machine/client/*.c))
 TOOL := $(patsubst $(TOP)/%.c,$(O)/obj/%.o,$(wildcard $(TOP)/tool/*.c))
 PROGRAM := $(O)/obj/machine/program.o
+TRUST := $(O)/obj/machine/trust.o
 
 .PHONY: all
 all: $(O)/gntdev $(O)/gntdev-server $(O)/libgntdev-preload.so
 
-$(O)/gntdev: $(TOOL) $(PROGRAM)
+$(O)/gntdev: $(TOOL) $(PROGRAM) $(TRUST)
 	@$(CC) $(CFLAGS) -o $@ $^
 
-$(O)/gntdev-server: $(SERVER) $(LIBMACHINE)
+$(O)/gntdev-server: $(SERVER) $(TRUST) $(LIBMACHINE)
 	@$(CC) $(CFLAGS) $(LTO) $(SANITIZERS) $(if $(COVERAGE),--coverage) -pthread -o $@ $^
 
 # Linked against nothing but the C library, and no name of it shows.
@@ -43,8 +44,8 @@ $(O)/libgntdev-preload.so: $(CLIENT) $(PROGRAM)
 $(SERVER): EXTRA := $(LTO) $(SANITIZERS)
 $(CLIENT) $(PROGRAM): EXTRA := -fPIC -fvisibility=hidden
 
-# Other flags, other objects; and whether valgrind is to be told things.
-FLAGS := $(CC) $(CFLAGS) $(LTO) $(SANITIZERS) $(wildcard /usr/include/valgrind/memcheck.h)
+# Other flags, other objects.
+FLAGS := $(CC) $(CFLAGS) $(LTO) $(SANITIZERS)
 $(shell mkdir -p $(O)/obj && { echo '$(FLAGS)' | cmp -s - $(O)/obj/flags || \
 	echo '$(FLAGS)' > $(O)/obj/flags; })
 

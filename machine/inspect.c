@@ -231,7 +231,28 @@ unsigned int task_report(struct task *task, FILE *out)
 	return list_vmas(task, "", out);
 }
 
-static unsigned int report_imports(struct file *file, FILE *out)
+/* Ranges that nobody removed; what is mapped of them is told with its task. */
+static unsigned int report_ranges(const struct instance *inst, FILE *out)
+{
+	const struct grant_range *range;
+	unsigned int count = 0;
+	struct rb_node *node;
+
+	for (node = rb_first(&inst->table.root); node; node = rb_next(node)) {
+		range = rb_entry(node, struct grant_range, node);
+		if (range->state == RANGE_MAPPED)
+			continue;
+		fprintf(out,
+			"gntdev: range at %#llx not removed, %u grants, first %u of domain %u\n",
+			range->index, range->count, range->grants[0].ref,
+			range->grants[0].domid);
+		count++;
+	}
+
+	return count;
+}
+
+static unsigned int report_instance(struct file *file, FILE *out)
 {
 	struct instance *inst = file->private_data;
 	unsigned int count;
@@ -239,7 +260,8 @@ static unsigned int report_imports(struct file *file, FILE *out)
 
 	call_begin(&c, NULL, file->domain);
 	mutex_lock(&inst->lock);
-	count = list_imports(inst, file->domain, "", out);
+	count = report_ranges(inst, out);
+	count += list_imports(inst, file->domain, "", out);
 	mutex_unlock(&inst->lock);
 	call_end(&c);
 
@@ -255,9 +277,11 @@ unsigned int file_report(struct file *file, FILE *out)
 		return 1;
 	}
 	if (!strcmp(file_name(file), "gntdev") && !file_is_anonymous(file))
-		return report_imports(file, out);
+		return report_instance(file, out);
 	if (!strcmp(file_name(file), gntalloc_device.name))
 		return gntalloc_report(file, out);
+	if (!strcmp(file_name(file), evtchn_device.name))
+		return evtchn_report(file, out);
 
 	return 0;
 }

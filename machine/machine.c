@@ -18,7 +18,7 @@
 #include "xen/xen.h"
 
 /* The driver's parameter. */
-extern unsigned int limit;
+extern unsigned int limit, gntdev_handles;
 
 #define LOG_SIZE 8192
 
@@ -32,7 +32,7 @@ static struct {
 static struct {
 	struct machine_config config;
 	bool running;
-	unsigned int default_limit;
+	unsigned int default_limit, default_handles;
 } machine;
 
 /* ---- the log ---- */
@@ -100,11 +100,17 @@ static int load(void)
 	struct context c;
 	int err;
 
-	context_enter(&c, NULL, NULL);
+	context_enter(&c, NULL,
+		      machine.config.own_grants ? domain_get(0) : NULL);
 	err = machine_module_load();
 	context_leave(&c);
 
 	return err;
+}
+
+bool machine_running(void)
+{
+	return machine.running;
 }
 
 int machine_start(const struct machine_config *config)
@@ -114,9 +120,12 @@ int machine_start(const struct machine_config *config)
 	if (machine.running)
 		machine_fatal("machine_start: it is running");
 	machine.config = *config;
-	if (!machine.default_limit)
+	if (!machine.default_limit) {
 		machine.default_limit = limit;
+		machine.default_handles = gntdev_handles;
+	}
 	limit = config->driver_limit ?: machine.default_limit;
+	gntdev_handles = config->driver_handles ?: machine.default_handles;
 
 	machine_log_clear();
 	locks_start(config->stir);
@@ -168,6 +177,7 @@ unsigned int machine_stop(FILE *out)
 	count += files_leaks(out, true);
 	count += devices_leaks(out);
 	count += dma_leaks(out);
+	gntalloc_stop_looking();
 	count += waiting_stop(out);
 	count += gntalloc_stop(out);
 	count += foreign_leaks(out);
@@ -199,6 +209,21 @@ unsigned int machine_driver_limit(void)
 void machine_set_driver_limit(unsigned int value)
 {
 	WRITE_ONCE(limit, value);
+}
+
+bool machine_paging(void)
+{
+	return machine.config.paging;
+}
+
+unsigned int machine_driver_handles(void)
+{
+	return READ_ONCE(gntdev_handles);
+}
+
+void machine_set_driver_handles(unsigned int value)
+{
+	WRITE_ONCE(gntdev_handles, value);
 }
 
 unsigned int machine_driver_users(void)

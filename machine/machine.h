@@ -68,12 +68,17 @@ struct machine_config {
 	enum machine_clock clock;
 	unsigned int domain_pages; /* memory of each domain; 16384 */
 	unsigned int grant_entries; /* of each domain; 32768 */
-	unsigned int maptrack; /* mappings a domain may have; 1048576 */
+	unsigned int maptrack; /* mappings a domain may have; 262144 */
 	unsigned int gntalloc_limit; /* pages of each domain; 16384 */
 	unsigned int driver_limit; /* the driver's parameter; its default */
+	unsigned int driver_handles; /* the same */
 	uint64_t seed; /* of failures by probability */
 	/* Threads wait a little, at random, where they may sleep: races show. */
 	bool stir;
+	/* The driver asks for pages before it maps them: they may be paged out. */
+	bool paging;
+	/* The driver is loaded in domain 0, and may take grants of its own. */
+	bool own_grants;
 	/* What the driver does not load on: no Xen at all, an old one. */
 	bool no_xen, no_avail_bits;
 	/*
@@ -107,7 +112,10 @@ unsigned int machine_stop(FILE *out);
 unsigned int machine_report(FILE *out);
 /* What one task has mapped, which is about to exit: a line each. */
 unsigned int task_report(struct task *task, FILE *out);
-/* What is granted through a file, if it is gntalloc's: a line each. */
+/*
+ * What is left in an open file: ranges and imports, pages that are granted,
+ * ports that are bound: a line each.
+ */
 unsigned int file_report(struct file *file, FILE *out);
 
 /* The live state: domains, instances, ranges, notifications, mappings. */
@@ -133,9 +141,14 @@ struct machine_counters {
 	long mapped, deferred, kept, departed, leaked;
 };
 void machine_counters(struct machine_counters *counters);
+/* Bytes that the driver has allocated. */
+size_t machine_allocated(void);
 /* The parameters of the driver and of gntalloc; the driver's may be changed. */
 unsigned int machine_driver_limit(void);
 void machine_set_driver_limit(unsigned int limit);
+unsigned int machine_driver_handles(void);
+bool machine_paging(void);
+void machine_set_driver_handles(unsigned int handles);
 unsigned int machine_gntalloc_limit(void);
 
 /* What the hypervisor has of mappings of grants, by whom and to what. */
@@ -230,7 +243,7 @@ void machine_watch(void (*watch)(const struct machine_event *, void *arg),
 
 /* ---- domains ---- */
 
-/* Made at the first call. 0 to 0x7fef. */
+/* Made at the first call. 0 to 0x7fef; NULL, errno says why, if that fails. */
 struct domain *domain_get(unsigned int domid);
 unsigned int domain_id(const struct domain *d);
 int domain_memfd(const struct domain *d);
@@ -501,6 +514,8 @@ int task_view(struct task *task, unsigned long addr, struct view *view);
 int task_load(struct task *task, unsigned long addr, void *buf, size_t size);
 int task_store(struct task *task, unsigned long addr, const void *buf,
 	       size_t size);
+/* A debugger's look at a page, whatever access the program has: 0 or -EFAULT. */
+int task_look(struct task *task, unsigned long addr, void *buf, size_t size);
 
 /* I/O: the page at @addr is in use from hold to release, munmap or not. */
 int page_hold(struct task *task, unsigned long addr, bool write,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "program.h"
+#include "raw.h"
 
 /* As the kernel: a script's interpreter may be a script. */
 #define DEPTH 5
@@ -96,9 +97,28 @@ static bool is_our_loader(int fd, const segment_t *segment)
 	       !strcmp(base_of(name), LOADER);
 }
 
+/* Whether it asks for libraries: cgo's programs do, other Go programs do not. */
+static bool has_libraries(int fd, const segment_t *segment)
+{
+	ElfW(Off) at = segment->p_offset;
+	ElfW(Dyn) entry;
+
+	for (; at + sizeof(entry) <= segment->p_offset + segment->p_filesz;
+	     at += sizeof(entry)) {
+		if (pread(fd, &entry, sizeof(entry), at) != sizeof(entry) ||
+		    entry.d_tag == DT_NULL)
+			return false;
+		if (entry.d_tag == DT_NEEDED)
+			return true;
+	}
+
+	return false;
+}
+
 static enum program_kind look_at_segments(int fd, const header_t *header)
 {
 	enum program_kind kind = PROGRAM_STATIC;
+	bool go = false, libraries = false;
 	segment_t segment;
 
 	for (int i = 0; i < header->e_phnum; i++) {
@@ -106,15 +126,17 @@ static enum program_kind look_at_segments(int fd, const header_t *header)
 			  header->e_phoff + i * sizeof(segment)) !=
 		    sizeof(segment))
 			break;
-		if (segment.p_type == PT_NOTE && has_go_note(fd, &segment))
-			return PROGRAM_GO;
+		if (segment.p_type == PT_NOTE)
+			go |= has_go_note(fd, &segment);
+		if (segment.p_type == PT_DYNAMIC)
+			libraries |= has_libraries(fd, &segment);
 		if (segment.p_type == PT_INTERP)
 			kind = is_our_loader(fd, &segment)
 				       ? PROGRAM_GOOD
 				       : PROGRAM_OTHER_LOADER;
 	}
 
-	return kind;
+	return go && !libraries ? PROGRAM_GO : kind;
 }
 
 static bool is_privileged(int fd)
@@ -150,6 +172,15 @@ static enum program_kind look_at(int fd, const char *path)
 	return look_at_segments(fd, &header);
 }
 
+static bool may_run(const char *path)
+{
+	bool may = !raw(SYS_faccessat, AT_FDCWD, path, X_OK);
+
+	errno = EACCES;
+
+	return may;
+}
+
 enum program_kind program_look(char *path, size_t size)
 {
 	enum program_kind kind = PROGRAM_UNREADABLE;
@@ -157,16 +188,16 @@ enum program_kind program_look(char *path, size_t size)
 	int fd;
 
 	for (int depth = 0; script && depth < DEPTH; depth++) {
-		fd = open(path, O_RDONLY | O_CLOEXEC);
+		fd = raw(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 		/* It can be run without being readable. */
 		if (fd < 0)
-			return errno == EACCES && !access(path, X_OK)
+			return errno == EACCES && may_run(path)
 				       ? PROGRAM_GOOD
 				       : PROGRAM_UNREADABLE;
 		script = follow_script(fd, path, size);
 		if (!script)
 			kind = look_at(fd, path);
-		close(fd);
+		raw(SYS_close, fd);
 	}
 
 	return kind;

@@ -13,10 +13,15 @@
  *	run		one a `gntdev run`; its end is the end of the run
  *	list		one answer, the live state as text
  *
+ * A process may have left what the socket's path is good for: by chroot(), with
+ * its rights, with its mounts. So a hello may also come on a process's
+ * connection, with a descriptor beside it: that one is the new connection then.
+ *
  * An open device is none of these. Its descriptor is the other end of a stream
  * socket whose one end the server has: it ends when the last descriptor ends,
  * wherever that was passed. Calls name it by the inode number of the socket,
- * which is the same for every process that has it.
+ * which is the same for every process that has it. What it is, the descriptor
+ * tells itself: getsockname() gives a struct device_name.
  */
 #ifndef MACHINE_PROTOCOL_H
 #define MACHINE_PROTOCOL_H
@@ -25,7 +30,7 @@
 
 /* Raised with every change below struct hello; that itself never changes. */
 #ifndef PROTOCOL_VERSION
-#define PROTOCOL_VERSION 3u
+#define PROTOCOL_VERSION 4u
 #endif
 #define PROTOCOL_MAGIC "gntdev\n"
 
@@ -102,6 +107,8 @@ enum operation {
 	 * struct offer is behind it, and what that says.
 	 */
 	OP_COPY,
+	/* On a process's connection: it can have no other one, for @a, an errno. */
+	OP_SHORTAGE,
 	/* To an answer with ANSWER_WAITS: all is done that was sent so far. */
 	OP_DONE,
 };
@@ -122,6 +129,7 @@ enum served_file {
 	FILE_GUEST_TYPE,
 	FILE_FEATURES,
 	FILE_LIMIT,
+	FILE_HANDLES,
 	FILE_GNTALLOC_LIMIT,
 	FILE_MAPPED,
 	FILE_DEFERRED,
@@ -130,6 +138,18 @@ enum served_file {
 	FILE_LEAKED,
 	FILE_KMSG,
 	SERVED_FILES,
+};
+
+/* The abstract address of an open device's socket; nobody connects to it. */
+#define DEVICE_MAGIC "gntdev/"
+
+struct device_name {
+	char abstract; /* 0 */
+	char magic[7];
+	uint32_t file; /* enum served_file */
+	uint32_t flags; /* open()'s */
+	uint64_t inode;
+	uint64_t random;
 };
 
 struct request {
@@ -163,6 +183,7 @@ struct answer {
  * answer to a call that could have used it; @extra is its name.
  */
 #define WINDOWS 8
+#define WINDOW_BYTES (64u << 20) /* of a domain's memory, at most */
 #define WINDOW(domid, write) ((domid) | (write) << 16)
 #define WINDOW_NONE UINT32_MAX
 #define OFFER_BYTES 12288 /* of segments */

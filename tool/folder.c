@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../machine/trust.h"
 #include "tool.h"
 
 /* The longest name in it that a socket has. */
@@ -19,14 +21,7 @@
 static void check_folder(const char *folder)
 {
 	size_t room = sizeof(((struct sockaddr_un *)0)->sun_path);
-	struct stat status;
 
-	if (stat(folder, &status))
-		die(STATUS_FAILED, "%s: %s", folder, strerror(errno));
-	if (!S_ISDIR(status.st_mode))
-		die(STATUS_FAILED,
-		    "%s: is not a directory, so no machine can be in it",
-		    folder);
 	if (access(folder, R_OK | W_OK | X_OK))
 		die(STATUS_FAILED, "%s: %s", folder, strerror(errno));
 	if (strlen(folder) + sizeof(LONGEST) > room)
@@ -61,22 +56,94 @@ static char *private_folder(void)
 	    strerror(errno));
 }
 
+/* Without what would make a symbolic link at its end be followed. */
+static char *bare_path(const char *path)
+{
+	char *bare = strdup(path);
+	size_t length;
+
+	if (!bare)
+		die(STATUS_FAILED, "no memory");
+	length = strlen(bare);
+	while (length > 1 &&
+	       (bare[length - 1] == '/' ||
+		(bare[length - 1] == '.' && bare[length - 2] == '/')))
+		bare[--length] = '\0';
+
+	return bare;
+}
+
+/* Where an open directory is. */
+static char *path_of(int fd)
+{
+	char name[64], *path;
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	path = realpath(name, NULL);
+	if (!path)
+		die(STATUS_FAILED, "%s: %s: is /proc mounted?", name,
+		    strerror(errno));
+
+	return path;
+}
+
 void folder_choose(struct machine *machine, const struct options *options)
 {
+	char why[1024], *path;
+
 	if (!options->machine) {
-		machine->folder = private_folder();
+		path = private_folder();
 		machine->private = true;
 	} else {
-		if (!options->list && mkdir(options->machine, 0700) &&
-		    errno != EEXIST)
-			die(STATUS_FAILED, "%s: %s", options->machine,
-			    strerror(errno));
-		machine->folder = realpath(options->machine, NULL);
-		if (!machine->folder)
-			die(STATUS_FAILED, "%s: %s", options->machine,
-			    strerror(errno));
+		path = bare_path(options->machine);
+		if (!options->list && mkdir(path, 0700) && errno != EEXIST)
+			die(STATUS_FAILED, "%s: %s", path, strerror(errno));
 	}
+	machine->directory = trust_folder(path, why, sizeof(why));
+	if (machine->directory < 0)
+		die(STATUS_FAILED, "%s", why);
+	free(path);
+	machine->folder = path_of(machine->directory);
 	check_folder(machine->folder);
+}
+
+int folder_connect(const struct machine *machine, const char *name, int type)
+{
+	struct sockaddr_un address;
+	char why[1024];
+	pid_t pid;
+	int fd;
+
+	if (!trust_socket(machine->directory, name, &address, why,
+			  sizeof(why))) {
+		if (*why)
+			die(STATUS_FAILED, "%s/%s", machine->folder, why);
+		return -1;
+	}
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		die(STATUS_FAILED, "cannot make a socket: %s", strerror(errno));
+	server_hurry(fd);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+		close(fd);
+		if (errno == ENOENT || errno == ECONNREFUSED)
+			return -1;
+		/* What is there is no server's socket. */
+		if (errno == EPROTOTYPE || errno == ENOTSOCK)
+			die(STATUS_FAILED,
+			    "%s/%s: is not of a machine's server",
+			    machine->folder, name);
+		if (errno == EAGAIN)
+			die(STATUS_FAILED,
+			    "%s: its server has taken no connection for %d seconds",
+			    machine->folder, PATIENCE_MS / 1000);
+		die(STATUS_FAILED, "%s/%s: %s", machine->folder, name,
+		    strerror(errno));
+	}
+	if (!trust_peer(fd, &pid, why, sizeof(why)))
+		die(STATUS_FAILED, "%s/%s: %s", machine->folder, name, why);
+
+	return fd;
 }
 
 static void remove_all(const char *folder)

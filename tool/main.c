@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* gntdev: the grant device's driver in userspace, for programs. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "../include/gntdev_version.h"
 #include "tool.h"
 
 /* The highest domain number; those above it mean something else to Xen. */
@@ -15,6 +18,7 @@
 static const char usage[] =
 	"usage: gntdev run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
 	"       gntdev run --machine DIR --list\n"
+	"       gntdev --version\n"
 	"\n"
 	"Runs PROGRAM on a machine that has the Xen grant device, without Xen.\n"
 	"\n"
@@ -22,7 +26,9 @@ static const char usage[] =
 	"  --mode pv|xlat|pvh  on a PV machine or an auto-translated one (pv)\n"
 	"  --machine DIR    on the machine in DIR, started if nobody is there;\n"
 	"                   without it, on a machine of its own\n"
-	"  --report         list what is still mapped or granted at the end;\n"
+	"  --wait-for WHAT  start when there is a file PATH, or a node of xenstore,\n"
+	"                   xenstore:KEY or xenstore:KEY=VALUE\n"
+	"  --report         list what is left mapped, granted or bound at the end;\n"
 	"                   if anything is, the status is 123\n"
 	"  --fail SPEC      make calls fail, as map:3=-1 or any%0.5,seed=7\n"
 	"  --list           show what the machine in DIR holds now\n"
@@ -74,6 +80,20 @@ static unsigned int parse_domain(const char *text)
 	return number;
 }
 
+static void parse_wait(struct options *options)
+{
+	const size_t most = sizeof(options->waits) / sizeof(*options->waits);
+
+	if (!wait_is_good(optarg))
+		die(STATUS_FAILED,
+		    "--wait-for %s: expected a path with a slash in it, xenstore:/KEY or xenstore:/KEY=VALUE",
+		    optarg);
+	if (options->wait_count == most)
+		die(STATUS_FAILED, "--wait-for: given more than %zu times",
+		    most);
+	options->waits[options->wait_count++] = optarg;
+}
+
 static void parse_option(struct options *options, int option)
 {
 	switch (option) {
@@ -108,6 +128,9 @@ static void parse_option(struct options *options, int option)
 			    strlen(optarg), HELLO_TEXT - 1);
 		options->fail = optarg;
 		break;
+	case 'w':
+		parse_wait(options);
+		break;
 	case 'l':
 		options->list = true;
 		break;
@@ -126,6 +149,7 @@ static void parse(struct options *options, int argc, char **argv)
 		{"domain", required_argument, NULL, 'd'},
 		{"mode", required_argument, NULL, 'm'},
 		{"machine", required_argument, NULL, 'M'},
+		{"wait-for", required_argument, NULL, 'w'},
 		{"report", no_argument, NULL, 'r'},
 		{"fail", required_argument, NULL, 'f'},
 		{"list", no_argument, NULL, 'l'},
@@ -149,14 +173,34 @@ static void parse(struct options *options, int argc, char **argv)
 		die(STATUS_FAILED, "no program to run; see gntdev run --help");
 }
 
+/*
+ * One of 0, 1 and 2 that is closed would be the next thing that is opened: a
+ * pipe, the machine. They are closed again for the program.
+ */
+static void fill_standard_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct machine machine = {.fd = -1};
 	struct options options = {0};
 
+	fill_standard_descriptors();
 	if (argc > 1 &&
 	    (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
 		fputs(usage, stdout);
+		return 0;
+	}
+	if (argc == 2 && !strcmp(argv[1], "--version")) {
+		puts("gntdev " GNTDEV_VERSION);
 		return 0;
 	}
 	if (argc < 2 || strcmp(argv[1], "run")) {

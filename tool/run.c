@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -115,17 +116,33 @@ void run_check(const char *name)
 	die(STATUS_CANNOT_RUN, "%s %s", name, program_why(kind));
 }
 
-static void forget_signals(void)
-{
-	sigset_t none;
+/* What the program is to find as gntdev did. */
+static struct {
+	sigset_t mask;
+	struct sigaction child;
+} inherited;
 
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+static void restore_signals(void)
+{
+	sigaction(SIGCHLD, &inherited.child, NULL);
+	sigprocmask(SIG_SETMASK, &inherited.mask, NULL);
+}
+
+/*
+ * If gntdev is killed, nobody waits for the program any more, nor has its
+ * report: it is killed too. This thread is the only one, so its end is gntdev's.
+ * A program that changes its user is not told: the kernel forgets it then.
+ */
+static void end_with(pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		raise(SIGKILL);
 }
 
 static pid_t start(struct machine *machine, const struct options *options)
 {
-	pid_t child = fork();
+	pid_t parent = getpid(), child = fork();
 
 	if (child < 0)
 		die(STATUS_FAILED, "cannot start %s: fork: %s",
@@ -133,8 +150,9 @@ static pid_t start(struct machine *machine, const struct options *options)
 	if (child)
 		return child;
 
+	end_with(parent);
 	set_environment(machine, options);
-	forget_signals();
+	restore_signals();
 	execvp(options->program[0], options->program);
 	complain("%s: %s", options->program[0], strerror(errno));
 	_exit(errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_RUN);
@@ -155,6 +173,14 @@ static void hear(struct machine *machine)
 	machine->fd = -1;
 }
 
+/* What a key or the terminal sends it sends to the program too. */
+static bool is_the_programs_already(const struct signalfd_siginfo *info)
+{
+	return info->ssi_code > 0 &&
+	       (info->ssi_signo == SIGINT || info->ssi_signo == SIGQUIT ||
+		info->ssi_signo == SIGWINCH);
+}
+
 /* Passes a signal on; or, when the child has ended, gets its status. */
 static bool take_signal(int signals, pid_t child, int *status)
 {
@@ -164,8 +190,8 @@ static bool take_signal(int signals, pid_t child, int *status)
 		return false;
 	if (info.ssi_signo == SIGCHLD)
 		return waitpid(child, status, WNOHANG) == child;
-	/* Those from the keyboard have reached the child already. */
-	if (info.ssi_signo != SIGINT && info.ssi_signo != SIGQUIT)
+	/* A broken pipe is of what gntdev itself has said. */
+	if (info.ssi_signo != SIGPIPE && !is_the_programs_already(&info))
 		kill(child, info.ssi_signo);
 
 	return false;
@@ -191,18 +217,20 @@ static int wait_for(struct machine *machine, pid_t child, int signals)
 	}
 }
 
-static int block_signals(void)
+/* All that would end gntdev, but those that say that it is wrong itself. */
+static int take_signals(void)
 {
-	static const int numbers[] = {
-		SIGCHLD, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2,
+	static const int others[] = {
+		SIGSEGV, SIGBUS,  SIGILL,  SIGFPE,  SIGTRAP, SIGSYS,
+		SIGABRT, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT,
 	};
 	sigset_t set;
 	int fd;
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-		sigaddset(&set, numbers[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigfillset(&set);
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		sigdelset(&set, others[i]);
+	sigprocmask(SIG_BLOCK, &set, &inherited.mask);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		die(STATUS_FAILED, "signalfd: %s", strerror(errno));
@@ -226,7 +254,7 @@ static bool read_report(struct machine *machine, bool print, unsigned int *left,
 			continue;
 		}
 		if (!*left && answer.value && print)
-			complain("still mapped or granted at the end:");
+			complain("still mapped, granted or bound at the end:");
 		*left = answer.value;
 		if (print)
 			fputs(text, stderr);
@@ -284,8 +312,13 @@ int run_program(struct machine *machine, const struct options *options)
 {
 	int signals, status;
 
+	/* Where it is ignored, the kernel tells of no child's end. */
+	sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL},
+		  &inherited.child);
 	server_join(machine, options);
-	signals = block_signals();
+	for (unsigned int i = 0; i < options->wait_count; i++)
+		wait_for_other(machine, options->waits[i]);
+	signals = take_signals();
 	status = wait_for(machine, start(machine, options), signals);
 
 	return conclude(machine, options, status);

@@ -12,45 +12,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../machine/trust.h"
 #include "tool.h"
-
-/* How long a server may take to come up, and to answer. */
-#define PATIENCE_MS 20000
 
 static const char server_name[] = "gntdev-server";
 
-/* A connection, or -1 if nobody listens; other failures end it. */
 static int try_connect(const struct machine *machine)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		die(STATUS_FAILED, "cannot make a socket: %s", strerror(errno));
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s",
-		 machine->folder, SOCKET_FILE);
-	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
-		return fd;
-	close(fd);
-	if (errno == ENOENT || errno == ECONNREFUSED)
-		return -1;
-	/* What is there is no server's socket. */
-	if (errno == EPROTOTYPE || errno == ENOTSOCK)
-		die(STATUS_FAILED, "%s: is not of a machine's server",
-		    address.sun_path);
-
-	die(STATUS_FAILED, "%s: %s", address.sun_path, strerror(errno));
+	return folder_connect(machine, SOCKET_FILE, SOCK_SEQPACKET);
 }
 
 /* The one that is starting or ending has the lock. */
 static bool is_locked(const struct machine *machine, int *pid)
 {
-	char path[4096], text[32] = "";
+	char why[1024], text[32] = "";
 	bool locked = false;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s", machine->folder, LOCK_FILE);
-	fd = open(path, O_RDWR | O_CLOEXEC);
+	/* What else may be there the server complains of. */
+	fd = trust_file(machine->directory, LOCK_FILE, 0, why, sizeof(why));
 	if (fd < 0)
 		return false;
 	locked = flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
@@ -72,6 +52,7 @@ static void exec_server(const struct machine *machine, const char *mode,
 		dup2(nowhere, fd);
 	/* Nothing of ours keeps it waiting, and it keeps nothing open. */
 	ready = dup2(ready, 3);
+	fcntl(ready, F_SETFD, 0);
 	close_range(4, ~0U, 0);
 	/* For what the loader may have to say; then it has a log. */
 	dup2(ready, STDERR_FILENO);
@@ -149,11 +130,28 @@ bool server_receive(int fd, struct answer *answer, char *text, size_t size)
 	return true;
 }
 
-void server_hurry(int fd)
+static void set_patience(int fd, int seconds)
 {
-	struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+	struct timeval patience = {.tv_sec = seconds};
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+}
+
+void server_hurry(int fd)
+{
+	set_patience(fd, PATIENCE_MS / 1000);
+}
+
+void server_wait(int fd)
+{
+	set_patience(fd, 0);
+}
+
+static void __attribute__((noreturn)) die_silent(const struct machine *machine)
+{
+	die(STATUS_FAILED, "%s: its server has not answered for %d seconds",
+	    machine->folder, PATIENCE_MS / 1000);
 }
 
 /* 0, or -1 if the server went away before it answered. */
@@ -165,7 +163,6 @@ static int say_hello(struct machine *machine, const struct options *options)
 		.kind = CONNECTION_RUN,
 		.domain = options->domain,
 	};
-	struct timeval ever = {0};
 	char text[ANSWER_BYTES + 1];
 	struct answer answer;
 
@@ -176,17 +173,14 @@ static int say_hello(struct machine *machine, const struct options *options)
 	if (options->fail)
 		strcpy(hello.text, options->fail);
 
-	server_hurry(machine->fd);
-	if (send(machine->fd, &hello, sizeof(hello), MSG_NOSIGNAL) < 0)
-		return -1;
-	if (!server_receive(machine->fd, &answer, text, sizeof(text))) {
+	errno = 0;
+	if (send(machine->fd, &hello, sizeof(hello), MSG_NOSIGNAL) < 0 ||
+	    !server_receive(machine->fd, &answer, text, sizeof(text))) {
 		if (errno == EAGAIN)
-			die(STATUS_FAILED,
-			    "%s: its server has not answered for %d seconds",
-			    machine->folder, PATIENCE_MS / 1000);
+			die_silent(machine);
 		return -1;
 	}
-	setsockopt(machine->fd, SOL_SOCKET, SO_RCVTIMEO, &ever, sizeof(ever));
+	server_wait(machine->fd);
 	if (answer.value < 0)
 		die(STATUS_FAILED, "%s: %s", machine->folder, text);
 	machine->run = answer.value;
@@ -197,12 +191,14 @@ static int say_hello(struct machine *machine, const struct options *options)
 /* The last line of the log, which says most. */
 static void read_log(const struct machine *machine, char *line, size_t size)
 {
-	char path[4096], next[1024];
-	FILE *file;
+	char why[1024], next[1024];
+	FILE *file = NULL;
+	int fd;
 
 	*line = '\0';
-	snprintf(path, sizeof(path), "%s/%s", machine->folder, LOG_FILE);
-	file = fopen(path, "re");
+	fd = trust_file(machine->directory, LOG_FILE, 0, why, sizeof(why));
+	if (fd >= 0)
+		file = fdopen(fd, "r");
 	while (file && fgets(next, sizeof(next), file)) {
 		next[strcspn(next, "\n")] = '\0';
 		if (*next)
@@ -302,12 +298,17 @@ void server_list(struct machine *machine)
 	machine->fd = try_connect(machine);
 	if (machine->fd < 0)
 		die(STATUS_FAILED, "%s: no machine is there", machine->folder);
-	if (send(machine->fd, &hello, sizeof(hello), MSG_NOSIGNAL) < 0)
+	errno = 0;
+	if (send(machine->fd, &hello, sizeof(hello), MSG_NOSIGNAL) < 0 &&
+	    errno != EAGAIN)
 		die(STATUS_FAILED, "%s: %s", machine->folder, strerror(errno));
 	do {
-		if (!server_receive(machine->fd, &answer, text, sizeof(text)))
+		if (!server_receive(machine->fd, &answer, text, sizeof(text))) {
+			if (errno == EAGAIN)
+				die_silent(machine);
 			die(STATUS_FAILED, "%s: its server has ended",
 			    machine->folder);
+		}
 		if (answer.value < 0)
 			die(STATUS_FAILED, "%s: %s", machine->folder, text);
 		fputs(text, stdout);

@@ -22,6 +22,8 @@ struct options {
 	const char *mode; /* NULL: any, or pv */
 	const char *machine; /* NULL: one of its own */
 	const char *fail; /* NULL: nothing fails */
+	const char *waits[8]; /* for these, in order */
+	unsigned int wait_count;
 	bool report;
 	bool list;
 	char **program;
@@ -35,6 +37,7 @@ void die(enum status status, const char *format, ...)
 /* folder.c: the machine's directory */
 struct machine {
 	char *folder; /* absolute */
+	int directory; /* it, open */
 	bool private; /* made for this run */
 	pid_t server; /* 0: somebody else started it */
 	int fd; /* the run's connection */
@@ -46,15 +49,31 @@ void folder_remove(const struct machine *machine);
 /* The path of a part of gntdev that lies beside it or is installed. */
 char *folder_part(const char *name);
 
+/*
+ * A connection to the socket of that name in it, or -1 if nobody listens; other
+ * failures end it. Nothing on it takes for ever.
+ */
+int folder_connect(const struct machine *machine, const char *name, int type);
+
 /* server.c: getting at the machine's server, and talking to it */
 void server_join(struct machine *machine, const struct options *options);
 void server_list(struct machine *machine);
+/* How long a server may take to come up, and to answer. */
+#define PATIENCE_MS 20000
 /* From here on an answer that does not come in time counts as an end. */
 void server_hurry(int fd);
+/* And from here on it may take as long as it likes. */
+void server_wait(int fd);
 /* One packet, with text behind it; false if the server is gone. */
 bool server_receive(int fd, struct answer *answer, char *text, size_t size);
 /* Says what became of a server that is gone. */
 void server_explain(const struct machine *machine);
+
+/* wait.c */
+/* Whether it says what to wait for. */
+bool wait_is_good(const char *what);
+/* Ends it with a line if that does not come. */
+void wait_for_other(struct machine *machine, const char *what);
 
 /* run.c */
 /* Ends it with a line if the program cannot be given the devices. */

@@ -37,6 +37,7 @@ struct ioctl_gntdev_restrict {
  *
  * ENOENT: @index is not a range's, or a grant is beyond its end.
  * EINVAL: @count is 0.
+ * EBUSY:  the range is being mmapped or munmapped just now.
  */
 #define IOCTL_GNTDEV_MAP_STATUS \
 	_IOC(_IOC_NONE, 'G', 33, sizeof(struct ioctl_gntdev_map_status))

@@ -10,12 +10,16 @@
 #   ARCH/busybox    a static busybox
 #   ARCH/tools      xl, xenstored, xenconsoled and the libraries they need
 #   ARCH/kernel-6.12, ARCH/headers-6.12
-#                   a newer kernel, of the Debian release after this one
+#                   a newer kernel, of Debian 13
+#   ARCH/kernel-7.3, ARCH/headers-7.3
+#                   the newest that there is for Debian 13
+#   ARCH/xen-4.20, ARCH/tools-4.20
+#                   Debian 13's hypervisor, and the tools that go with it
 # It appears complete or not at all; once it is there nothing is downloaded.
 
 DEBIAN_RELEASE=bookworm
 XEN_VERSION=4.17
-COMPONENTS=(xen kernel headers busybox tools kernel-6.12 headers-6.12)
+COMPONENTS=(xen kernel headers busybox tools kernel-6.12 headers-6.12 kernel-7.3 headers-7.3 xen-4.20 tools-4.20)
 
 # Where this system gets its Debian packages from, for the given kind of
 # archive (debian or debian-security).
@@ -46,7 +50,7 @@ private_apt() {
 
 # Writes the private configuration of apt and fetches the package lists.
 open_archive() {
-	local arch=$1 dir options keys=/usr/share/keyrings/debian-archive-keyring.gpg
+	local arch=$1 dir options release keys=/usr/share/keyrings/debian-archive-keyring.gpg
 	dir=$(apt_dir "$arch")
 	[ -z "${lists_ready[$dir]:-}" ] || return 0
 	need apt-get apt
@@ -54,11 +58,14 @@ open_archive() {
 	[ -e "$keys" ] || unready "$keys is missing: apt-get install debian-archive-keyring"
 	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$dir/debs"
 	options="arch=$arch signed-by=$keys"
+	release=${DEBIAN_RELEASE%-backports}
 	cat >"$dir/sources.list" <<-EOT
-		deb [$options] $(mirror debian) $DEBIAN_RELEASE main
-		deb [$options] $(mirror debian) $DEBIAN_RELEASE-updates main
-		deb [$options] $(mirror debian-security) $DEBIAN_RELEASE-security main
+		deb [$options] $(mirror debian) $release main
+		deb [$options] $(mirror debian) $release-updates main
+		deb [$options] $(mirror debian-security) $release-security main
 	EOT
+	[ "$release" = "$DEBIAN_RELEASE" ] ||
+		echo "deb [$options] $(mirror debian) $DEBIAN_RELEASE main" >>"$dir/sources.list"
 	: >"$dir/status"
 	cat >"$dir/apt.conf" <<-EOT
 		Dir::Etc::SourceList "$dir/sources.list";
@@ -135,10 +142,13 @@ unpack() {
 
 # component ARCH NAME: makes sure that it is in the cache, made as it is now.
 component() {
-	local arch=$1 name=$2 DEBIAN_RELEASE=$DEBIAN_RELEASE maker recipe piece
+	local arch=$1 name=$2 maker recipe piece
+	local DEBIAN_RELEASE=$DEBIAN_RELEASE XEN_VERSION=$XEN_VERSION
 	maker=fetch_$name
 	case $name in
 	*-6.12) DEBIAN_RELEASE=trixie maker=fetch_newer_${name%-*} ;;
+	*-4.20) DEBIAN_RELEASE=trixie XEN_VERSION=4.20 maker=fetch_${name%-*} ;;
+	*-7.3) DEBIAN_RELEASE=trixie-backports maker=fetch_split_${name%-*} ;;
 	esac
 	recipe=$(declare -f "$maker" | sha256sum)
 	[ "$(cat "$LAB_CACHE/$arch/$name/.recipe" 2>/dev/null)" != "$recipe" ] || return 0
@@ -259,6 +269,62 @@ fetch_newer_headers() {
 	# shellcheck disable=SC2016
 	printf 'include $(dir $(lastword $(MAKEFILE_LIST)))../%s/Makefile\n' "$common" \
 		>"$headers/Makefile"
+	sed -i -E '/\bCONFIG_CC_HAS_(MIN|SANE)_FUNCTION_ALIGNMENT\b/d' \
+		"$headers"/include/{config/auto.conf,generated/autoconf.h}
+	sed -i '/^CONFIG_DEBUG_INFO_BTF_MODULES=/d' "$headers/include/config/auto.conf"
+	ln -s "usr/src/linux-headers-$release" "$into/build"
+}
+
+# newest_release ARCH VERSION: the newest kernel release of that version, for any
+# machine.
+newest_release() {
+	local release
+	release=$(private_apt "$1" apt-cache pkgnames "linux-image-$2." |
+		grep -E "^linux-image-[0-9.]+\+deb[0-9]+-$1\$" | sort -V | tail -n 1) || true
+	[ -n "$release" ] || unready "no kernel $2 is in Debian's package lists ($DEBIAN_RELEASE, $1)"
+	printf '%s\n' "${release#linux-image-}"
+}
+
+# From 7.2 on, image and modules are packages of their own, and all lies with the
+# modules.
+fetch_split_kernel() {
+	local release modules
+	need depmod kmod
+	release=$(newest_release "$1" 7.3)
+	modules=$2/usr/lib/modules/$release
+	unpack "$1" "$2" "linux-base-$release" "linux-binary-$release" "linux-modules-$release"
+	[ -e "$2/lib" ] || ln -s usr/lib "$2/lib"
+	case $1 in
+	amd64) unwrap_image "$modules/vmlinuz" "$2/image" ;;
+	arm64) ln -s "usr/lib/modules/$release/vmlinuz" "$2/image" ;;
+	esac
+	printf '%s\n' "$release" >"$2/release"
+	depmod -b "$2" "$release" 2>/dev/null ||
+		unready "depmod cannot index the modules of $release"
+}
+
+# As for 6.12; the headers name their own folder to the kernel's Makefile too.
+fetch_split_headers() {
+	local arch=$1 into=$2 host release headers common tools file
+	host=$(dpkg --print-architecture)
+	release=$(cat "$LAB_CACHE/$arch/kernel-7.3/release")
+	common=linux-headers-${release%-"$arch"}-common
+	headers=$into/usr/src/linux-headers-$release
+	unpack "$arch" "$into" "linux-headers-$release" "$common"
+	open_archive "$host"
+	tools=linux-kbuild-${release%-"$arch"}
+	unpack "$host" "$into" "$tools"
+	mkdir "$into/host"
+	unpack "$host" "$into/host" libc6 libelf1t64 zlib1g libzstd1
+	find "$into/usr/lib/$tools" -type f -perm -100 | while read -r file; do
+		head -c 4 "$file" | grep -q ELF || continue
+		mv "$file" "$file.elf"
+		wrapper "$into" >"$file"
+		chmod 755 "$file"
+	done
+	# shellcheck disable=SC2016
+	printf '%s\n' 'KBUILD_OUTPUT := $(realpath $(dir $(lastword $(MAKEFILE_LIST))))' \
+		"include \$(KBUILD_OUTPUT)/../$common/Makefile" >"$headers/Makefile"
 	sed -i -E '/\bCONFIG_CC_HAS_(MIN|SANE)_FUNCTION_ALIGNMENT\b/d' \
 		"$headers"/include/{config/auto.conf,generated/autoconf.h}
 	sed -i '/^CONFIG_DEBUG_INFO_BTF_MODULES=/d' "$headers/include/config/auto.conf"

@@ -21,8 +21,16 @@ archive() {
 kernel_dir() {
 	case $2 in
 	6.1) printf '%s\n' "$LAB_CACHE/$1/kernel" ;;
-	6.12) printf '%s\n' "$LAB_CACHE/$1/kernel-6.12" ;;
+	6.12 | 7.3) printf '%s\n' "$LAB_CACHE/$1/kernel-$2" ;;
 	debug) printf '%s\n' "$LAB_CACHE/$1/debug-kernel" ;;
+	esac
+}
+
+# xen_dir ARCH xen|tools: the folder with Xen, or its tools, of $XEN_VERSION.
+xen_dir() {
+	case $XEN_VERSION in
+	4.17) printf '%s\n' "$LAB_CACHE/$1/$2" ;;
+	*) printf '%s\n' "$LAB_CACHE/$1/$2-$XEN_VERSION" ;;
 	esac
 }
 
@@ -88,7 +96,7 @@ libraries() {
 		while read -r name; do
 			[ -z "${seen[$name]:-}" ] || continue
 			seen[$name]=1
-			file=$(find "$from/lib" "$from/usr/lib" -name "$name" ! -path '*/debug/*' -print -quit)
+			file=$(find "$from"/{,usr/}lib -name "$name" ! -path '*/debug/*' -print -quit 2>/dev/null || true)
 			[ -n "$file" ] || unready "$name, which Xen's tools need, is in none of the packages"
 			printf '%s\n' "$file"
 			left+=("$file")
@@ -98,8 +106,9 @@ libraries() {
 
 # make_tools ARCH FILE
 make_tools() {
-	local from=$LAB_CACHE/$1/tools root file list
+	local from root file list
 	local programs=()
+	from=$(xen_dir "$1" tools)
 	need readelf binutils
 	root=$(mktemp -d "$RUN/tools.XXXXXX")
 	for file in "${TOOL_PROGRAMS[@]}"; do
@@ -111,13 +120,17 @@ make_tools() {
 		libraries "$from" "${programs[@]}"
 		# The loader, where programs look for it, and what the C library
 		# loads when a thread is cancelled.
-		find "$from"/lib* -maxdepth 1 -name 'ld-linux*'
-		find "$from/lib" -name libgcc_s.so.1
+		find "$from"/{,usr/}lib{,64} -maxdepth 1 -name 'ld-linux*' 2>/dev/null || true
+		find "$from"/{,usr/}lib -name libgcc_s.so.1 2>/dev/null || true
 	)
 	while read -r file; do
 		mkdir -p "$root/$(dirname "${file#"$from/"}")"
 		[ ! -e "$file" ] || cp -L --preserve=mode "$file" "$root/${file#"$from/"}"
 	done <<<"$list"
+	# Debian 13 has it below /usr, with links outside, which are not here.
+	for file in "$root"/usr/lib{,64}/ld-linux*; do
+		[ ! -e "$file" ] || install -D "$file" "$root/${file#"$root/usr/"}"
+	done
 	mkdir -p "$root/usr/lib/xen"
 	ln -s "../xen-$XEN_VERSION/bin" "$root/usr/lib/xen/bin"
 	archive "$root" "$2"
@@ -157,8 +170,10 @@ base_image() {
 }
 
 tools_image() {
-	cached_image "tools-$1" \
-		"$(hash_of "$LAB_CACHE/$1/tools/.packages" "$LAB_DIR/lib/image.sh")" \
+	local dir
+	dir=$(xen_dir "$1" tools)
+	cached_image "$(basename "$dir")-$1" \
+		"$(hash_of "$dir/.packages" "$LAB_DIR/lib/image.sh")" \
 		make_tools "$1"
 }
 

@@ -26,7 +26,7 @@ qemu_command() {
 		# takes a byte after the other, and each counts as an instruction.
 		qemu=(qemu-system-x86_64 -machine q35
 			-cpu "max,-smap,-rdtscp,-xsave,-erms,-fsrm"
-			-kernel "$LAB_CACHE/amd64/xen/xen"
+			-kernel "$(xen_dir amd64 xen)/xen"
 			-append "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M gnttab_max_frames=256 guest_loglvl=all"
 			-initrd "$kernel_image $DOM0_OPTIONS,$initrd"
 			-device virtio-serial-pci)
@@ -35,7 +35,7 @@ qemu_command() {
 		need qemu-system-aarch64 qemu-system-arm
 		qemu=(qemu-system-aarch64
 			-machine virt,virtualization=on,gic-version=2 -cpu cortex-a57
-			-kernel "$LAB_CACHE/arm64/xen/xen"
+			-kernel "$(xen_dir arm64 xen)/xen"
 			-append "dom0_mem=1024M gnttab_max_frames=256 gnttab_max_maptrack_frames=384 console=dtuart"
 			-device "guest-loader,addr=0x49000000,kernel=$kernel_image,bootargs=$DOM0_OPTIONS"
 			-device "guest-loader,addr=0x4d000000,initrd=$initrd"

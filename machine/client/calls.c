@@ -119,7 +119,7 @@ static FILE *open_stream(const char *path, const char *mode, bool *is_ours)
 		return NULL;
 	file = fdopen(fd, mode);
 	if (!file)
-		close(fd);
+		raw(SYS_close, fd);
 
 	return file;
 }
@@ -142,23 +142,21 @@ EXPORT FILE *fopen64(const char *path, const char *mode)
 
 /* ---- requests and memory ---- */
 
-static int no_such_call(void)
-{
-	errno = EINVAL;
-	return -1;
-}
-
 EXPORT ssize_t read(int fd, void *bytes, size_t size)
 {
-	if (device_is_mute(fd))
-		return no_such_call();
+	ssize_t done;
+
+	if (!device_transfer(fd, false, &size, &done))
+		return done;
 	return NEXT(read)(fd, bytes, size);
 }
 
 EXPORT ssize_t write(int fd, const void *bytes, size_t size)
 {
-	if (device_is_mute(fd))
-		return no_such_call();
+	ssize_t done;
+
+	if (!device_transfer(fd, true, &size, &done))
+		return done;
 	return NEXT(write)(fd, bytes, size);
 }
 
@@ -166,24 +164,47 @@ ssize_t __read_chk(int fd, void *bytes, size_t size, size_t room);
 
 EXPORT ssize_t __read_chk(int fd, void *bytes, size_t size, size_t room)
 {
-	if (device_is_mute(fd))
-		return no_such_call();
+	ssize_t done;
+
+	if (size <= room && !device_transfer(fd, false, &size, &done))
+		return done;
 	return NEXT(__read_chk)(fd, bytes, size, room);
 }
 
-/* Of a socket the kernel knows no place: but of a dma-buf's there is a size. */
-EXPORT off64_t lseek64(int fd, off64_t offset, int whence)
+EXPORT ssize_t readv(int fd, const struct iovec *parts, int count)
 {
-	off64_t at = NEXT(lseek64)(fd, offset, whence);
+	struct device device;
 
+	if (device_quickly(fd, &device))
+		return descriptor_transfer_parts(fd, false, parts, count);
+	return NEXT(readv)(fd, parts, count);
+}
+
+EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+	struct device device;
+
+	if (device_quickly(fd, &device))
+		return descriptor_transfer_parts(fd, true, parts, count);
+	return NEXT(writev)(fd, parts, count);
+}
+
+/* Of a socket the kernel knows no place: but of a dma-buf's there is a size. */
+static off64_t seek(off64_t at, int fd, off64_t offset, int whence)
+{
 	if (at >= 0 || errno != ESPIPE)
 		return at;
 	return device_seek(fd, offset, whence);
 }
 
+EXPORT off64_t lseek64(int fd, off64_t offset, int whence)
+{
+	return seek(NEXT(lseek64)(fd, offset, whence), fd, offset, whence);
+}
+
 EXPORT off_t lseek(int fd, off_t offset, int whence)
 {
-	return lseek64(fd, offset, whence);
+	return seek(NEXT(lseek)(fd, offset, whence), fd, offset, whence);
 }
 
 EXPORT int ioctl(int fd, unsigned long number, ...)
@@ -234,6 +255,11 @@ EXPORT int remap_file_pages(void *addr, size_t length, int prot, size_t offset,
 	return memory_remap_pages(addr, length, prot, offset, flags);
 }
 
+EXPORT int msync(void *addr, size_t length, int flags)
+{
+	return memory_msync(addr, length, flags);
+}
+
 EXPORT int madvise(void *addr, size_t length, int advice)
 {
 	return memory_madvise(addr, length, advice);
@@ -254,143 +280,97 @@ EXPORT void *mremap(void *addr, size_t old_length, size_t new_length, int flags,
 	return memory_mremap(addr, old_length, new_length, flags, new_addr);
 }
 
-/* ---- descriptors that end ---- */
+/* ---- descriptors ---- */
 
-/* The device at a descriptor, which is about to be closed. */
-static bool is_device(int fd)
+static long next_close(int fd, long a, long b)
 {
-	return channel_on() && device_is_known(device_inode(fd));
+	(void)a;
+	(void)b;
+	return NEXT(close)(fd);
 }
 
-static void closed(bool was_device)
+static long next_dup(int fd, long to, long flags)
 {
-	int saved = errno;
+	(void)to;
+	(void)flags;
+	return NEXT(dup)(fd);
+}
 
-	if (was_device)
-		channel_sync();
-	errno = saved;
+static long next_dup2(int fd, long to, long flags)
+{
+	(void)flags;
+	return NEXT(dup2)(fd, to);
+}
+
+static long next_dup3(int fd, long to, long flags)
+{
+	return NEXT(dup3)(fd, to, flags);
+}
+
+static long next_fcntl(int fd, long command, long argument)
+{
+	return NEXT(fcntl)(fd, command, argument);
+}
+
+static long next_fcntl64(int fd, long command, long argument)
+{
+	return NEXT(fcntl64)(fd, command, argument);
 }
 
 EXPORT int close(int fd)
 {
-	bool was_device;
-	int error;
+	return descriptor_close(fd, next_close);
+}
 
-	if (channel_owns(fd)) {
-		errno = EBADF;
-		return -1;
-	}
-	was_device = is_device(fd);
-	error = NEXT(close)(fd);
-	closed(was_device);
+EXPORT int dup(int fd)
+{
+	int result = next_dup(fd, 0, 0);
 
-	return error;
+	device_comes(result);
+
+	return result;
 }
 
 EXPORT int dup2(int fd, int to)
 {
-	bool was_device = fd != to && is_device(to);
-	int result;
-
-	if (channel_owns(to))
-		channel_move(to);
-	result = NEXT(dup2)(fd, to);
-	closed(was_device);
-
-	return result;
+	return descriptor_dup2(fd, to, 0, next_dup2);
 }
 
 EXPORT int dup3(int fd, int to, int flags)
 {
-	bool was_device = fd != to && is_device(to);
-	int result;
-
-	if (channel_owns(to))
-		channel_move(to);
-	result = NEXT(dup3)(fd, to, flags);
-	closed(was_device);
-
-	return result;
+	return descriptor_dup2(fd, to, flags, next_dup3);
 }
 
-/* All but ours. */
+EXPORT int fcntl(int fd, int command, ...)
+{
+	va_list list;
+	long argument;
+
+	va_start(list, command);
+	argument = va_arg(list, long);
+	va_end(list);
+
+	return descriptor_control(fd, command, next_fcntl, argument);
+}
+
+EXPORT int fcntl64(int fd, int command, ...)
+{
+	va_list list;
+	long argument;
+
+	va_start(list, command);
+	argument = va_arg(list, long);
+	va_end(list);
+
+	return descriptor_control(fd, command, next_fcntl64, argument);
+}
+
 EXPORT int close_range(unsigned int first, unsigned int last, int flags)
 {
-	int own, error = 0;
-
-	while (!error && channel_on() && first <= last) {
-		own = channel_next_own(first);
-		if (own < 0 || (unsigned int)own > last)
-			break;
-		if ((unsigned int)own > first)
-			error = NEXT(close_range)(first, own - 1, flags);
-		first = own + 1;
-	}
-	if (!error && first <= last)
-		error = NEXT(close_range)(first, last, flags);
-	closed(channel_on());
-
-	return error;
+	return descriptor_close_range(first, last, flags);
 }
 
 EXPORT void closefrom(int first)
 {
-	close_range(first < 0 ? 0 : first, ~0U, 0);
-}
-
-/* ---- system calls by number ---- */
-
-EXPORT long syscall(long number, ...)
-{
-	long a[6];
-	va_list list;
-
-	va_start(list, number);
-	for (int i = 0; i < 6; i++)
-		a[i] = va_arg(list, long);
-	va_end(list);
-
-	switch (number) {
-#ifdef SYS_open
-	case SYS_open:
-		return open((const char *)a[0], a[1], (mode_t)a[2]);
-#endif
-	case SYS_openat:
-		return openat(a[0], (const char *)a[1], a[2], (mode_t)a[3]);
-	case SYS_close:
-		return close(a[0]);
-	case SYS_lseek:
-		return lseek(a[0], a[1], a[2]);
-	case SYS_ioctl:
-		return ioctl(a[0], a[1], a[2]);
-	case SYS_mmap:
-		return (long)mmap((void *)a[0], a[1], a[2], a[3], a[4], a[5]);
-	case SYS_munmap:
-		return munmap((void *)a[0], a[1]);
-	case SYS_mprotect:
-		return mprotect((void *)a[0], a[1], a[2]);
-	case SYS_madvise:
-		return madvise((void *)a[0], a[1], a[2]);
-	case SYS_mremap:
-		return (long)memory_mremap((void *)a[0], a[1], a[2], a[3],
-					   (void *)a[4]);
-	case SYS_remap_file_pages:
-		return remap_file_pages((void *)a[0], a[1], a[2], a[3], a[4]);
-	case SYS_pkey_mprotect:
-		return pkey_mprotect((void *)a[0], a[1], a[2], a[3]);
-	case SYS_read:
-		return read(a[0], (void *)a[1], a[2]);
-	case SYS_write:
-		return write(a[0], (void *)a[1], a[2]);
-#ifdef SYS_dup2
-	case SYS_dup2:
-		return dup2(a[0], a[1]);
-#endif
-	case SYS_dup3:
-		return dup3(a[0], a[1], a[2]);
-	case SYS_close_range:
-		return close_range(a[0], a[1], a[2]);
-	default:
-		return raw(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-	}
+	descriptor_close_range(first < 0 ? 0 : first, ~0U, 0);
 }

@@ -7,10 +7,8 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <ucontext.h>
-#include <unistd.h>
 
 #include "client.h"
 
@@ -206,8 +204,8 @@ void careful_after_fork(void)
 
 /* ---- what the program sees of it ---- */
 
-EXPORT int sigaction(int number, const struct sigaction *action,
-		     struct sigaction *former)
+static int change(int number, const struct sigaction *action,
+		  struct sigaction *former)
 {
 	int i = place_of(number);
 	struct sigaction wanted;
@@ -229,6 +227,12 @@ EXPORT int sigaction(int number, const struct sigaction *action,
 	return 0;
 }
 
+EXPORT int sigaction(int number, const struct sigaction *action,
+		     struct sigaction *former)
+{
+	return change(number, action, former);
+}
+
 EXPORT __sighandler_t signal(int number, __sighandler_t handler)
 {
 	struct sigaction action = {.sa_handler = handler,
@@ -238,7 +242,7 @@ EXPORT __sighandler_t signal(int number, __sighandler_t handler)
 	if (place_of(number) < 0 || !handlers.ours)
 		return NEXT(signal)(number, handler);
 	sigaddset(&action.sa_mask, number);
-	if (sigaction(number, &action, &former))
+	if (change(number, &action, &former))
 		return SIG_ERR;
 
 	return former.sa_handler;

@@ -10,7 +10,7 @@ void memory_area_changed(uint64_t inode, uint64_t offset)
 	ranges_lock(&before);
 	for (range = ranges_from(0); range; range = ranges_from(range->end)) {
 		if (range->inode == inode && range->offset == offset)
-			range_show(range);
+			show_again(range);
 	}
 	ranges_unlock(&before);
 }

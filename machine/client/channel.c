@@ -1,80 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Connections to the server. One says that this process is there, from
- * execve() or fork() on; the others carry calls, one each at a time, so that
- * there are as many as threads have been in a call at once.
+ * Calls. Each connection carries one at a time, so that there are as many as
+ * threads have been in a call at once.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "client.h"
 
-#define LINES 64
+/* How long a call waits for another one's connection if it can have none. */
+#define PATIENCE_MS 2000
 
-/* What the C library calls the program. */
-extern char *program_invocation_short_name;
-
-static struct {
-	bool on;
-	char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	unsigned int domain, run;
-	uint64_t image;
-	uint64_t next_image; /* of the child that is being forked */
-	int fork_fd; /* its connection */
-	atomic_int process_fd;
-	struct line lines[LINES];
-} channel = {.fork_fd = -1, .process_fd = -1};
-
-/*
- * Zeroed in the child of a fork that pthread_atfork() did not tell of. What is
- * inherited of the connections is the parent's then.
- */
-static uint32_t *here;
-
-bool channel_on(void)
-{
-	return channel.on;
-}
-
-const char *channel_folder(void)
-{
-	return channel.folder;
-}
-
-static void complain(const char *what, const char *why)
-{
-	dprintf(STDERR_FILENO, "gntdev: %s: %s: %s\n", channel.folder, what,
-		why);
-}
-
-/* Out of the way of a program that counts on low numbers, or closes them. */
-static int move_up(int fd)
-{
-	struct rlimit limit;
-	int from = 1024, higher;
-
-	if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < 1024)
-		from = limit.rlim_cur;
-	from = from > 160 ? from - 80 : from / 2;
-	higher = raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, from);
-	if (higher < 0)
-		return fd;
-	raw(SYS_close, fd);
-
-	return higher;
-}
+static struct line lines[LINES];
 
 ssize_t channel_receive(int fd, struct answer *answer, void *bytes, size_t size,
 			int *passed)
@@ -121,216 +62,100 @@ bool channel_send(int fd, const void *bytes, size_t size)
 	return sent == (ssize_t)size;
 }
 
-static int connect_socket(void)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd, error;
-
-	memcpy(address.sun_path, channel.folder, sizeof(address.sun_path));
-	strcat(address.sun_path, "/" SOCKET_FILE);
-	fd = raw(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	do {
-		error = raw(SYS_connect, fd, &address, sizeof(address));
-	} while (error < 0 && errno == EINTR);
-	if (error < 0) {
-		error = -errno;
-		raw(SYS_close, fd);
-		return error;
-	}
-
-	return move_up(fd);
-}
-
-/* The server reads and writes our memory: systems with Yama want to be told. */
-static void permit_server(int fd)
-{
-	struct ucred ucred;
-	socklen_t size = sizeof(ucred);
-
-	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ucred, &size))
-		prctl(PR_SET_PTRACER, (unsigned long)ucred.pid, 0, 0, 0);
-}
-
-/* A connection whose hello was answered; @why gets what the server says. */
-static int connect_as(enum connection_kind kind, uint64_t child, char *why,
-		      size_t size)
-{
-	struct hello hello = {
-		.magic = PROTOCOL_MAGIC,
-		.version = PROTOCOL_VERSION,
-		.kind = kind,
-		.image = channel.image,
-		.address = (uintptr_t)&channel.image,
-		.child = child,
-		.domain = channel.domain,
-		.run = channel.run,
-	};
-	struct answer answer;
-	int fd, passed;
-	ssize_t got;
-
-	if (sizeof(void *) == 4)
-		hello.flags |= HELLO_COMPAT;
-	if (getenv(ENV_HELPER))
-		hello.flags |= HELLO_HELPER;
-	strncpy(hello.name, program_invocation_short_name, HELLO_NAME - 1);
-
-	*why = '\0';
-	fd = connect_socket();
-	if (fd < 0)
-		return fd;
-	permit_server(fd);
-	got = -EIO;
-	if (channel_send(fd, &hello, sizeof(hello)))
-		got = channel_receive(fd, &answer, why, size - 1, &passed);
-	if (got >= 0) {
-		why[got] = '\0';
-		if (answer.value >= 0)
-			return fd;
-		got = answer.value;
-	}
-	raw(SYS_close, fd);
-
-	return got;
-}
-
-static void become_here(void)
-{
-	if (!here) {
-		here = (uint32_t *)raw(SYS_mmap, NULL, PAGE,
-				       PROT_READ | PROT_WRITE,
-				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (here == MAP_FAILED) {
-			here = NULL;
-			return;
-		}
-		raw(SYS_madvise, here, PAGE, MADV_WIPEONFORK);
-	}
-	*here = 1;
-}
-
-static void new_image(uint64_t *image)
-{
-	while (getrandom(image, sizeof(*image), 0) != sizeof(*image))
-		;
-}
-
-/* Tells the server that this process is there. */
-static int register_process(void)
-{
-	char why[512];
-	int fd;
-
-	fd = connect_as(CONNECTION_PROCESS, 0, why, sizeof(why));
-	if (fd >= 0) {
-		channel.process_fd = fd;
-		return 0;
-	}
-	if (*why)
-		complain("cannot join the machine", why);
-
-	return *why ? -EPROTO : fd;
-}
-
-static bool read_environment(void)
-{
-	const char *folder = getenv(ENV_MACHINE);
-	const char *domain = getenv(ENV_DOMAIN);
-	const char *run = getenv(ENV_RUN);
-
-	if (!folder || !*folder)
-		return false;
-	if (strlen(folder) + sizeof("/" SOCKET_FILE) > sizeof(channel.folder))
-		return false;
-	strcpy(channel.folder, folder);
-	channel.domain = domain ? strtoul(domain, NULL, 10) : 0;
-	channel.run = run ? strtoul(run, NULL, 10) : 0;
-
-	return true;
-}
-
 void channel_begin(void)
 {
 	for (int i = 0; i < LINES; i++)
-		channel.lines[i].fd = -1;
-	if (channel.on || !read_environment())
-		return;
-
-	become_here();
-	new_image(&channel.image);
-	/*
-	 * Where the server is gone, `gntdev run` has said so; the devices are
-	 * not there then, and all else works.
-	 */
-	if (register_process() == -EPROTO)
-		_exit(125);
-	channel.on = true;
+		lines[i].fd = -1;
 }
 
-static void drop_connections(void)
+void channel_drop(void)
 {
 	int fd;
 
 	for (int i = 0; i < LINES; i++) {
-		fd = atomic_exchange(&channel.lines[i].fd, -1);
+		fd = atomic_exchange(&lines[i].fd, -1);
 		if (fd >= 0)
 			raw(SYS_close, fd);
-		channel.lines[i].busy = 0;
+		lines[i].busy = 0;
 	}
-	fd = atomic_exchange(&channel.process_fd, -1);
-	if (fd >= 0)
-		raw(SYS_close, fd);
 }
 
-/* The child of a fork that nobody told of is a process like a new one. */
-static void look_around(void)
-{
-	if (!here || __atomic_exchange_n(here, 1, __ATOMIC_RELAXED))
-		return;
-	ranges_reset_lock();
-	careful_after_fork();
-	copy_after_fork();
-	drop_connections();
-	new_image(&channel.image);
-	register_process();
-}
-
-static struct line *take_line(void)
+static struct line *take_line(bool connected)
 {
 	int unused;
 
 	for (int i = 0; i < LINES; i++) {
 		unused = 0;
-		if (!channel.lines[i].busy &&
-		    atomic_compare_exchange_strong(&channel.lines[i].busy,
-						   &unused, 1))
-			return &channel.lines[i];
+		if (lines[i].busy || (connected && lines[i].fd < 0))
+			continue;
+		if (atomic_compare_exchange_strong(&lines[i].busy, &unused, 1))
+			return &lines[i];
 	}
 
 	return NULL;
 }
 
+/* One that is connected may get free; false if there is none, or not soon. */
+static bool wait_for_line(struct line **line)
+{
+	struct timespec pause = {.tv_nsec = 1000000};
+	bool any = true;
+
+	for (int i = 0; any && i < PATIENCE_MS; i++) {
+		*line = take_line(true);
+		if (*line && (*line)->fd >= 0)
+			return true;
+		if (*line)
+			(*line)->busy = 0;
+		any = false;
+		for (int j = 0; j < LINES; j++)
+			any |= lines[j].fd >= 0;
+		raw(SYS_nanosleep, &pause, NULL);
+	}
+
+	return false;
+}
+
 /* A connection for a call: a line's, or for this once. */
 int channel_begin_call(struct line **line)
 {
-	char why[512];
 	int fd;
 
-	look_around();
-	*line = take_line();
+	connect_look_around();
+	*line = take_line(false);
 	if (*line && (*line)->fd >= 0)
 		return (*line)->fd;
 
-	fd = connect_as(CONNECTION_CALLS, 0, why, sizeof(why));
-	if (*line) {
-		(*line)->fd = fd < 0 ? -1 : fd;
-		if (fd < 0)
-			(*line)->busy = 0;
+	fd = connect_for_calls(false);
+	if (fd < 0 && *line)
+		(*line)->busy = 0;
+	/* What is kept is for what cannot wait, but for the first one. */
+	if (fd < 0 && fd != -EIO) {
+		if (wait_for_line(line))
+			return (*line)->fd;
+		fd = connect_for_calls(true);
+		*line = NULL;
+		if (fd >= 0)
+			*line = take_line(false);
 	}
+	if (fd < 0)
+		return fd;
+	if (*line && (*line)->fd >= 0)
+		raw(SYS_close, (*line)->fd);
+	if (*line)
+		(*line)->fd = fd;
 
-	return fd < 0 ? -EIO : fd;
+	return fd;
+}
+
+int channel_number(const struct line *line)
+{
+	return line - lines;
+}
+
+int channel_fd(const struct line *line, int fd)
+{
+	return line ? line->fd : fd;
 }
 
 void channel_end_call(struct line *line, int fd, bool good)
@@ -340,7 +165,7 @@ void channel_end_call(struct line *line, int fd, bool good)
 		return;
 	}
 	if (line)
-		line->fd = -1;
+		fd = atomic_exchange(&line->fd, -1);
 	raw(SYS_close, fd);
 	if (line)
 		line->busy = 0;
@@ -369,13 +194,15 @@ static ssize_t call(const struct request *request, struct answer *answer,
 	ssize_t got = -EIO;
 
 	*passed = -1;
+	answer->flags = 0;
 	if (fd >= 0) {
 		if (channel_send(fd, request, sizeof(*request)))
-			got = channel_receive(fd, answer, bytes, size, passed);
+			got = channel_receive(channel_fd(line, fd), answer,
+					      bytes, size, passed);
 		channel_end_call(line, fd, got >= 0);
 	}
 	if (got < 0)
-		answer->value = -EIO;
+		answer->value = fd < 0 ? fd : -EIO;
 	errno = saved;
 
 	return got;
@@ -390,11 +217,11 @@ int64_t channel_call(const struct request *request, struct answer *answer)
 
 	if (fd >= 0) {
 		good = channel_send(fd, request, sizeof(*request)) &&
-		       receive_answer(fd, answer);
+		       receive_answer(channel_fd(line, fd), answer);
 		channel_end_call(line, fd, good);
 	}
 	if (!good)
-		answer->value = -EIO;
+		*answer = (struct answer){.value = fd < 0 ? fd : -EIO};
 	errno = saved;
 
 	return answer->value;
@@ -413,6 +240,7 @@ static bool take_promise(int fd, const struct answer *answer, int passed,
 		raw(SYS_fcntl, passed, F_SETFD, 0);
 	promise->fd = passed;
 	promise->inode = passed < 0 ? 0 : device_inode(passed);
+	device_comes(passed);
 
 	return channel_send(fd, &reply, sizeof(reply));
 }
@@ -429,16 +257,17 @@ int64_t channel_call_promise(const struct request *request,
 	if (fd >= 0) {
 		good = channel_send(fd, request, sizeof(*request));
 		while (good) {
-			good = channel_receive(fd, answer, NULL, 0, &passed) >=
-			       0;
+			good = channel_receive(channel_fd(line, fd), answer,
+					       NULL, 0, &passed) >= 0;
 			if (!good || !(answer->flags & ANSWER_PROMISE))
 				break;
-			good = take_promise(fd, answer, passed, promise);
+			good = take_promise(channel_fd(line, fd), answer,
+					    passed, promise);
 		}
 		channel_end_call(line, fd, good);
 	}
 	if (!good)
-		answer->value = -EIO;
+		*answer = (struct answer){.value = fd < 0 ? fd : -EIO};
 	errno = saved;
 
 	return answer->value;
@@ -451,6 +280,9 @@ int channel_call_fd(const struct request *request, int64_t *value)
 
 	call(request, &answer, NULL, 0, &passed);
 	*value = answer.value;
+	/* One that was sent and has not come: there are too many. */
+	if (passed < 0 && answer.flags & ANSWER_FD)
+		*value = -EMFILE;
 
 	return passed;
 }
@@ -479,8 +311,8 @@ int64_t channel_stream(const struct request *request, packet_fn each, void *arg,
 		return fd;
 	good = channel_send(fd, request, sizeof(*request));
 	while (good && answer.flags & ANSWER_MORE) {
-		good = channel_receive(fd, &answer, bytes, sizeof(bytes),
-				       &passed) >= 0;
+		good = channel_receive(channel_fd(line, fd), &answer, bytes,
+				       sizeof(bytes), &passed) >= 0;
 		if (good)
 			each(&answer, bytes, passed, arg);
 		if (passed >= 0)
@@ -500,12 +332,14 @@ void channel_sync(void)
 	channel_call(&request, &answer);
 }
 
+/* ---- descriptors that the program does not know of ---- */
+
 int channel_next_own(int from)
 {
-	int next = -1, fd;
+	int next = connect_next_own(from), fd;
 
-	for (int i = -1; i < LINES; i++) {
-		fd = i < 0 ? channel.process_fd : channel.lines[i].fd;
+	for (int i = 0; i < LINES; i++) {
+		fd = lines[i].fd;
 		if (fd >= from && (next < 0 || fd < next))
 			next = fd;
 	}
@@ -515,73 +349,21 @@ int channel_next_own(int from)
 
 bool channel_owns(int fd)
 {
-	return channel.on && fd >= 0 && channel_next_own(fd) == fd;
+	return channel_on() && fd >= 0 && channel_next_own(fd) == fd;
 }
 
-void channel_move(int fd)
+bool channel_move(int fd)
 {
-	int other = raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, fd);
+	int other;
 
-	if (other < 0)
-		return;
-	if (channel.process_fd == fd)
-		channel.process_fd = other;
 	for (int i = 0; i < LINES; i++) {
-		if (channel.lines[i].fd == fd)
-			channel.lines[i].fd = other;
+		if (lines[i].fd != fd)
+			continue;
+		other = connect_move(fd);
+		if (other >= 0)
+			lines[i].fd = other;
+		return other >= 0;
 	}
-}
 
-/*
- * The child's connection is made before it is there: its mappings are on the
- * server's books from then on, whatever becomes of either process.
- */
-void channel_before_fork(void)
-{
-	char why[512];
-
-	look_around();
-	channel.fork_fd = -1;
-	if (channel.process_fd < 0)
-		return;
-	new_image(&channel.next_image);
-	channel.fork_fd = connect_as(CONNECTION_FORK, channel.next_image, why,
-				     sizeof(why));
-}
-
-static void adopt(void)
-{
-	struct request request = {
-		.op = OP_ADOPT,
-		.a = (uintptr_t)&channel.image,
-	};
-	struct answer answer;
-	int passed;
-
-	drop_connections();
-	become_here();
-	careful_after_fork();
-	copy_after_fork();
-	channel.image = channel.next_image;
-	if (channel.fork_fd < 0)
-		return;
-	permit_server(channel.fork_fd);
-	if (channel_send(channel.fork_fd, &request, sizeof(request)) &&
-	    channel_receive(channel.fork_fd, &answer, NULL, 0, &passed) >= 0 &&
-	    !answer.value)
-		channel.process_fd = channel.fork_fd;
-	else
-		raw(SYS_close, channel.fork_fd);
-}
-
-void channel_after_fork(bool child)
-{
-	int saved = errno;
-
-	if (child)
-		adopt();
-	else if (channel.fork_fd >= 0)
-		raw(SYS_close, channel.fork_fd);
-	channel.fork_fd = -1;
-	errno = saved;
+	return connect_move_own(fd);
 }

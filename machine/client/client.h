@@ -18,8 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "../protocol.h"
+#include "../raw.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define PAGE 4096UL
@@ -39,20 +41,43 @@ void *next_find(const char *name);
 		next_##name;                                         \
 	})
 
-/* System calls that are no cancellation points; they set errno. */
-#define raw(...) RAW_PAD(__VA_ARGS__, 0, 0, 0, 0, 0, 0)
-#define RAW_PAD(number, a, b, c, d, e, f, ...)                       \
-	raw_call(number, (long)(a), (long)(b), (long)(c), (long)(d), \
-		 (long)(e), (long)(f))
-long raw_call(long number, long a, long b, long c, long d, long e, long f);
+/*
+ * Nothing here calls a function that this library exports by its name: a
+ * program, or a library of another, may have one of its own before ours, which
+ * may well end in ours.
+ */
 
-/* ---- channel.c: connections to the server ---- */
+/* ---- connect.c: this process on the machine ---- */
+
+/* Begins when the program starts; ends it if it cannot be on the machine. */
+void connect_begin(void);
+/* If this is a process that the server does not know, it gets to know it. */
+void connect_look_around(void);
+/*
+ * A connection for calls: -EIO, or what there are too few of; with @lend, it may
+ * have one of the descriptors that are kept.
+ */
+int connect_for_calls(bool lend);
+
+/* Descriptors kept for this library are free for a moment, if there are any. */
+bool connect_lend(void);
+void connect_regain(void);
+int connect_next_own(int from);
+/* What is at a number of ours gets another one, which is returned. */
+int connect_move(int fd);
+bool connect_move_own(int fd);
+
+/* Around fork(). */
+void connect_before_fork(void);
+void connect_after_fork(bool child);
+
+/* ---- channel.c: calls to the server ---- */
 
 /* Whether this process is on a machine. */
 bool channel_on(void);
-const char *channel_folder(void);
-/* Begins when the program starts; ends it if it cannot be on the machine. */
 void channel_begin(void);
+/* In a child: all of them are the parent's. */
+void channel_drop(void);
 
 /* 0 or more, or a negative errno: -EIO if the server is gone. */
 int64_t channel_call(const struct request *request, struct answer *answer);
@@ -76,18 +101,22 @@ int64_t channel_stream(const struct request *request, packet_fn each, void *arg,
 /* What has ended before is done with when it returns. */
 void channel_sync(void);
 
+#define LINES 64
+
 /* A connection for a call; used by who has changed it from free to busy. */
 struct line {
 	atomic_int busy;
 	atomic_int fd; /* -1: to be made */
-	/* Of copies: how many were done, and room for what an answer says. */
+	/* Of copies: how many were done. */
 	atomic_ullong counter;
-	void *room;
 };
+int channel_number(const struct line *line);
 
 /* The connection of a line, or for this once (NULL); negative: there is none. */
 int channel_begin_call(struct line **line);
 void channel_end_call(struct line *line, int fd, bool good);
+/* Its number now: another thread may have wanted the one that it had. */
+int channel_fd(const struct line *line, int fd);
 /* A packet and what is behind the answer; the length of that, or -EIO. */
 ssize_t channel_receive(int fd, struct answer *answer, void *bytes, size_t size,
 			int *passed);
@@ -97,12 +126,28 @@ bool channel_send(int fd, const void *bytes, size_t size);
 bool channel_owns(int fd);
 /* The lowest of them from @fd on, or -1. */
 int channel_next_own(int fd);
-/* One of them shall have another number. */
-void channel_move(int fd);
+/* One of them shall have another number; false if there is none. */
+bool channel_move(int fd);
 
-/* Around fork(). */
-void channel_before_fork(void);
-void channel_after_fork(bool child);
+/* ---- reserve.c: addresses that are this library's ---- */
+
+#define ROOM_BYTES (16 * PAGE) /* of what an answer says */
+#define RANGES_BYTES (1024 * PAGE) /* of struct range */
+
+/*
+ * Before the program has addresses that it may take for free ones later: from
+ * then on the library maps nothing where the program has not told it to.
+ */
+void reserve_begin(void);
+/* Each is NULL if there was too little space. */
+void *reserve_room(int line);
+void *reserve_ranges(void);
+void *reserve_window(int window);
+/* A page for trying things out. */
+void *reserve_page(void);
+/* What is not used yet would count against a limit. */
+void reserve_give_up(void);
+void reserve_after_fork(void);
 
 /* ---- ranges.c: where devices are mapped ---- */
 
@@ -115,8 +160,6 @@ struct range {
 	uint64_t inode, offset;
 };
 
-/* Before the program has addresses that it may take for free ones later. */
-void ranges_begin(void);
 /* The first range that ends above @from, or NULL; call with the lock. */
 struct range *ranges_from(uintptr_t from);
 /* Whether there may be one; without the lock. */
@@ -133,10 +176,58 @@ void ranges_lock(sigset_t *before);
 void ranges_unlock(const sigset_t *before);
 void ranges_reset_lock(void);
 
+/* ---- show.c: the program's entries ---- */
+
+/* mmap() itself. */
+void *map(uintptr_t at, size_t length, int prot, int flags, int fd,
+	  off_t offset);
+/* Nobody reaches what is there, and nothing else comes there. */
+void hide(uintptr_t start, uintptr_t end);
+
+struct show {
+	int prot;
+	bool failed;
+};
+
+/* To each packet that says what is mapped; @arg is a struct show. */
+void show_packet(const struct answer *answer, const void *bytes, int fd,
+		 void *arg);
+/* What the server says now; false if not all of it could be mapped. */
+bool show_again(const struct range *range);
+/* A child inherits what the kernel lets it inherit. */
+void show_inheritance(const struct range *range);
+
+/* ---- replace.c: what comes in the place of devices ---- */
+
+/* What a program asks of mmap() and of mremap(). */
+struct map {
+	uintptr_t start;
+	size_t length;
+	int prot, flags, fd;
+	off_t offset;
+};
+
+struct move {
+	uintptr_t from, to;
+	size_t old_length, new_length;
+	int flags;
+};
+
+/* 0 if it may be called now, or a negative errno. */
+int replace_by_map(const struct map *wanted);
+int replace_by_move(const struct move *wanted);
+
 /* ---- memory.c ---- */
 
-/* Shows what is there now; call with the ranges' lock. */
-void range_show(const struct range *range);
+static inline uintptr_t page_up(uintptr_t value)
+{
+	return (value + PAGE - 1) & -PAGE;
+}
+
+/* Is there a range between? Takes the lock only if it may be. */
+bool memory_begin(uintptr_t start, uintptr_t end, sigset_t *before);
+/* All that is mapped between ends; with the lock. */
+int memory_evict(uintptr_t start, uintptr_t end);
 /* A request has changed what is to be seen of an area. */
 void memory_area_changed(uint64_t inode, uint64_t offset);
 
@@ -145,6 +236,7 @@ void *memory_mmap(void *addr, size_t length, int prot, int flags, int fd,
 int memory_munmap(void *addr, size_t length);
 int memory_mprotect(void *addr, size_t length, int prot);
 int memory_madvise(void *addr, size_t length, int advice);
+int memory_msync(void *addr, size_t length, int flags);
 void *memory_mremap(void *addr, size_t old_length, size_t new_length, int flags,
 		    void *new_addr);
 int memory_remap_pages(void *addr, size_t length, int prot, size_t offset,
@@ -172,29 +264,64 @@ bool careful_copy(void *to, const void *from, size_t size);
 /* In a child. */
 void careful_after_fork(void);
 
+/* ---- descriptors.c: what is where ---- */
+
+/* What a descriptor tells of itself, if it is a device of a machine's. */
+struct device {
+	uint64_t inode;
+	enum served_file file;
+	int flags; /* open()'s */
+};
+
+bool device_at(int fd, struct device *device);
+/* Its inode, or 0. */
+uint64_t device_inode(int fd);
+/* Whether another device is there now than @inode; its inode, then. */
+bool device_is_another(int fd, uint64_t *inode);
+/*
+ * The same as device_at() for calls that are made often on all descriptors: it
+ * remembers which ones are none.
+ */
+bool device_quickly(int fd, struct device *device);
+/* To be told of each number that a device may have got. */
+void device_comes(int fd);
+/*
+ * Whether a read or write goes to the descriptor, then with @size changed, or
+ * is done, with @result.
+ */
+bool device_transfer(int fd, bool write, size_t *size, ssize_t *result);
+/* @ask ends in the kernel, or in what is behind our function. */
+typedef long (*ask_fn)(int fd, long a, long b);
+long descriptor_close(int fd, ask_fn ask);
+long descriptor_dup2(int fd, int to, int flags, ask_fn ask);
+long descriptor_close_range(unsigned int first, unsigned int last, int flags);
+long descriptor_control(int fd, long command, ask_fn ask, long argument);
+ssize_t descriptor_transfer_parts(int fd, bool write, const struct iovec *parts,
+				  int count);
+
 /* ---- device.c ---- */
 
-/* The inode number if it is a socket, 0 if not. */
-uint64_t device_inode(int fd);
-/* Whether another socket has that number now; its inode, then. */
-bool device_is_another(int fd, uint64_t *inode);
-/* Whether this process has used it as a device. */
-bool device_is_known(uint64_t inode);
-void device_know(uint64_t inode);
 /* A descriptor, -1 with errno set, or -2 if the path is none of ours. */
 int device_open(const char *path, int flags);
 enum served_file device_of(const char *path);
-/*
- * Whether it is a device that is not read or written: its descriptor is a
- * socket, which would take it differently.
- */
-bool device_is_mute(int fd);
 int device_ioctl(int fd, unsigned long number, void *argument);
 /* lseek of what the C library's says has none. */
 off64_t device_seek(int fd, off64_t offset, int whence);
 
-/* ---- process.c ---- */
+/* ---- valgrind.c ---- */
 
-void process_begin(void);
+/* Whether the program runs under it. */
+bool valgrind_is_here(void);
+/* What a request has written into the program's memory. */
+void valgrind_tell(unsigned long number, void *argument);
+
+/* ---- exec.c ---- */
+
+void exec_begin(void);
+/* As execve() and execveat(), but that the last step is a system call. */
+int exec_by_number(const char *path, char *const arguments[],
+		   char *const environment[]);
+int exec_at_by_number(int folder, const char *path, char *const arguments[],
+		      char *const environment[], int flags);
 
 #endif /* CLIENT_H */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -18,13 +19,6 @@
 #include "../../include/xen/gntdev.h"
 #include "../../include/xen/gntdev_more.h"
 #include "client.h"
-
-#if __has_include(<valgrind/memcheck.h>)
-#include <valgrind/memcheck.h>
-#else
-#define RUNNING_ON_VALGRIND false
-#define VALGRIND_MAKE_MEM_DEFINED(address, size) ((void)(address))
-#endif
 
 #define EVTCHN_RESET _IOC(_IOC_NONE, 'E', 5, 0)
 
@@ -48,6 +42,7 @@ static const struct {
 	{"/sys/hypervisor/guest_type", FILE_GUEST_TYPE},
 	{"/sys/hypervisor/properties/features", FILE_FEATURES},
 	{"/sys/module/xen_gntdev/parameters/limit", FILE_LIMIT},
+	{"/sys/module/xen_gntdev/parameters/handles", FILE_HANDLES},
 	{"/sys/module/xen_gntalloc/parameters/limit", FILE_GNTALLOC_LIMIT},
 	{"/sys/class/misc/xen!gntdev/mapped", FILE_MAPPED},
 	{"/sys/class/misc/xen!gntdev/deferred", FILE_DEFERRED},
@@ -69,76 +64,10 @@ enum served_file device_of(const char *path)
 	return 0;
 }
 
-/*
- * Which inodes are of devices that this process has used: a few bits say no
- * for certain. So a close() of another socket costs nothing.
- */
-#define KNOWN_BITS 4096
-static atomic_ulong known[KNOWN_BITS / (8 * sizeof(long))];
-
-static atomic_ulong *known_word(uint64_t inode, unsigned long *bit)
-{
-	unsigned int place = inode % KNOWN_BITS;
-
-	*bit = 1UL << place % (8 * sizeof(long));
-	return &known[place / (8 * sizeof(long))];
-}
-
-void device_know(uint64_t inode)
-{
-	unsigned long bit;
-	atomic_ulong *word = known_word(inode, &bit);
-
-	if (!(*word & bit))
-		atomic_fetch_or(word, bit);
-}
-
-bool device_is_known(uint64_t inode)
-{
-	unsigned long bit;
-	const atomic_ulong *word = known_word(inode, &bit);
-
-	return inode && *word & bit;
-}
-
-uint64_t device_inode(int fd)
-{
-	struct stat status;
-	int saved = errno;
-
-	if (raw(SYS_fstat, fd, &status) < 0 || !S_ISSOCK(status.st_mode)) {
-		errno = saved;
-		return 0;
-	}
-
-	return status.st_ino;
-}
-
-/*
- * Descriptors that were once given to a device without read and write. It is a
- * hint, so that reading a file costs nothing: one of these is looked at.
- */
-#define HINTS 1024
-static atomic_uchar mute[HINTS];
-
-bool device_is_mute(int fd)
-{
-	if (fd < 0 || fd >= HINTS || !mute[fd])
-		return false;
-	if (device_is_known(device_inode(fd)))
-		return true;
-	mute[fd] = false;
-
-	return false;
-}
-
 /* The flags that a descriptor can have and that open() was asked for. */
 static int finish_open(int fd, int flags)
 {
-	uint64_t inode = device_inode(fd);
-
-	if (inode)
-		device_know(inode);
+	device_comes(fd);
 	if (!(flags & O_CLOEXEC))
 		raw(SYS_fcntl, fd, F_SETFD, 0);
 	if (flags & O_NONBLOCK)
@@ -155,11 +84,13 @@ static int open_served(enum served_file file, int flags)
 		.a = flags,
 	};
 	int64_t error;
-	int fd = channel_call_fd(&request, &error);
+	int fd;
 
-	if (fd >= 0 && fd < HINTS)
-		mute[fd] = file == FILE_GNTDEV || file == FILE_GNTALLOC ||
-			   file == FILE_PRIVCMD || file == FILE_VGEM;
+	/* A name of the device, which nothing can be asked of. */
+	if (flags & O_PATH)
+		return raw(SYS_openat, AT_FDCWD, "/dev/null",
+			   flags & (O_PATH | O_CLOEXEC));
+	fd = channel_call_fd(&request, &error);
 	if (fd >= 0)
 		return finish_open(fd, flags);
 	errno = error < 0 ? -error : EIO;
@@ -167,24 +98,38 @@ static int open_served(enum served_file file, int flags)
 	return -1;
 }
 
+/* The socket's may always be read and written. */
+static void correct_flags(char *text, int flags)
+{
+	char *line = strstr(text, "flags:\t"), *digit;
+
+	digit = line ? strchr(line, '\n') : NULL;
+	if (digit)
+		digit[-1] = '0' + (((digit[-1] - '0') & ~O_ACCMODE) |
+				   (flags & O_ACCMODE));
+}
+
 /* What /proc says of a descriptor of a device, and what the driver adds. */
 static int open_fdinfo(const char *path, int fd)
 {
-	uint64_t inode = device_inode(fd);
-	struct request request = {.op = OP_FDINFO, .inode = inode};
+	struct request request = {.op = OP_FDINFO};
 	char text[2 * ANSWER_BYTES];
+	struct device device;
 	int from, to;
 	ssize_t size;
 
-	if (!device_is_known(inode))
+	if (!device_at(fd, &device))
 		return -2;
+	request.inode = device.inode;
 	from = raw(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	if (from < 0)
 		return -1;
-	size = raw(SYS_read, from, text, sizeof(text) / 2);
+	size = raw(SYS_read, from, text, sizeof(text) / 2 - 1);
 	raw(SYS_close, from);
 	if (size < 0)
 		return -1;
+	text[size] = '\0';
+	correct_flags(text, device.flags);
 	size += channel_text(&request, text + size, sizeof(text) / 2);
 
 	to = raw(SYS_memfd_create, "fdinfo", MFD_CLOEXEC);
@@ -242,43 +187,6 @@ static void drain(int fd)
 		;
 }
 
-/* Whether another device is there now than the one that was asked for. */
-bool device_is_another(int fd, uint64_t *inode)
-{
-	uint64_t former = *inode;
-
-	*inode = device_inode(fd);
-
-	return *inode && *inode != former;
-}
-
-/*
- * The server has written into the program's memory, where valgrind does not
- * see it. Costs a few instructions without valgrind.
- */
-static void tell_valgrind(unsigned long number, void *argument)
-{
-	struct ioctl_gntalloc_alloc_gref *alloc = argument;
-	struct ioctl_gntdev_dmabuf_imp_to_refs *import = argument;
-	struct ioctl_gntdev_grant_copy *copy = argument;
-
-	if (!RUNNING_ON_VALGRIND)
-		return;
-	if (argument)
-		VALGRIND_MAKE_MEM_DEFINED(argument, _IOC_SIZE(number));
-	if (number == IOCTL_GNTALLOC_ALLOC_GREF)
-		VALGRIND_MAKE_MEM_DEFINED(alloc->gref_ids,
-					  alloc->count * sizeof(uint32_t));
-	if (number == IOCTL_GNTDEV_DMABUF_IMP_TO_REFS)
-		VALGRIND_MAKE_MEM_DEFINED(import->refs,
-					  import->count * sizeof(uint32_t));
-	if (number != IOCTL_GNTDEV_GRANT_COPY)
-		return;
-	for (unsigned int i = 0; i < copy->count; i++)
-		VALGRIND_MAKE_MEM_DEFINED(&copy->segments[i].status,
-					  sizeof(copy->segments[i].status));
-}
-
 /* Those that give the program a descriptor. */
 static bool gives_descriptor(unsigned long number)
 {
@@ -292,13 +200,8 @@ static void settle(const struct promise *promise, int64_t result)
 {
 	if (promise->fd < 0)
 		return;
-	if (result >= 0) {
-		device_know(promise->inode);
-		if (promise->fd < HINTS)
-			mute[promise->fd] = true;
-	} else if (device_inode(promise->fd) == promise->inode) {
+	if (result < 0 && device_inode(promise->fd) == promise->inode)
 		raw(SYS_close, promise->fd);
-	}
 }
 
 static int64_t ask(const struct request *request, struct answer *answer)
@@ -326,8 +229,7 @@ off64_t device_seek(int fd, off64_t offset, int whence)
 	struct answer answer = {0};
 	int64_t result = -ESPIPE;
 
-	if (channel_on())
-		request.inode = device_inode(fd);
+	request.inode = device_inode(fd);
 	if (request.inode)
 		result = channel_call(&request, &answer);
 	if (answer.flags & ANSWER_UNKNOWN)
@@ -354,18 +256,25 @@ static void area_changed(uint64_t inode, void *argument)
 	sigset_t mask;
 	bool told;
 
-	if (RUNNING_ON_VALGRIND && argument)
-		VALGRIND_MAKE_MEM_DEFINED(argument, sizeof(op));
 	careful_begin(&mask);
 	told = careful_copy(&op, argument, sizeof(op));
 	careful_end(&mask);
 	if (!told)
 		return;
-	if (RUNNING_ON_VALGRIND)
-		VALGRIND_MAKE_MEM_DEFINED((void *)(uintptr_t)op.ops,
-					  op.done *
-						  sizeof(struct gntdev_area_op));
 	memory_area_changed(inode, op.index);
+}
+
+/* A process may make its memory nobody else's, the server's neither. */
+static void explain_fault(void)
+{
+	static atomic_bool said;
+
+	if (raw(SYS_prctl, PR_GET_DUMPABLE) == 1 ||
+	    atomic_exchange(&said, true))
+		return;
+	dprintf(STDERR_FILENO,
+		"gntdev: process %d is not dumpable, by PR_SET_DUMPABLE or another user's rights: so the machine's server cannot reach its memory, and requests fail with EFAULT\n",
+		getpid());
 }
 
 int device_ioctl(int fd, unsigned long number, void *argument)
@@ -378,12 +287,12 @@ int device_ioctl(int fd, unsigned long number, void *argument)
 	struct answer answer = {0};
 	int64_t result;
 
-	if (channel_on() && may_be_ours(_IOC_TYPE(number)))
+	if (may_be_ours(_IOC_TYPE(number)))
 		request.inode = device_inode(fd);
 	if (!request.inode)
 		return raw(SYS_ioctl, fd, number, argument);
 
-	if (request.a == EVTCHN_RESET && device_is_known(request.inode))
+	if (request.a == EVTCHN_RESET)
 		drain(fd);
 	do {
 		result = ask(&request, &answer);
@@ -392,15 +301,16 @@ int device_ioctl(int fd, unsigned long number, void *argument)
 	if (answer.flags & ANSWER_UNKNOWN)
 		return raw(SYS_ioctl, fd, number, argument);
 
-	device_know(request.inode);
 	if (request.a == IOCTL_GNTDEV_AREA_MAP ||
 	    request.a == IOCTL_GNTDEV_AREA_UNMAP)
 		area_changed(request.inode, argument);
+	if (result == -EFAULT)
+		explain_fault();
 	if (result < 0) {
 		errno = -result;
 		return -1;
 	}
-	tell_valgrind(number, argument);
+	valgrind_tell(number, argument);
 
 	return result;
 }

@@ -1,47 +1,181 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * A program that a program starts: one that cannot be given the devices runs
- * all the same, as it may not want them; but not without a word.
+ * A program that a program starts. The devices are there whatever its
+ * environment is; one that cannot be given them runs all the same, as it may
+ * not want them; but not without a word.
+ *
+ * All of it may be called between vfork() and execve(): so nothing is allocated.
  */
-#include <errno.h>
+#include <alloca.h>
+#include <dlfcn.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../program.h"
 #include "client.h"
 
-/* Called between fork() and execve(), too: so nothing is allocated. */
-static void look(const char *path)
+#define PRELOAD "LD_PRELOAD"
+
+extern char **environ;
+
+/* ---- its environment ---- */
+
+/* What a program needs to be on this machine, as it was when this one began. */
+static struct {
+	const char *name;
+	char entry[PATH_MAX]; /* NAME=value; empty: it was not there */
+} wanted[] = {
+	{.name = PRELOAD},
+	{.name = ENV_MACHINE},
+	{.name = ENV_DOMAIN},
+	{.name = ENV_RUN},
+	{.name = ENV_HELPER},
+	{.name = "XENSTORED_PATH"},
+	{.name = "XENSTORED_RUNDIR"},
+	{.name = "XENSTORED_ROOTDIR"},
+	{.name = "ASAN_OPTIONS"},
+};
+
+#define WANTED (sizeof(wanted) / sizeof(*wanted))
+
+/* This library, as the loader was told of it. */
+static const char *library;
+
+void exec_begin(void)
 {
+	const char *value;
+	Dl_info info;
+
+	if (dladdr((void *)(uintptr_t)exec_begin, &info))
+		library = info.dli_fname;
+	for (size_t i = 0; i < WANTED; i++) {
+		value = i ? getenv(wanted[i].name) : library;
+		if (value && strlen(value) + strlen(wanted[i].name) + 2 <
+				     sizeof(wanted[i].entry))
+			snprintf(wanted[i].entry, sizeof(wanted[i].entry),
+				 "%s=%s", wanted[i].name, value);
+	}
+}
+
+static const char *value_in(char *const environment[], const char *name)
+{
+	size_t length = strlen(name);
+
+	for (; environment && *environment; environment++) {
+		if (!strncmp(*environment, name, length) &&
+		    (*environment)[length] == '=')
+			return *environment + length + 1;
+	}
+
+	return NULL;
+}
+
+/*
+ * How many of them are missing, if it is to be given them. An environment that
+ * has our library, or another one in its place, is left as it is.
+ */
+static size_t count_missing(char *const environment[])
+{
+	const char *machine = value_in(environment, ENV_MACHINE);
+	size_t missing = 0;
+
+	if (!channel_on() || !library || value_in(environment, PRELOAD) ||
+	    (machine && strcmp(machine, strchr(wanted[1].entry, '=') + 1)))
+		return 0;
+	for (size_t i = 0; i < WANTED; i++)
+		missing += *wanted[i].entry &&
+			   !value_in(environment, wanted[i].name);
+
+	return missing;
+}
+
+static char **fill(char **room, char *const environment[])
+{
+	char **at = room;
+
+	for (; environment && *environment; environment++)
+		*at++ = *environment;
+	for (size_t i = 0; i < WANTED; i++) {
+		if (*wanted[i].entry && !value_in(room, wanted[i].name))
+			*at++ = wanted[i].entry;
+		*at = NULL;
+	}
+
+	return room;
+}
+
+static size_t length_of(char *const list[])
+{
+	size_t length = 0;
+
+	while (list && list[length])
+		length++;
+
+	return length;
+}
+
+/* Of the calling function: the environment with what was missing. */
+#define COMPLETE(environment)                                           \
+	({                                                              \
+		size_t missing = count_missing(environment);            \
+		size_t size = length_of(environment) + missing + 1;     \
+		missing ? fill(memset(alloca(size * sizeof(char *)), 0, \
+				      size * sizeof(char *)),           \
+			       environment)                             \
+			: (char **)(environment);                       \
+	})
+
+/* ---- what it is ---- */
+
+static void warn(const char *name, const char *why)
+{
+	dprintf(STDERR_FILENO, "gntdev: %s %s\n", name, why);
+}
+
+/* @path is where it can be looked at, @shown what people call it. */
+static void look_at(const char *path, const char *shown,
+		    char *const environment[])
+{
+	const char *preload = value_in(environment, PRELOAD);
 	char name[PATH_MAX];
 	enum program_kind kind;
 	int saved = errno;
 
 	/* valgrind's own program is, and loads the library for its client. */
-	if (channel_on() && path && strlen(path) < sizeof(name) &&
-	    !strstr(path, "/valgrind/")) {
-		strcpy(name, path);
-		kind = program_look(name, sizeof(name));
-		if (kind != PROGRAM_GOOD && kind != PROGRAM_UNREADABLE)
-			dprintf(STDERR_FILENO, "gntdev: %s %s\n", name,
-				program_why(kind));
-	}
+	if (!channel_on() || !path || strlen(path) >= sizeof(name) ||
+	    strstr(shown, "/valgrind/"))
+		return;
+	strcpy(name, path);
+	kind = program_look(name, sizeof(name));
+	if (kind != PROGRAM_GOOD && kind != PROGRAM_UNREADABLE)
+		warn(strcmp(name, path) ? name : shown, program_why(kind));
+	else if (preload && library && !strstr(preload, library))
+		warn(shown,
+		     "is started with an LD_PRELOAD without gntdev's library: so without the machine's devices");
+	else if (preload && !value_in(environment, ENV_MACHINE))
+		warn(shown, "is started without " ENV_MACHINE
+			    ": so without the machine's devices");
 	errno = saved;
 }
 
+static void look(const char *path, char *const environment[])
+{
+	look_at(path, path, environment);
+}
+
 /* The file that a name means by the path. */
-static void look_for(const char *name)
+static void look_for(const char *name, char *const environment[])
 {
 	const char *place = getenv("PATH");
 	char path[PATH_MAX];
 	size_t length;
 
 	if (!channel_on() || !name || strchr(name, '/') || !place) {
-		look(name);
+		look(name, environment);
 		return;
 	}
 	for (; *place; place += length + (place[length] == ':')) {
@@ -51,37 +185,164 @@ static void look_for(const char *name)
 		memcpy(path, place, length);
 		path[length] = '/';
 		strcpy(path + length + 1, name);
-		if (!access(path, X_OK)) {
-			look(path);
+		if (!raw(SYS_faccessat, AT_FDCWD, path, X_OK)) {
+			look(path, environment);
 			return;
 		}
 	}
 }
 
+/* As execveat() takes it: a descriptor, or a path from one. */
+static void look_from(int folder, const char *path, int flags,
+		      char *const environment[])
+{
+	char at[PATH_MAX], shown[PATH_MAX];
+	ssize_t length;
+	int saved = errno;
+
+	if (!path || !channel_on())
+		return;
+	if (*path == '/' || (*path && folder == AT_FDCWD)) {
+		look(path, environment);
+		return;
+	}
+	if (*path)
+		length = snprintf(at, sizeof(at), "/proc/self/fd/%d/%s", folder,
+				  path);
+	else
+		length = snprintf(at, sizeof(at), "/proc/self/fd/%d", folder);
+	if ((!*path && !(flags & AT_EMPTY_PATH)) ||
+	    length >= (ssize_t)sizeof(at))
+		return;
+	length = *path ? -1
+		       : raw(SYS_readlinkat, AT_FDCWD, at, shown,
+			     sizeof(shown) - 1);
+	shown[length < 0 ? 0 : length] = '\0';
+	look_at(at, length < 0 ? path : shown, environment);
+	errno = saved;
+}
+
+/* ---- starting it ---- */
+
+int exec_by_number(const char *path, char *const arguments[],
+		   char *const environment[])
+{
+	char **complete = COMPLETE(environment);
+
+	look(path, environment);
+	return raw(SYS_execve, path, arguments, complete);
+}
+
+int exec_at_by_number(int folder, const char *path, char *const arguments[],
+		      char *const environment[], int flags)
+{
+	char **complete = COMPLETE(environment);
+
+	look_from(folder, path, flags, environment);
+	return raw(SYS_execveat, folder, path, arguments, complete, flags);
+}
+
+static int start(const char *path, char *const arguments[],
+		 char *const environment[])
+{
+	char **complete = COMPLETE(environment);
+
+	look(path, environment);
+	return NEXT(execve)(path, arguments, complete);
+}
+
+static int start_by_name(const char *name, char *const arguments[],
+			 char *const environment[])
+{
+	char **complete = COMPLETE(environment);
+
+	look_for(name, environment);
+	return NEXT(execvpe)(name, arguments, complete);
+}
+
 EXPORT int execve(const char *path, char *const arguments[],
 		  char *const environment[])
 {
-	look(path);
-	return NEXT(execve)(path, arguments, environment);
+	return start(path, arguments, environment);
 }
 
 EXPORT int execv(const char *path, char *const arguments[])
 {
-	look(path);
-	return NEXT(execv)(path, arguments);
+	return start(path, arguments, environ);
 }
 
 EXPORT int execvp(const char *name, char *const arguments[])
 {
-	look_for(name);
-	return NEXT(execvp)(name, arguments);
+	return start_by_name(name, arguments, environ);
 }
 
 EXPORT int execvpe(const char *name, char *const arguments[],
 		   char *const environment[])
 {
-	look_for(name);
-	return NEXT(execvpe)(name, arguments, environment);
+	return start_by_name(name, arguments, environment);
+}
+
+EXPORT int fexecve(int fd, char *const arguments[], char *const environment[])
+{
+	char **complete = COMPLETE(environment);
+
+	look_from(fd, "", AT_EMPTY_PATH, environment);
+	return NEXT(fexecve)(fd, arguments, complete);
+}
+
+EXPORT int execveat(int folder, const char *path, char *const arguments[],
+		    char *const environment[], int flags)
+{
+	char **complete = COMPLETE(environment);
+
+	look_from(folder, path, flags, environment);
+	return NEXT(execveat)(folder, path, arguments, complete, flags);
+}
+
+/* Arguments that come one by one, as a list in the calling function. */
+#define LIST(first, list)                                             \
+	({                                                            \
+		size_t count = 0;                                     \
+		char **arguments;                                     \
+		va_start(list, first);                                \
+		for (const char *each = first; each;                  \
+		     each = va_arg(list, const char *))               \
+			count++;                                      \
+		va_end(list);                                         \
+		arguments = alloca((count + 1) * sizeof(*arguments)); \
+		va_start(list, first);                                \
+		arguments[0] = (char *)(uintptr_t)(first);            \
+		for (size_t i = 1; i <= count; i++)                   \
+			arguments[i] = va_arg(list, char *);          \
+		arguments;                                            \
+	})
+
+EXPORT int execl(const char *path, const char *first, ...)
+{
+	va_list list;
+	char **arguments = LIST(first, list);
+
+	va_end(list);
+	return start(path, arguments, environ);
+}
+
+EXPORT int execlp(const char *name, const char *first, ...)
+{
+	va_list list;
+	char **arguments = LIST(first, list);
+
+	va_end(list);
+	return start_by_name(name, arguments, environ);
+}
+
+EXPORT int execle(const char *path, const char *first, ...)
+{
+	va_list list;
+	char **arguments = LIST(first, list);
+	char **environment = va_arg(list, char **);
+
+	va_end(list);
+	return start(path, arguments, environment);
 }
 
 EXPORT int posix_spawn(pid_t *pid, const char *path,
@@ -89,9 +350,11 @@ EXPORT int posix_spawn(pid_t *pid, const char *path,
 		       const posix_spawnattr_t *attributes,
 		       char *const arguments[], char *const environment[])
 {
-	look(path);
+	char **complete = COMPLETE(environment);
+
+	look(path, environment);
 	return NEXT(posix_spawn)(pid, path, actions, attributes, arguments,
-				 environment);
+				 complete);
 }
 
 EXPORT int posix_spawnp(pid_t *pid, const char *name,
@@ -99,7 +362,29 @@ EXPORT int posix_spawnp(pid_t *pid, const char *name,
 			const posix_spawnattr_t *attributes,
 			char *const arguments[], char *const environment[])
 {
-	look_for(name);
+	char **complete = COMPLETE(environment);
+
+	look_for(name, environment);
 	return NEXT(posix_spawnp)(pid, name, actions, attributes, arguments,
-				  environment);
+				  complete);
+}
+
+/* These take the environment as it is, and start a shell of their own. */
+static void warn_of_shell(void)
+{
+	if (count_missing(environ))
+		warn("/bin/sh", "is started without " PRELOAD
+				": so without the machine's devices");
+}
+
+EXPORT int system(const char *command)
+{
+	warn_of_shell();
+	return NEXT(system)(command);
+}
+
+EXPORT FILE *popen(const char *command, const char *mode)
+{
+	warn_of_shell();
+	return NEXT(popen)(command, mode);
 }

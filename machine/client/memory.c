@@ -5,35 +5,9 @@
  * follow: pages of the granter's memory, in the place that the kernel chose.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "client.h"
-
-/* Showing what the server says is mapped. */
-struct show {
-	int prot;
-	bool failed;
-};
-
-static void *map(uintptr_t at, size_t length, int prot, int flags, int fd,
-		 off_t offset)
-{
-	return (void *)raw(SYS_mmap, at, length, prot, flags, fd, offset);
-}
-
-static uintptr_t page_up(uintptr_t value)
-{
-	return (value + PAGE - 1) & -PAGE;
-}
-
-/* A file of no pages: an access behind its end is SIGBUS. */
-static int open_nothing(void)
-{
-	return raw(SYS_memfd_create, "gntdev", MFD_CLOEXEC);
-}
 
 static void count_packet(const struct answer *answer, const void *bytes, int fd,
 			 void *arg)
@@ -42,74 +16,6 @@ static void count_packet(const struct answer *answer, const void *bytes, int fd,
 	(void)fd;
 	if (answer->value >= 0)
 		*(size_t *)arg += answer->bytes / sizeof(struct segment);
-}
-
-/* A slot of an area may be for reading alone, where others are not. */
-static bool show_segment(const struct segment *segment, int prot, int fd,
-			 uint64_t offset)
-{
-	void *at = map(segment->address, segment->pages * PAGE, prot,
-		       MAP_SHARED | MAP_FIXED, fd, offset);
-
-	if (at == MAP_FAILED && errno == EACCES)
-		at = map(segment->address, segment->pages * PAGE,
-			 prot & ~PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-			 offset);
-
-	return at != MAP_FAILED;
-}
-
-static void show_packet(const struct answer *answer, const void *bytes, int fd,
-			void *arg)
-{
-	const struct segment *segment = bytes;
-	size_t n = answer->bytes / sizeof(*segment);
-	struct show *show = arg;
-	int nothing = -1;
-
-	if (answer->value < 0)
-		return;
-	/* A descriptor that was sent and has not come: there are too many. */
-	if (fd < 0 && answer->flags & ANSWER_FD) {
-		show->failed = true;
-		return;
-	}
-	if (fd < 0 && n)
-		fd = nothing = open_nothing();
-	for (; n; n--, segment++)
-		show->failed |=
-			!show_segment(segment, show->prot, fd,
-				      nothing < 0 ? segment->offset : 0);
-	if (nothing >= 0)
-		raw(SYS_close, nothing);
-}
-
-static void hide(uintptr_t start, uintptr_t end)
-{
-	map(start, end - start, PROT_NONE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-}
-
-/* A child inherits what the kernel lets it inherit. */
-static void set_inheritance(const struct range *range)
-{
-	if (range->no_fork)
-		raw(SYS_madvise, range->start, range->end - range->start,
-		    MADV_DONTFORK);
-}
-
-void range_show(const struct range *range)
-{
-	struct request request = {
-		.op = OP_VIEW,
-		.a = range->start,
-		.b = range->end,
-	};
-	struct show show = {.prot = range->prot};
-	uint32_t flags;
-
-	channel_stream(&request, show_packet, &show, &flags);
-	set_inheritance(range);
 }
 
 static int64_t tell(uint32_t op, uintptr_t start, uintptr_t end, uint64_t c)
@@ -142,7 +48,7 @@ static bool are_whole(uintptr_t start, uintptr_t end)
  * be able to reach it; but the addresses must not be anybody else's yet. Parts
  * of ranges are the server's to allow first.
  */
-static int evict(uintptr_t start, uintptr_t end)
+int memory_evict(uintptr_t start, uintptr_t end)
 {
 	const struct range *range;
 	bool whole = are_whole(start, end);
@@ -156,6 +62,8 @@ static int evict(uintptr_t start, uintptr_t end)
 	/* Without a server nobody has a say in it. */
 	if (result == -EIO)
 		result = 0;
+	if (result == -EMFILE || result == -ENFILE)
+		result = -ENOMEM;
 	if (!result) {
 		ranges_remove(start, end);
 		return 0;
@@ -163,13 +71,13 @@ static int evict(uintptr_t start, uintptr_t end)
 
 	for (range = ranges_from(start); whole && range && range->start < end;
 	     range = ranges_from(range->end))
-		range_show(range);
+		show_again(range);
 
 	return result;
 }
 
 /* Is there a range between? Takes the lock only if it may be. */
-static bool begin(uintptr_t start, uintptr_t end, sigset_t *before)
+bool memory_begin(uintptr_t start, uintptr_t end, sigset_t *before)
 {
 	const struct range *range;
 
@@ -190,16 +98,55 @@ static int fail(int64_t error)
 	return -1;
 }
 
+/* Which places the kernel may choose. */
+#ifdef MAP_32BIT
+#define CHOICE MAP_32BIT
+#else
+#define CHOICE 0
+#endif
+
+/* An address that is ours until the server has said what comes there. */
+static void *reserve(void *addr, size_t length, int flags)
+{
+	flags &= MAP_FIXED_NOREPLACE | CHOICE;
+
+	return map((uintptr_t)addr, length, PROT_NONE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+}
+
+/* Whether it takes a mapping there, but that something may be in its place. */
+static bool takes(uintptr_t start, uintptr_t end)
+{
+	void *at = reserve((void *)start, end - start, MAP_FIXED_NOREPLACE);
+
+	if (at != MAP_FAILED)
+		raw(SYS_munmap, at, end - start);
+
+	return at != MAP_FAILED || errno == EEXIST;
+}
+
+/*
+ * Whether there are such addresses, which the kernel looks at first. That it
+ * takes no mapping at all now, where a range is, has other reasons.
+ */
+static bool are_addresses(uintptr_t start, uintptr_t end)
+{
+	return takes(start, end) || !takes(start, start + PAGE);
+}
+
 int memory_munmap(void *addr, size_t length)
 {
 	uintptr_t start = (uintptr_t)addr, end = page_up(start + length);
+	int error = -EINVAL, saved = errno;
 	sigset_t before;
-	int error;
 
-	if (start & (PAGE - 1) || end <= start || !begin(start, end, &before))
+	if (start & (PAGE - 1) || end <= start ||
+	    !memory_begin(start, end, &before))
 		return raw(SYS_munmap, addr, length);
 
-	error = evict(start, end);
+	if (are_addresses(start, end))
+		error = memory_evict(start, end);
+	errno = saved;
 	if (error)
 		error = fail(error);
 	else
@@ -207,15 +154,6 @@ int memory_munmap(void *addr, size_t length)
 	ranges_unlock(&before);
 
 	return error;
-}
-
-/* An address that is ours until the server has said what comes there. */
-static void *reserve(void *addr, size_t length, int flags)
-{
-	flags &= MAP_FIXED | MAP_FIXED_NOREPLACE;
-
-	return map((uintptr_t)addr, length, PROT_NONE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
 }
 
 /* Ranges between that the server knows no more. */
@@ -276,65 +214,65 @@ static bool map_device(uintptr_t start, uintptr_t end, struct request *request,
 	/* What it was mapped over, if anything, has ended. */
 	ranges_remove(start, end);
 	range.no_fork = flags & ANSWER_NO_FORK;
-	if (show.failed || !ranges_add(&range)) {
+	if (!ranges_add(&range) || (show.failed && !show_again(&range))) {
+		ranges_remove(start, end);
 		tell(OP_MUNMAP, start, end, 0);
 		*result = -ENOMEM;
 		return true;
 	}
-	set_inheritance(&range);
-	device_know(request->inode);
+	show_inheritance(&range);
 
 	return true;
 }
 
 /*
- * A fixed place is left as it is until the server has said yes: it is the
- * caller's, so nobody else takes it. Any other one is reserved meanwhile.
+ * A fixed place is left as it is until the server has said yes; but if nothing
+ * is there, nobody else may take it meanwhile. MAP_FAILED if it cannot be one.
  */
+static void *hold(void *addr, size_t length, bool *held)
+{
+	void *at = reserve(addr, length, MAP_FIXED_NOREPLACE);
+
+	*held = at == addr;
+	if (at == MAP_FAILED && errno != EEXIST)
+		return at;
+	if (at != MAP_FAILED && !*held)
+		raw(SYS_munmap, at, length);
+
+	return addr;
+}
+
 static void *mmap_device(void *addr, size_t length, int flags,
 			 struct request *request, bool *is_device)
 {
-	bool fixed = flags & MAP_FIXED;
-	uintptr_t start;
+	uintptr_t start = (uintptr_t)addr;
+	bool held = true;
 	int64_t result;
-	void *at = addr;
+	void *at;
 
 	*is_device = true;
-	if (!fixed)
-		at = reserve(addr, length, flags);
+	if (flags & MAP_FIXED &&
+	    (start & (PAGE - 1) || start + length < start)) {
+		errno = start & (PAGE - 1) ? EINVAL : ENOMEM;
+		return MAP_FAILED;
+	}
+	at = flags & MAP_FIXED ? hold(addr, length, &held)
+			       : reserve(addr, length, flags);
 	if (at == MAP_FAILED)
 		return at;
 	start = (uintptr_t)at;
-	if (start & (PAGE - 1) || start + length < start) {
-		errno = EINVAL;
-		return MAP_FAILED;
-	}
 
 	*is_device = map_device(start, start + length, request, &result);
 	if (*is_device && !result)
 		return at;
 
-	if (!fixed)
+	if (held)
 		raw(SYS_munmap, at, length);
 	else if (*is_device && overlaps(start, start + length))
 		forget_lost(start, start + length);
 	errno = -result;
 
 	return MAP_FAILED;
-}
-
-/* What is mapped over ranges takes their place. */
-static int make_way(uintptr_t start, uintptr_t end)
-{
-	sigset_t before;
-	int error;
-
-	if (start & (PAGE - 1) || !begin(start, end, &before))
-		return 0;
-	error = evict(start, end);
-	ranges_unlock(&before);
-
-	return error;
 }
 
 void *memory_mmap(void *addr, size_t length, int prot, int flags, int fd,
@@ -351,7 +289,7 @@ void *memory_mmap(void *addr, size_t length, int prot, int flags, int fd,
 	int error = 0;
 	void *at;
 
-	if (channel_on() && fd >= 0 && !(flags & MAP_ANONYMOUS) && length &&
+	if (fd >= 0 && !(flags & MAP_ANONYMOUS) && length &&
 	    !(offset & (PAGE - 1)))
 		request.inode = device_inode(fd);
 	if (request.inode) {
@@ -366,7 +304,8 @@ void *memory_mmap(void *addr, size_t length, int prot, int flags, int fd,
 	}
 
 	if (flags & MAP_FIXED)
-		error = make_way(start, page_up(start + length));
+		error = replace_by_map(&(struct map){start, length, prot, flags,
+						     fd, offset});
 	if (error) {
 		errno = -error;
 		return MAP_FAILED;
@@ -382,7 +321,7 @@ int memory_remap_pages(void *addr, size_t length, int prot, size_t offset,
 	uintptr_t start = (uintptr_t)addr;
 	sigset_t before;
 
-	if (begin(start, page_up(start + length), &before)) {
+	if (memory_begin(start, page_up(start + length), &before)) {
 		ranges_unlock(&before);
 		errno = EINVAL;
 		return -1;
@@ -427,7 +366,8 @@ static int protect_part(uintptr_t start, uintptr_t end, struct range *range,
 		return raw(SYS_mprotect, start, end - start, prot);
 
 	range->prot = prot;
-	range_show(range);
+	if (!show_again(range))
+		return raw(SYS_mprotect, start, end - start, prot);
 
 	return 0;
 }
@@ -438,7 +378,7 @@ int memory_mprotect(void *addr, size_t length, int prot)
 	sigset_t before;
 	int64_t result;
 
-	if (start & (PAGE - 1) || !begin(start, end, &before))
+	if (start & (PAGE - 1) || !memory_begin(start, end, &before))
 		return raw(SYS_mprotect, addr, length, prot);
 
 	result = tell(OP_MPROTECT, start, end, prot);
@@ -449,6 +389,22 @@ int memory_mprotect(void *addr, size_t length, int prot)
 	ranges_unlock(&before);
 
 	return result;
+}
+
+/* Files without fsync() cannot be written back; devices are such. */
+int memory_msync(void *addr, size_t length, int flags)
+{
+	uintptr_t start = (uintptr_t)addr, end = page_up(start + length);
+	sigset_t before;
+	int error = raw(SYS_msync, addr, length, flags);
+
+	if ((error && errno != ENOMEM) || !(flags & MS_SYNC) ||
+	    !memory_begin(start, end, &before))
+		return error;
+	ranges_unlock(&before);
+	errno = EINVAL;
+
+	return -1;
 }
 
 /* What other advice does is up to the server, or is of no effect. */
@@ -490,7 +446,7 @@ int memory_madvise(void *addr, size_t length, int advice)
 	sigset_t before;
 	int64_t result;
 
-	if (start & (PAGE - 1) || !begin(start, end, &before))
+	if (start & (PAGE - 1) || !memory_begin(start, end, &before))
 		return raw(SYS_madvise, addr, length, advice);
 
 	result = tell(OP_MADVISE, start, end, advice);
@@ -518,7 +474,7 @@ static void *follow(uintptr_t start, size_t length, uintptr_t to)
 		errno = ENOMEM;
 		return MAP_FAILED;
 	}
-	range_show(&range);
+	show_again(&range);
 
 	return (void *)to;
 }
@@ -558,12 +514,11 @@ void *memory_mremap(void *addr, size_t old_length, size_t new_length, int flags,
 		    void *new_addr)
 {
 	uintptr_t start = (uintptr_t)addr;
-	uintptr_t to = (uintptr_t)new_addr;
 	sigset_t before;
 	int error = 0;
 	void *at;
 
-	if (begin(start, page_up(start + (old_length ?: 1)), &before)) {
+	if (memory_begin(start, page_up(start + (old_length ?: 1)), &before)) {
 		at = mremap_range(start, old_length, new_length, flags,
 				  new_addr);
 		ranges_unlock(&before);
@@ -571,7 +526,9 @@ void *memory_mremap(void *addr, size_t old_length, size_t new_length, int flags,
 	}
 
 	if (flags & MREMAP_FIXED)
-		error = make_way(to, page_up(to + new_length));
+		error = replace_by_move(&(struct move){
+			start, (uintptr_t)new_addr, old_length, new_length,
+			flags});
 	if (error) {
 		errno = -error;
 		return MAP_FAILED;
@@ -592,7 +549,7 @@ void memory_after_fork(void)
 		if (range->no_fork)
 			ranges_remove(range->start, end);
 		else if (range->look)
-			range_show(range);
+			show_again(range);
 		range = ranges_from(end);
 	}
 }

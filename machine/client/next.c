@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 #include <dlfcn.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "client.h"
 
@@ -18,14 +16,4 @@ void *next_find(const char *name)
 	}
 
 	return found;
-}
-
-long raw_call(long number, long a, long b, long c, long d, long e, long f)
-{
-	static long (*next)(long number, ...);
-
-	if (!next)
-		next = (long (*)(long, ...))(uintptr_t)next_find("syscall");
-
-	return next(number, a, b, c, d, e, f);
 }

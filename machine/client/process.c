@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,7 +21,7 @@ static void before_fork(void)
 		return;
 	ranges_lock(&before);
 	signals = before;
-	channel_before_fork();
+	connect_before_fork();
 }
 
 static void in_parent(void)
@@ -29,7 +30,7 @@ static void in_parent(void)
 
 	if (!channel_on())
 		return;
-	channel_after_fork(false);
+	connect_after_fork(false);
 	ranges_unlock(&before);
 }
 
@@ -39,7 +40,7 @@ static void in_child(void)
 
 	if (!channel_on())
 		return;
-	channel_after_fork(true);
+	connect_after_fork(true);
 	memory_after_fork();
 	ranges_unlock(&before);
 }
@@ -47,9 +48,11 @@ static void in_child(void)
 static __attribute__((constructor)) void begin(void)
 {
 	channel_begin();
+	connect_begin();
 	if (!channel_on())
 		return;
-	ranges_begin();
+	reserve_begin();
+	exec_begin();
 	pthread_atfork(before_fork, in_parent, in_child);
 }
 
@@ -66,7 +69,7 @@ static void seen(int status)
 	errno = saved;
 }
 
-EXPORT pid_t wait4(pid_t pid, int *status, int options, struct rusage *usage)
+static pid_t wait_for(pid_t pid, int *status, int options, struct rusage *usage)
 {
 	int own = 0;
 	pid_t ended = NEXT(wait4)(pid, &own, options, usage);
@@ -80,19 +83,24 @@ EXPORT pid_t wait4(pid_t pid, int *status, int options, struct rusage *usage)
 	return ended;
 }
 
+EXPORT pid_t wait4(pid_t pid, int *status, int options, struct rusage *usage)
+{
+	return wait_for(pid, status, options, usage);
+}
+
 EXPORT pid_t waitpid(pid_t pid, int *status, int options)
 {
-	return wait4(pid, status, options, NULL);
+	return wait_for(pid, status, options, NULL);
 }
 
 EXPORT pid_t wait(int *status)
 {
-	return wait4(-1, status, 0, NULL);
+	return wait_for(-1, status, 0, NULL);
 }
 
 EXPORT pid_t wait3(int *status, int options, struct rusage *usage)
 {
-	return wait4(-1, status, options, usage);
+	return wait_for(-1, status, options, usage);
 }
 
 EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
@@ -106,4 +114,63 @@ EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 		*info = own;
 
 	return error;
+}
+
+/* ---- limits that what is ours counts against ---- */
+
+static void before_limit(int resource)
+{
+	if (resource == RLIMIT_AS)
+		reserve_give_up();
+}
+
+/* Those kept below the former limit may be of no use any more. */
+static int after_limit(int resource, int error)
+{
+	if (!error && resource == RLIMIT_NOFILE && channel_on()) {
+		connect_lend();
+		connect_regain();
+	}
+
+	return error;
+}
+
+EXPORT int setrlimit(__rlimit_resource_t resource, const struct rlimit *limit)
+{
+	before_limit(resource);
+	return after_limit(resource, NEXT(setrlimit)(resource, limit));
+}
+
+EXPORT int setrlimit64(__rlimit_resource_t resource,
+		       const struct rlimit64 *limit)
+{
+	before_limit(resource);
+	return after_limit(resource, NEXT(setrlimit64)(resource, limit));
+}
+
+EXPORT int prlimit(pid_t pid, __rlimit_resource_t resource,
+		   const struct rlimit *limit, struct rlimit *former)
+{
+	if (!limit)
+		return NEXT(prlimit)(pid, resource, limit, former);
+	before_limit(resource);
+	return after_limit(resource,
+			   NEXT(prlimit)(pid, resource, limit, former));
+}
+
+EXPORT int prlimit64(pid_t pid, __rlimit_resource_t resource,
+		     const struct rlimit64 *limit, struct rlimit64 *former)
+{
+	if (!limit)
+		return NEXT(prlimit64)(pid, resource, limit, former);
+	before_limit(resource);
+	return after_limit(resource,
+			   NEXT(prlimit64)(pid, resource, limit, former));
+}
+
+/* Without rights for more, the whole of a process has to fit the limit. */
+EXPORT int mlockall(int flags)
+{
+	reserve_give_up();
+	return NEXT(mlockall)(flags);
 }

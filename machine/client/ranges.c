@@ -3,19 +3,15 @@
  * Where devices are mapped in this process, ordered by address. Most programs
  * map and unmap a great deal that is none of it: two bounds answer for that.
  */
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "client.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct range *ranges;
-static size_t count, room;
+static size_t count;
 /* All ranges are between; both 0 if there is none. */
 static atomic_uintptr_t lowest, highest;
 
@@ -55,31 +51,13 @@ static void set_bounds(void)
 	highest = count ? ranges[count - 1].end : 0;
 }
 
+/* More than the kernel lets a process have, unless it is told to. */
 static bool make_room(void)
 {
-	size_t more = room ? room * 2 : 16 * PAGE / sizeof(*ranges);
-	void *memory;
+	if (!ranges)
+		ranges = reserve_ranges();
 
-	if (count < room)
-		return true;
-	if (room)
-		memory = (void *)raw(SYS_mremap, ranges, room * sizeof(*ranges),
-				     more * sizeof(*ranges), MREMAP_MAYMOVE);
-	else
-		memory = (void *)raw(SYS_mmap, NULL, more * sizeof(*ranges),
-				     PROT_READ | PROT_WRITE,
-				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED)
-		return false;
-	ranges = memory;
-	room = more;
-
-	return true;
-}
-
-void ranges_begin(void)
-{
-	make_room();
+	return ranges && count < RANGES_BYTES / sizeof(*ranges);
 }
 
 /* The place of the first range that ends above an address. */
@@ -139,6 +117,8 @@ void ranges_remove(uintptr_t start, uintptr_t end)
 {
 	size_t first, last;
 
+	if (!count)
+		return;
 	ranges_split(start);
 	ranges_split(end);
 	first = place_of(start);

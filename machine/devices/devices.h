@@ -21,6 +21,8 @@ extern const struct device_kind gntalloc_device, evtchn_device, privcmd_device;
 extern const struct device_kind vgem_device;
 
 void gntalloc_start(unsigned int limit);
+/* No page is waited for any more. */
+void gntalloc_stop_looking(void);
 /* Gives pages back whose peers have let go since; prints those that did not. */
 unsigned int gntalloc_stop(FILE *out);
 void gntalloc_list(struct domain *d, FILE *out);
@@ -30,6 +32,8 @@ unsigned int gntalloc_limit(void);
 /* What a VMA of it shows, behind the VMA's place. */
 void gntalloc_describe(const struct vm_area_struct *vma, FILE *out);
 
+/* Ports that are bound through an open file: a line each. */
+unsigned int evtchn_report(struct file *file, FILE *out);
 /* A port that @file bound has an event; may call the file's readable(). */
 struct evtchn_user;
 void evtchn_deliver(struct evtchn_user *user, u32 port);

@@ -369,6 +369,21 @@ static short evtchn_poll(struct file *file)
 	return events;
 }
 
+unsigned int evtchn_report(struct file *file, FILE *out)
+{
+	struct evtchn_user *u = file->private_data;
+	unsigned int count = 0;
+	struct rb_node *node;
+
+	pthread_mutex_lock(&u->lock);
+	for (node = rb_first(&u->bound); node; node = rb_next(node), count++)
+		fprintf(out, "evtchn: port %u bound and not unbound\n",
+			rb_entry(node, struct bound, node)->port);
+	pthread_mutex_unlock(&u->lock);
+
+	return count;
+}
+
 static const struct file_operations evtchn_fops = {
 	.open = evtchn_open,
 	.release = evtchn_release,

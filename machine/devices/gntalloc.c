@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * /dev/xen/gntalloc: pages that a program of a domain grants to another one. A
- * page that the peer still maps when its program lets go of it stays granted,
- * and is given back when somebody looks again.
+ * page that the peer still maps when its program lets go of it stays granted;
+ * the kernel looks each second whether it can be given back.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 #include "devices.h"
 #include "../kernel/context.h"
 #include "../kernel/user.h"
+#include "../kernel/waiting.h"
 #include "../xen/xen.h"
 
 #include <xen/gntalloc.h>
@@ -46,6 +47,7 @@ static struct {
 	pthread_mutex_t lock; /* of everything here */
 	struct list_head all;
 	unsigned int limit;
+	struct delayed_work look; /* while a page waits for its peer */
 } gntalloc = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- the life of a page ---- */
@@ -53,8 +55,10 @@ static struct {
 /* Gives the page back if nobody maps it any more; the lock is held. */
 static bool gref_free(struct gref *g)
 {
-	if (domain_ungrant(g->domain, g->ref))
+	if (domain_ungrant(g->domain, g->ref)) {
+		waiting_later(&gntalloc.look, HZ);
 		return false;
+	}
 	domain_page_free(g->domain, g->pfn);
 	list_del(&g->node);
 	free(g);
@@ -84,6 +88,14 @@ static void collect(void)
 		if (!g->users)
 			gref_free(g);
 	}
+}
+
+static void look(struct work_struct *work)
+{
+	(void)work;
+	pthread_mutex_lock(&gntalloc.lock);
+	collect();
+	pthread_mutex_unlock(&gntalloc.lock);
 }
 
 static unsigned int pages_of(const struct domain *d)
@@ -418,6 +430,12 @@ void gntalloc_start(unsigned int limit)
 {
 	gntalloc.limit = limit ?: 16384;
 	INIT_LIST_HEAD(&gntalloc.all);
+	INIT_DELAYED_WORK(&gntalloc.look, look);
+}
+
+void gntalloc_stop_looking(void)
+{
+	waiting_cancel(&gntalloc.look);
 }
 
 unsigned int gntalloc_stop(FILE *out)
@@ -425,7 +443,6 @@ unsigned int gntalloc_stop(FILE *out)
 	unsigned int count = 0;
 	struct gref *g, *next;
 
-	collect();
 	list_for_each_entry_safe(g, next, &gntalloc.all, node) {
 		/* Who maps it is told elsewhere. */
 		if (g->users) {
@@ -435,6 +452,8 @@ unsigned int gntalloc_stop(FILE *out)
 					"machine: grant %u of domain %u has %u users left\n",
 					g->ref, g->domain->id, g->users);
 		}
+		if (!g->users && !domain_ungrant(g->domain, g->ref))
+			domain_page_free(g->domain, g->pfn);
 		list_del(&g->node);
 		free(g);
 	}

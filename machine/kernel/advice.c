@@ -65,6 +65,15 @@ static int advise_flags(struct vm_area_struct *vma, unsigned long start,
 	return 0;
 }
 
+/* Pages that may not be reached so cannot be fetched for it. */
+static int populate(const struct vm_area_struct *vma, bool write)
+{
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP))
+		return -EINVAL;
+
+	return vma->vm_flags & (write ? VM_WRITE : VM_READ) ? 0 : -EINVAL;
+}
+
 static int advise(struct vm_area_struct *vma, unsigned long start,
 		  unsigned long end, int advice)
 {
@@ -79,11 +88,18 @@ static int advise(struct vm_area_struct *vma, unsigned long start,
 	case MADV_NOHUGEPAGE:
 	case MADV_COLD:
 	case MADV_PAGEOUT:
-	case MADV_POPULATE_READ:
-	case MADV_POPULATE_WRITE:
+	case MADV_KEEPONFORK:
 		return 0;
+	case MADV_POPULATE_READ:
+		return populate(vma, false);
+	case MADV_POPULATE_WRITE:
+		return populate(vma, true);
 	case MADV_DONTNEED:
-		if (vma->vm_flags & (VM_PFNMAP | VM_LOCKED))
+		if (vma->vm_flags & VM_LOCKED)
+			return -EINVAL;
+		/* fallthrough */
+	case MADV_DONTNEED_LOCKED:
+		if (vma->vm_flags & VM_PFNMAP)
 			return -EINVAL;
 		clear_entries(vma, start, end, true);
 		return 0;
@@ -104,6 +120,7 @@ static bool advice_shares_lock(int advice)
 {
 	switch (advice) {
 	case MADV_DONTNEED:
+	case MADV_DONTNEED_LOCKED:
 	case MADV_REMOVE:
 	case MADV_WILLNEED:
 	case MADV_COLD:
@@ -194,6 +211,14 @@ static int move_vma(struct vm_area_struct *vma, unsigned long new_addr)
 	return err;
 }
 
+/* What a program may ask for all the same. */
+static int not_modelled(const char *what)
+{
+	pr_err("%s is not modelled\n", what);
+
+	return -EINVAL;
+}
+
 /* To another place: what a driver has a say in. */
 static long remap_to(struct vm_area_struct *vma, unsigned long addr, size_t len,
 		     int flags, unsigned long new_addr)
@@ -216,11 +241,10 @@ static long remap_to(struct vm_area_struct *vma, unsigned long addr, size_t len,
 			err = vma->vm_ops->may_split(vma, addr);
 		if (err)
 			return err;
-		machine_fatal(
-			"mremap of a part of a device's VMA is not modelled");
+		return not_modelled("mremap of a part of a device's VMA");
 	}
 	if (!at)
-		machine_fatal("mremap that chooses the address is not modelled");
+		return not_modelled("mremap that chooses the address");
 	if (unmap_part(mm, at, at + len))
 		return -ENOMEM;
 	err = move_vma(vma, at);
@@ -248,8 +272,7 @@ static long remap(struct vm_area_struct *vma, unsigned long addr,
 	if (new_len > old_len && vma->vm_flags & (VM_DONTEXPAND | VM_PFNMAP))
 		return -EFAULT;
 	if (new_len > old_len)
-		machine_fatal(
-			"mremap that lets a device's VMA grow is not modelled");
+		return not_modelled("mremap that lets a device's VMA grow");
 	if (old_len > new_len)
 		err = unmap_part(vma->vm_mm, addr + new_len, addr + old_len);
 	if (err)
@@ -511,6 +534,18 @@ int task_store(struct task *task, unsigned long addr, const void *buf,
 	       size_t size)
 {
 	return access_memory(task, addr, (void *)buf, size, true);
+}
+
+int task_look(struct task *task, unsigned long addr, void *buf, size_t size)
+{
+	struct context c;
+	int err;
+
+	call_begin(&c, task, NULL);
+	err = vm_look(task->mm, addr, buf, size);
+	call_end(&c);
+
+	return err;
 }
 
 int page_hold(struct task *task, unsigned long addr, bool write,

@@ -156,6 +156,19 @@ void kvfree(const void *ptr)
 	release(ptr, true);
 }
 
+size_t machine_allocated(void)
+{
+	struct allocation *a;
+	size_t sum = 0;
+
+	pthread_mutex_lock(&live.lock);
+	list_for_each_entry(a, &live.all, node)
+		sum += a->size;
+	pthread_mutex_unlock(&live.lock);
+
+	return sum;
+}
+
 unsigned int alloc_leaks(FILE *out)
 {
 	struct allocation *a, *next;

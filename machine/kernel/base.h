@@ -235,5 +235,6 @@ void machine_printk(const char *level, const char *format, ...)
 #define pr_notice(fmt, ...) machine_printk("notice", pr_fmt(fmt), ##__VA_ARGS__)
 /* Not limited: a test counts the lines. */
 #define pr_warn_ratelimited pr_warn
+#define pr_notice_ratelimited pr_notice
 
 #endif /* MACHINE_KERNEL_BASE_H */

@@ -29,6 +29,7 @@ struct context {
 	const char *atomic_why;
 	bool invalidating; /* in an MMU notifier */
 	bool dying; /* a fatal signal came on purpose, for this call */
+	bool lost; /* memory of the task's that was pinned has gone */
 	struct file *released; /* files to be released when it ends */
 	struct user_maps *maps; /* of the task, as of this call; or NULL */
 	unsigned int sites; /* passed while none was to fail, see fault() */

@@ -146,6 +146,10 @@ void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle,
 		machine_fatal(
 			"dma_alloc_attrs: attributes %#lx are not modelled",
 			attrs);
+	/* A program has it asked for, in any amount: see GFP_PROGRAM. */
+	if (!(flag & __GFP_RETRY_MAYFAIL))
+		machine_fatal(
+			"dma_alloc_attrs may have another program killed for memory");
 	if (!dev->mask)
 		machine_fatal("%s allocates before it has a DMA mask",
 			      dev->name);

@@ -5,11 +5,6 @@
 #include "context.h"
 #include "faults.h"
 
-#define MAX_RULES 64
-/* What an operation may answer. */
-#define FIRST_STATUS GNTST_general_error
-#define LAST_STATUS GNTST_no_space
-
 static const struct {
 	const char *name;
 	unsigned int variants;
@@ -22,7 +17,6 @@ static const struct {
 	[SITE_COPY_FROM_USER] = {"copy_from_user", 1},
 	[SITE_COPY_TO_USER] = {"copy_to_user", 1},
 	[SITE_PUT_USER] = {"put_user", 1},
-	[SITE_NOFAULT] = {"copy_to_user_nofault", 1},
 	[SITE_GET_USER] = {"get_user", 1},
 	[SITE_ALLOC_PAGES] = {"gnttab_alloc_pages", 1},
 	/* -EFAULT, -ENOMEM, no page, too few pages */
@@ -91,25 +85,6 @@ static const s16 copy_statuses[] = {
 	GNTST_bad_page,
 	-1000,
 	7,
-};
-
-enum {
-	ANY_SITE = SITES,
-	ALLOC_SITES
-};
-
-struct rule {
-	int site;
-	u64 nth; /* 0: by probability */
-	bool persistent;
-	unsigned int of_million;
-	u64 seen;
-};
-
-struct op_rule {
-	enum machine_op op;
-	u64 nth;
-	s16 status;
 };
 
 /* All under the lock; @armed tells without it that there is nothing to do. */
@@ -368,7 +343,7 @@ unsigned int machine_failed_variants(void)
 	return plan.last < 0 ? 0 : sites[plan.last].variants;
 }
 
-static int site_by_name(const char *name, size_t len)
+int fault_site_by_name(const char *name, size_t len)
 {
 	int i;
 
@@ -385,7 +360,7 @@ static int site_by_name(const char *name, size_t len)
 	return -1;
 }
 
-static int op_by_name(const char *name, size_t len)
+int fault_op_by_name(const char *name, size_t len)
 {
 	static const char *const names[MACHINE_OPS] = {
 		[MACHINE_OP_MAP] = "map",   [MACHINE_OP_KMAP] = "kmap",
@@ -402,107 +377,39 @@ static int op_by_name(const char *name, size_t len)
 	return -1;
 }
 
-/* OP:N=STATUS; false if it is not well-formed. */
-static bool add_op_rule(int op, const char *text)
-{
-	char *end;
-	unsigned long long nth = strtoull(text, &end, 10);
-	long status;
-
-	if (end == text || *end != '=' || !nth)
-		return false;
-	text = end + 1;
-	status = strtol(text, &end, 10);
-	if (end == text || *end || status < LAST_STATUS ||
-	    status > FIRST_STATUS)
-		return false;
-
-	return !machine_fail_op(op, nth, status);
-}
-
-/* SITE:N, SITE:N+ or SITE%P. */
-static bool add_rule(int site, char kind, const char *text)
-{
-	struct rule rule = {.site = site};
-	double percent;
-	bool fits;
-	char *end;
-
-	if (kind == '%') {
-		percent = strtod(text, &end);
-		if (end == text || *end || !(percent > 0) || percent > 100)
-			return false;
-		rule.of_million = percent * 10000;
-	} else {
-		rule.nth = strtoull(text, &end, 10);
-		if (end == text || !rule.nth)
-			return false;
-		rule.persistent = *end == '+';
-		if (end[rule.persistent])
-			return false;
-	}
-
-	pthread_mutex_lock(&plan.lock);
-	fits = plan.nrules < MAX_RULES;
-	if (fits)
-		plan.rules[plan.nrules++] = rule;
-	arm();
-	pthread_mutex_unlock(&plan.lock);
-
-	return fits;
-}
-
-static bool seed_part(const char *text)
-{
-	char *end;
-	uint64_t seed = strtoull(text, &end, 0);
-
-	if (end == text || *end)
-		return false;
-	faults_seed(seed);
-
-	return true;
-}
-
-static bool add_part(char *part)
-{
-	size_t len = strcspn(part, ":%");
-	char kind = part[len];
-	int op = op_by_name(part, len);
-	int site = site_by_name(part, len);
-
-	if (!strncmp(part, "seed=", 5))
-		return seed_part(part + 5);
-	if (!kind)
-		return false;
-	if (op >= 0 && kind == ':')
-		return add_op_rule(op, part + len + 1);
-	return site >= 0 && add_rule(site, kind, part + len + 1);
-}
-
 void machine_fail_only(const char *name)
 {
 	pthread_mutex_lock(&plan.lock);
-	plan.only = site_by_name(name, strlen(name));
+	plan.only = fault_site_by_name(name, strlen(name));
 	arm();
 	pthread_mutex_unlock(&plan.lock);
 }
 
-int machine_fail_spec(const char *spec, char *why, size_t size)
+const char *fault_site_name(int site)
 {
-	char part[128];
-	size_t len;
+	return sites[site].name;
+}
 
-	for (; *spec; spec += len + (spec[len] == ',')) {
-		len = strcspn(spec, ",");
-		snprintf(part, sizeof(part), "%.*s", (int)len, spec);
-		if (len < sizeof(part) && add_part(part))
-			continue;
-		snprintf(why, size,
-			 "'%s' is no failure: expected OP:N=STATUS (OP is map, kmap, umap, unmap or copy; STATUS %d to %d), SITE:N, SITE:N+, SITE%%PERCENT (SITE as kvmalloc, alloc or any) or seed=N, at most %d of a kind in all",
-			 part, FIRST_STATUS, LAST_STATUS, MAX_RULES);
-		return -EINVAL;
+bool faults_add(const struct fault_spec *spec)
+{
+	bool fits;
+	unsigned int i;
+
+	pthread_mutex_lock(&plan.lock);
+	fits = plan.nrules + spec->nrules <= MAX_RULES &&
+	       plan.nop_rules + spec->nop_rules <= MAX_RULES;
+	for (i = 0; fits && i < spec->nrules; i++)
+		plan.rules[plan.nrules++] = spec->rules[i];
+	for (i = 0; fits && i < spec->nop_rules; i++) {
+		plan.op_rules[plan.nop_rules] = spec->op_rules[i];
+		plan.op_rules[plan.nop_rules++].nth +=
+			plan.ops[spec->op_rules[i].op];
 	}
+	if (fits)
+		arm();
+	pthread_mutex_unlock(&plan.lock);
+	if (fits && spec->seeded)
+		faults_seed(spec->seed);
 
-	return 0;
+	return fits;
 }

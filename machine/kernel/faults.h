@@ -18,7 +18,6 @@ enum fault_site {
 	SITE_COPY_FROM_USER,
 	SITE_COPY_TO_USER,
 	SITE_PUT_USER,
-	SITE_NOFAULT,
 	SITE_GET_USER,
 	SITE_ALLOC_PAGES,
 	SITE_PIN,
@@ -56,6 +55,39 @@ enum fault_site {
 	SITE_COPY_STATUS,
 	SITES,
 };
+
+/* Beside single ones: all, and those that allocate. */
+enum {
+	ANY_SITE = SITES,
+	ALLOC_SITES
+};
+
+#define MAX_RULES 64
+
+/* What is asked for; it is armed as a whole, or not at all. */
+struct fault_spec {
+	struct rule {
+		int site;
+		u64 nth; /* 0: by probability */
+		bool persistent;
+		unsigned int of_million;
+		u64 seen;
+	} rules[MAX_RULES];
+	struct op_rule {
+		enum machine_op op;
+		u64 nth;
+		s16 status;
+	} op_rules[MAX_RULES];
+	unsigned int nrules, nop_rules;
+	bool seeded;
+	u64 seed;
+};
+/* False if there is no room for it. */
+bool faults_add(const struct fault_spec *spec);
+/* Negative: there is none of that name. */
+int fault_site_by_name(const char *name, size_t len);
+int fault_op_by_name(const char *name, size_t len);
+const char *fault_site_name(int site);
 
 /*
  * Whether this call of the driver's shall fail; then *variant says how. Calls

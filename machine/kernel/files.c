@@ -433,7 +433,7 @@ long file_ioctl_helped(struct task *task, struct file *file, unsigned int cmd,
 		ret = file->f_op->compat_ioctl(file, cmd, (u32)arg);
 	else if (file->f_op->unlocked_ioctl)
 		ret = file->f_op->unlocked_ioctl(file, cmd, arg);
-	if (!user_flush())
+	if (!user_flush() || (c.lost && ret >= 0))
 		ret = -EFAULT;
 	errand_leave();
 	call_end(&c);

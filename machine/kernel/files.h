@@ -137,6 +137,7 @@ void machine_module_unload(void);
 		unload();                \
 	}
 #define module_param(name, type, mode) extern type name
+#define module_param_named(name, value, type, mode) extern type value
 #define uint unsigned int
 #define MODULE_INFO_TEXT(tag, text) \
 	_Static_assert(sizeof(text) > 1, "an empty " tag)

@@ -19,12 +19,6 @@
 
 /* ---- memory of pages ---- */
 
-static void check_count(unsigned long count, const char *what)
-{
-	if (count != 1)
-		machine_fatal("%s of %lu pages is not modelled", what, count);
-}
-
 /* The page whose memory it is, by what its domain calls it. */
 static struct page *page_of_frame(unsigned long frame, const char *what)
 {
@@ -45,91 +39,107 @@ static void check_dma_page(const struct page *page, const char *what)
 		machine_fatal("%s of a page with a grant in it", what);
 }
 
+/* The first that fails ends it: none of the rest is looked at. */
 int xenmem_reservation_increase(int count, unsigned long *frames)
 {
 	struct page *page;
 	unsigned int variant;
+	int i;
 
-	check_count(count, "xenmem_reservation_increase");
-	page = page_of_frame(*frames, "xenmem_reservation_increase");
-	check_dma_page(page, "xenmem_reservation_increase");
-	if (!page->hollow)
-		machine_fatal("a page gets memory that has some");
-	if (fault(SITE_INCREASE, &variant)) {
-		page->refused = true;
-		return 0;
+	if (count <= 0)
+		machine_fatal("xenmem_reservation_increase by %d", count);
+	for (i = 0; i < count; i++) {
+		page = page_of_frame(frames[i], "xenmem_reservation_increase");
+		check_dma_page(page, "xenmem_reservation_increase");
+		if (!page->hollow)
+			machine_fatal("a page gets memory that has some");
+		if (fault(SITE_INCREASE, &variant)) {
+			page->refused = true;
+			break;
+		}
+		page->refused = false;
+		page->hollow = false;
 	}
-	page->hollow = false;
 
-	return 1;
+	return i;
 }
 
 int xenmem_reservation_decrease(int count, unsigned long *frames)
 {
 	struct page *page;
 	unsigned int variant;
+	int i;
 
-	check_count(count, "xenmem_reservation_decrease");
-	page = page_of_frame(*frames, "xenmem_reservation_decrease");
-	check_dma_page(page, "xenmem_reservation_decrease");
-	if (page->hollow)
-		machine_fatal("memory of a page is given up that has none");
-	if (fault(SITE_DECREASE, &variant))
-		return 0;
-	page->hollow = true;
+	if (count <= 0)
+		machine_fatal("xenmem_reservation_decrease by %d", count);
+	for (i = 0; i < count; i++) {
+		page = page_of_frame(frames[i], "xenmem_reservation_decrease");
+		check_dma_page(page, "xenmem_reservation_decrease");
+		if (page->hollow)
+			machine_fatal(
+				"memory of a page is given up that has none");
+		if (fault(SITE_DECREASE, &variant))
+			break;
+		page->hollow = true;
+	}
 
-	return 1;
+	return i;
 }
 
 /* In a PV domain the memory is kept, and stands behind no page until then. */
 void xenmem_reservation_va_mapping_reset(unsigned long count,
 					 struct page **pages)
 {
-	check_count(count, "xenmem_reservation_va_mapping_reset");
-	check_dma_page(*pages, "xenmem_reservation_va_mapping_reset");
-	if (machine_mode() != MACHINE_PV)
-		return;
-	if ((*pages)->hollow)
-		machine_fatal("memory of a page is put aside that has none");
-	(*pages)->hollow = true;
-	(*pages)->reset = true;
-	page_unmapped_here(*pages);
+	for (; count; count--, pages++) {
+		check_dma_page(*pages, "xenmem_reservation_va_mapping_reset");
+		if (machine_mode() != MACHINE_PV)
+			continue;
+		if ((*pages)->hollow)
+			machine_fatal(
+				"memory of a page is put aside that has none");
+		(*pages)->hollow = true;
+		(*pages)->reset = true;
+		page_unmapped_here(*pages);
+	}
 }
 
 void xenmem_reservation_va_mapping_update(unsigned long count,
 					  struct page **pages,
 					  unsigned long *frames)
 {
-	check_count(count, "xenmem_reservation_va_mapping_update");
-	check_dma_page(*pages, "xenmem_reservation_va_mapping_update");
-	if (machine_mode() != MACHINE_PV)
-		return;
-	if (!(*pages)->hollow || *frames != xen_page_to_gfn(*pages))
-		machine_fatal("a page gets memory that is not its own");
-	(*pages)->hollow = false;
-	(*pages)->reset = false;
-	(*pages)->known = 0;
+	for (; count; count--, pages++, frames++) {
+		check_dma_page(*pages, "xenmem_reservation_va_mapping_update");
+		if (machine_mode() != MACHINE_PV)
+			continue;
+		if (!(*pages)->hollow || *frames != xen_page_to_gfn(*pages))
+			machine_fatal("a page gets memory that is not its own");
+		(*pages)->hollow = false;
+		(*pages)->reset = false;
+		(*pages)->known = 0;
+	}
 }
 
 int gnttab_pages_set_private(int nr_pages, struct page **pages)
 {
 	unsigned int variant;
 
-	check_count(nr_pages, "gnttab_pages_set_private");
-	check_dma_page(*pages, "gnttab_pages_set_private");
-	/* Only where an address does not fit into a page's record. */
-	if (fault(SITE_SET_PRIVATE, &variant))
-		return -ENOMEM;
-	(*pages)->private = true;
+	for (; nr_pages; nr_pages--, pages++) {
+		check_dma_page(*pages, "gnttab_pages_set_private");
+		/* Only where an address does not fit into a page's record. */
+		if (fault(SITE_SET_PRIVATE, &variant))
+			return -ENOMEM;
+		(*pages)->private = true;
+	}
 
 	return 0;
 }
 
 void gnttab_pages_clear_private(int nr_pages, struct page **pages)
 {
-	check_count(nr_pages, "gnttab_pages_clear_private");
-	check_dma_page(*pages, "gnttab_pages_clear_private");
-	(*pages)->private = false;
+	for (; nr_pages; nr_pages--, pages++) {
+		check_dma_page(*pages, "gnttab_pages_clear_private");
+		(*pages)->private = false;
+	}
 }
 
 /* ---- grants by the kernel ---- */
@@ -292,6 +302,20 @@ void gnttab_grant_foreign_access_ref(grant_ref_t ref, domid_t domid,
 	if (page)
 		page->granted++;
 	pthread_mutex_unlock(&given.lock);
+}
+
+int gnttab_grant_foreign_access(domid_t domid, unsigned long frame,
+				int readonly)
+{
+	grant_ref_t list;
+	int ref = gnttab_alloc_grant_references(1, &list);
+
+	if (ref)
+		return ref;
+	ref = gnttab_claim_grant_reference(&list);
+	gnttab_grant_foreign_access_ref(ref, domid, frame, readonly);
+
+	return ref;
 }
 
 int gnttab_try_end_foreign_access(grant_ref_t ref)

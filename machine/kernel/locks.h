@@ -57,6 +57,12 @@ struct rw_semaphore {
 	struct context *writer;
 };
 
+#define init_rwsem(sem)                                                      \
+	do {                                                                 \
+		static struct lock_class class_ = {#sem, __FILE__, __LINE__, \
+						   0};                       \
+		machine_rwsem_init(sem, &class_);                            \
+	} while (0)
 void machine_rwsem_init(struct rw_semaphore *sem, struct lock_class *class);
 void machine_rwsem_destroy(struct rw_semaphore *sem);
 void down_read(struct rw_semaphore *sem);

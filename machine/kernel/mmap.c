@@ -221,12 +221,10 @@ int unmap_part(struct mm_struct *mm, unsigned long start, unsigned long end)
 	if (RB_EMPTY_ROOT(&gone))
 		return 0;
 
-	mm->going = &gone;
 	notify_begin(mm, start, end, MMU_NOTIFY_UNMAP, true);
 	rbtree_postorder_for_each_entry_safe(vma, next, &gone, node)
 		zap(vma, vma->vm_start, vma->vm_end);
 	notify_end(mm);
-	mm->going = NULL;
 	rbtree_postorder_for_each_entry_safe(vma, next, &gone, node)
 		free_page_tables(vma);
 	rbtree_postorder_for_each_entry_safe(vma, next, &gone, node)

@@ -63,6 +63,8 @@ void put_page(struct page *page);
 void lock_page(struct page *page);
 void unlock_page(struct page *page);
 void *page_address(const struct page *page);
+/* Of a page with a grant in it. */
+void memcpy_from_page(char *to, struct page *page, size_t offset, size_t len);
 bool PageForeign(const struct page *page);
 /* What the kernel keeps with a page: of those for grants alone. */
 bool PagePrivate(const struct page *page);

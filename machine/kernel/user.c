@@ -95,8 +95,13 @@ void user_copyv(struct task *task, const struct iovec *local,
 		done = process_vm_writev(task->pid, l, nl, u, nu, 0);
 	else
 		done = process_vm_readv(task->pid, l, nl, u, nu, 0);
-	if (done == (ssize_t)size || count == 1)
+	if (done == (ssize_t)size)
 		return;
+	/* A kernel's pin would have held it: the request is not a success. */
+	if (count == 1) {
+		context()->lost = true;
+		return;
+	}
 
 	/* One is out of reach: the others are not to suffer. */
 	for (i = 0; i < count; i++)

@@ -15,8 +15,6 @@ struct task;
 
 typedef u32 compat_uptr_t;
 
-#define u64_to_user_ptr(x) ((void __user *)(uintptr_t)(x))
-
 static inline void __user *compat_ptr(compat_uptr_t ptr)
 {
 	return (void __user *)(unsigned long)ptr;
@@ -25,7 +23,6 @@ static inline void __user *compat_ptr(compat_uptr_t ptr)
 unsigned long copy_from_user(void *to, const void __user *from,
 			     unsigned long n);
 unsigned long copy_to_user(void __user *to, const void *from, unsigned long n);
-long copy_to_user_nofault(void __user *to, const void *from, size_t size);
 
 /* A pin costs the machine nothing, and what is pinned the caller copies. */
 #define bytes_not_worth_a_pin() machine_no_pin
@@ -83,5 +80,7 @@ struct user_maps;
 void user_maps_free(struct user_maps *maps);
 /* Its address space is another one, or gone. */
 void user_maps_forget(struct task *task);
+
+#define u64_to_user_ptr(value) ((void __user *)(uintptr_t)(value))
 
 #endif /* MACHINE_KERNEL_USER_H */

@@ -379,6 +379,9 @@ bool vma_frame(struct vm_area_struct *vma, unsigned long i, bool *writable,
 
 /* ---- faults and pins ---- */
 
+/* Of one access; a handler may let it be made again a little later. */
+#define MAX_TRIES 1000
+
 static bool access_allowed(const struct vm_area_struct *vma, bool write)
 {
 	if (write)
@@ -445,7 +448,11 @@ int vma_fault(struct vm_area_struct *vma, unsigned long addr, bool write)
 			break;
 		if (err)
 			return err;
-		if (tries == 100)
+		/* Who waits for what is made to fail for ever is killed. */
+		if (task_is_killed(vma->vm_mm->task) ||
+		    (tries >= MAX_TRIES && machine_failed()))
+			return -EFAULT;
+		if (tries == MAX_TRIES)
 			machine_fatal(
 				"a fault handler never makes the entry at %#lx",
 				addr);
@@ -538,28 +545,39 @@ struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr)
 }
 
 /*
- * Of mappings of the devices alone, which is what the driver stores to so, also
- * of those that are about to go.
+ * As access_remote_vm() does: the page, which a fault may bring whatever the
+ * VMA allows, or else the driver's own way.
  */
-long copy_to_user_nofault(void __user *to, const void *from, size_t size)
+int vm_look(struct mm_struct *mm, unsigned long addr, void *buf, size_t size)
 {
-	unsigned long addr = (unsigned long)to;
 	struct vm_area_struct *vma;
-	unsigned int variant;
+	struct domain *owner;
+	struct vm_fault vmf;
+	unsigned long i, pfn;
+	int ret = -EFAULT;
+	bool writable;
 
-	if (addr >> PAGE_SHIFT != (addr + size - 1) >> PAGE_SHIFT)
-		machine_fatal("copy_to_user_nofault over pages is not modelled");
-	vma = find_vma(current->mm, addr);
-	if ((!vma || vma->vm_start > addr) && current->mm->going)
-		vma = find_in(current->mm->going, addr);
-	if (!vma || vma->vm_start > addr || fault(SITE_NOFAULT, &variant))
-		return -EFAULT;
+	mmap_read_lock(mm);
+	vma = find_vma(mm, addr);
+	if (vma && vma->vm_start <= addr) {
+		i = (addr - vma->vm_start) >> PAGE_SHIFT;
+		vmf = (struct vm_fault){vma, addr & PAGE_MASK, NULL};
+		if (!vma_frame(vma, i, &writable, &owner, &pfn) &&
+		    !vma->vm_ops->fault(&vmf))
+			install(vma, &vma->ptes[i], vmf.page);
+		if (vma_frame(vma, i, &writable, &owner, &pfn)) {
+			memcpy(buf,
+			       domain_memory(owner) + (pfn << PAGE_SHIFT) +
+				       (addr & ~PAGE_MASK),
+			       size);
+			ret = (int)size;
+		} else if (vma->vm_ops->access) {
+			ret = vma->vm_ops->access(vma, addr, buf, (int)size, 0);
+		}
+	}
+	mmap_read_unlock(mm);
 
-	return grant_store_entry(
-		       &vma->ptes[(addr - vma->vm_start) >> PAGE_SHIFT],
-		       addr & ~PAGE_MASK, from, size)
-		       ? 0
-		       : -EFAULT;
+	return ret == (int)size ? 0 : -EFAULT;
 }
 
 bool vm_is_plain(struct mm_struct *mm, unsigned long addr, size_t len)

@@ -53,6 +53,8 @@ struct vm_operations_struct {
 	vm_fault_t (*fault)(struct vm_fault *vmf);
 	vm_fault_t (*page_mkwrite)(struct vm_fault *vmf);
 	vm_fault_t (*pfn_mkwrite)(struct vm_fault *vmf);
+	int (*access)(struct vm_area_struct *vma, unsigned long addr, void *buf,
+		      int len, int write);
 	struct page *(*find_special_page)(struct vm_area_struct *vma,
 					  unsigned long addr);
 };
@@ -76,8 +78,6 @@ struct vm_area_struct {
 struct mm_struct {
 	struct rw_semaphore mmap_lock;
 	/* of the model; the tree is under mmap_lock */
-	struct rb_root
-		*going; /* VMAs of a munmap, whose entries are still there */
 	struct rb_root vmas;
 	struct vm_area_struct *pending; /* in its ->mmap just now */
 	struct task *task;
@@ -116,7 +116,6 @@ int vm_insert_pages(struct vm_area_struct *vma, unsigned long addr,
 typedef int (*pte_fn_t)(pte_t *pte, unsigned long addr, void *data);
 int apply_to_page_range(struct mm_struct *mm, unsigned long address,
 			unsigned long size, pte_fn_t fn, void *data);
-
 /* The same where page tables are, of entries that are there; does not sleep. */
 int apply_to_existing_page_range(struct mm_struct *mm, unsigned long address,
 				 unsigned long size, pte_fn_t fn, void *data);
@@ -214,6 +213,11 @@ static inline bool task_is_killed(const struct task *task)
 	return __atomic_load_n(&task->killed, __ATOMIC_ACQUIRE);
 }
 
+static inline pid_t task_tgid_nr(const struct task *task)
+{
+	return task->pid;
+}
+
 #define task_struct task
 #define current machine_current()
 struct task *machine_current(void);
@@ -278,6 +282,8 @@ enum vm_pin {
 };
 enum vm_pin vm_pin(struct mm_struct *mm, unsigned long addr, bool write,
 		   struct page **page);
+/* A debugger's look, whatever access the program has: 0 or -EFAULT. */
+int vm_look(struct mm_struct *mm, unsigned long addr, void *buf, size_t size);
 /* Whether no VMA of the machine's is there. */
 bool vm_is_plain(struct mm_struct *mm, unsigned long addr, size_t len);
 /*

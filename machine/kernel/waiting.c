@@ -355,6 +355,25 @@ bool queue_delayed_work(struct workqueue_struct *queue, struct delayed_work *w,
 	return !was;
 }
 
+/* Of other parts of the kernel than the driver, which have one queue. */
+static struct workqueue_struct own = {.name = "events"};
+
+void waiting_later(struct delayed_work *w, unsigned long delay)
+{
+	queue_delayed_work(&own, w, delay);
+}
+
+void waiting_cancel(struct delayed_work *w)
+{
+	pthread_mutex_lock(&waiting.lock);
+	if (w->pending)
+		list_del(&w->node);
+	w->pending = false;
+	while (waiting.running == &own)
+		wait_jiffies(1);
+	pthread_mutex_unlock(&waiting.lock);
+}
+
 void init_waitqueue_head(wait_queue_head_t *head)
 {
 	head->initialised = true;

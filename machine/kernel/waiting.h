@@ -113,6 +113,10 @@ long wait_for_completion_killable_timeout(struct completion *x,
 /* ---- of the machine alone ---- */
 
 void waiting_start(bool test_time);
+/* Work of the machine's own, with all of INIT_DELAYED_WORK() done. */
+void waiting_later(struct delayed_work *w, unsigned long delay);
+/* It does not run any more, nor will. */
+void waiting_cancel(struct delayed_work *w);
 /* Lets time pass until @count is 0; false if that takes half a minute. */
 bool waiting_for_none(const unsigned int *count);
 /* Ends the worker; returns how much work was still pending. */

@@ -195,7 +195,6 @@ int gnttab_unmap_refs(struct gnttab_unmap_grant_ref *unmap_ops,
 	unsigned int i;
 	int ret;
 
-	might_sleep();
 	if (kunmap_ops)
 		machine_fatal(
 			"gnttab_unmap_refs with kunmap_ops is not modelled");
@@ -231,6 +230,18 @@ bool page_store(volatile void *addr, const void *value, size_t size)
 	return true;
 }
 
+void memcpy_from_page(char *to, struct page *page, size_t offset, size_t len)
+{
+	hypervisor_lock();
+	if (!page_is_for_grants(page) || !page->mapped)
+		machine_fatal("the kernel reads a page with nothing behind it");
+	memory_copy(to,
+		    domain_memory(page->owner) + (page->pfn << PAGE_SHIFT) +
+			    offset,
+		    len);
+	hypervisor_unlock();
+}
+
 /* ---- event channels ---- */
 
 int evtchn_get(evtchn_port_t evtchn)
@@ -258,6 +269,23 @@ void notify_remote_via_evtchn(evtchn_port_t port)
 			      port);
 }
 
+unsigned int irq_from_evtchn(evtchn_port_t evtchn)
+{
+	return port_irq(evtchn);
+}
+
+bool granters_page_out(void)
+{
+	return machine_paging();
+}
+
+int ask_domid(void)
+{
+	struct domain *d = context()->domain;
+
+	return d ? (int)d->id : -ESRCH;
+}
+
 bool port_is_callers(evtchn_port_t port)
 {
 	struct evtchn_user *user = port_user(port);
@@ -283,28 +311,10 @@ domid_t own_domid(void)
 	return d ? domain_id(d) : DOMID_INVALID;
 }
 
-void own_domid_learn(void)
+void own_domid_init(void)
 {
 }
 
-static struct notifier_block *resume_notifier;
-
-void xen_resume_notifier_register(struct notifier_block *nb)
+void own_domid_exit(void)
 {
-	if (resume_notifier)
-		machine_fatal("a second notifier of resumes is not modelled");
-	resume_notifier = nb;
-}
-
-void xen_resume_notifier_unregister(struct notifier_block *nb)
-{
-	if (resume_notifier != nb)
-		machine_fatal("a notifier of resumes that is not there goes");
-	resume_notifier = NULL;
-}
-
-void machine_resume(void)
-{
-	ports_forget();
-	resume_notifier->notifier_call(resume_notifier, 0, NULL);
 }

@@ -49,6 +49,19 @@ struct gnttab_copy {
 	s16 status;
 };
 
+/* What the statuses mean, from 0 downwards, as the hypervisor's header says. */
+#define GNTTABOP_error_msgs                                                  \
+	{                                                                    \
+		"okay", "undefined error", "unrecognised domain id",         \
+			"invalid grant reference", "invalid mapping handle", \
+			"invalid virtual address", "invalid device address", \
+			"no spare translation slot in the I/O MMU",          \
+			"permission denied", "bad page",                     \
+			"copy arguments cross page boundary",                \
+			"page address size too large",                       \
+			"operation not done; try again", "out of space",     \
+	}
+
 bool xen_domain(void);
 bool xen_feature(int flag);
 
@@ -74,6 +87,9 @@ void gnttab_grant_foreign_access_ref(grant_ref_t ref, domid_t domid,
 				     unsigned long frame, int readonly);
 /* 0: the other domain has it mapped. */
 int gnttab_try_end_foreign_access(grant_ref_t ref);
+/* Both at once: the reference, or -ENOSPC. */
+int gnttab_grant_foreign_access(domid_t domid, unsigned long frame,
+				int readonly);
 
 typedef struct {
 	u64 maddr;
@@ -83,19 +99,24 @@ xmaddr_t arbitrary_virt_to_machine(void *vaddr);
 int evtchn_get(evtchn_port_t evtchn);
 void evtchn_put(evtchn_port_t evtchn);
 void notify_remote_via_evtchn(evtchn_port_t port);
+/* Another one for each time that a port is bound; -1: not any more. */
+unsigned int irq_from_evtchn(evtchn_port_t evtchn);
 /* Of the driver's own compat folder; what it asks is known here. */
 bool port_is_callers(evtchn_port_t port);
 bool own_grants_vanish(void);
 domid_t own_domid(void);
-void own_domid_learn(void);
-
-struct notifier_block {
-	int (*notifier_call)(struct notifier_block *nb, unsigned long event,
-			     void *data);
-};
-#define NOTIFY_OK 1
-/* One can be registered. */
-void xen_resume_notifier_register(struct notifier_block *nb);
-void xen_resume_notifier_unregister(struct notifier_block *nb);
+void own_domid_init(void);
+void own_domid_exit(void);
+/*
+ * The same. All domains share one driver here, and what it takes when it is
+ * loaded would be one domain's; so it is told only if the configuration says.
+ */
+int ask_domid(void);
+/*
+ * The same: whether granters page out, as far as that is asked of the driver.
+ * Only if the configuration says: a copy that is made to fail is to be one of a
+ * program's.
+ */
+bool granters_page_out(void);
 
 #endif /* MACHINE_KERNEL_XEN_CALLS_H */

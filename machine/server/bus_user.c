@@ -183,8 +183,13 @@ static void take(struct bus_user *user)
 	if (waits)
 		return;
 	device_get(user->device);
-	if (server_thread(introduce, user->device))
-		server_fail("cannot start a thread");
+	if (!server_thread(introduce, user->device))
+		return;
+	/* This program's xenstore ends with that, and nothing else. */
+	TAILQ_REMOVE(&user->helds, held, entry);
+	free(held);
+	device_put(user->device);
+	device_hang_up(user->device);
 }
 
 void bus_user_write(struct bus_user *user, const char *bytes, size_t size)

@@ -10,6 +10,9 @@
 #include "../../include/xen/gntdev_more.h"
 #include "server.h"
 
+/* Bytes that one mapping may have. */
+#define MOST_MAPPED (4UL << 30)
+
 void pass(struct msghdr *message, union passed *control, int fd)
 {
 	if (fd < 0)
@@ -69,16 +72,20 @@ static bool call_open(const struct call *call)
 	bool sent;
 	int fd;
 
-	if (request->file == FILE_DMABUF)
+	/* The first is no file, the other one requests make. */
+	if (!request->file || request->file == FILE_DMABUF)
 		fd = -EINVAL;
 	else if (request->file < FILE_CAPABILITIES ||
-		 (request->file == FILE_LIMIT &&
+		 ((request->file == FILE_LIMIT ||
+		   request->file == FILE_HANDLES) &&
 		  (request->a & O_ACCMODE) != O_RDONLY))
 		fd = device_open(call->process, request->file, request->a);
 	else
 		fd = served_open(call->process, request->file);
 	if (fd < 0)
-		return answer_value(call->fd, fd);
+		return answer_value(call->fd, fd == -EMFILE || fd == -ENFILE
+						      ? limits_error(fd)
+						      : fd);
 
 	sent = answer_send(call->fd, &answer, NULL, fd);
 	close(fd);
@@ -122,13 +129,23 @@ static int64_t call_mmap(struct call *call)
 
 	if (!call->device->file)
 		return -ENODEV;
+	/* No device has as much, and to look takes time for each page. */
+	if (request->b > MOST_MAPPED)
+		return -ENOMEM;
 	error = task_mmap(call->process->task, call->device->file, request->a,
 			  request->b, request->c, request->d, request->e,
 			  &call->view);
-	if (!error && call->view.no_fork)
+	if (error)
+		return error;
+	if (!view_is_ready(&call->view)) {
+		task_munmap(call->process->task, call->view.addr, request->b);
+		view_free(&call->view);
+		return limits_error(-ENFILE);
+	}
+	if (call->view.no_fork)
 		call->flags = ANSWER_NO_FORK;
 
-	return error;
+	return 0;
 }
 
 static int64_t call_seek(const struct call *call)

@@ -9,9 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <stddef.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "bus.h"
@@ -210,6 +213,9 @@ static void on_written(struct device *device, const char *bytes, size_t size)
 	case FILE_LIMIT:
 		machine_set_driver_limit(strtoul(bytes, NULL, 0));
 		break;
+	case FILE_HANDLES:
+		machine_set_driver_handles(strtoul(bytes, NULL, 0));
+		break;
 	default:
 		break;
 	}
@@ -240,20 +246,46 @@ static void on_socket(struct watch *watch, uint32_t events)
 		end(device);
 }
 
+/* So that the program's end tells what it is, see protocol.h. */
+static int name_device(const struct device *device, int theirs, int oflags)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct device_name name = {
+		.magic = DEVICE_MAGIC,
+		.file = device->kind,
+		.flags = oflags,
+		.inode = device->inode,
+	};
+
+	if (getrandom(&name.random, sizeof(name.random), 0) < 0)
+		return -errno;
+	memcpy(address.sun_path, &name, sizeof(name));
+	if (bind(theirs, (struct sockaddr *)&address,
+		 offsetof(struct sockaddr_un, sun_path) + sizeof(name)) < 0)
+		return -errno;
+
+	return 0;
+}
+
 /* Its two ends; the inode is that of the program's. */
-static int make_sockets(struct device *device, int *theirs)
+static int make_sockets(struct device *device, int *theirs, int oflags)
 {
 	struct stat status;
-	int ends[2];
+	int ends[2], error;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return -errno;
-	if (fstat(ends[1], &status) < 0) {
+	error = limits_reached(ends[0]) ? -ENFILE : 0;
+	if (!error && fstat(ends[1], &status) < 0)
+		error = -errno;
+	device->inode = error ? 0 : status.st_ino;
+	if (!error)
+		error = name_device(device, ends[1], oflags);
+	if (error) {
 		close(ends[0]);
 		close(ends[1]);
-		return -errno;
+		return error;
 	}
-	device->inode = status.st_ino;
 	device->socket.fd = ends[0];
 	*theirs = ends[1];
 
@@ -266,7 +298,7 @@ static int open_file(struct device *device, struct process *process, int oflags)
 
 	if (device->kind == FILE_XENBUS)
 		return xenstore_use(device, &device->user);
-	if (device->kind == FILE_LIMIT)
+	if (device->kind == FILE_LIMIT || device->kind == FILE_HANDLES)
 		return 0;
 
 	error = file_open(process->task, names[device->kind], oflags,
@@ -321,19 +353,25 @@ static void unmake(struct device *device)
 }
 
 /* From here on it can be named, and ends with its last descriptor. */
-static void show(struct device *device)
+static int show(struct device *device)
 {
+	int error;
+
 	pthread_mutex_lock(&state);
 	LIST_INSERT_HEAD(&buckets[device->inode % BUCKETS], device, entry);
 	devices++;
 	helpers += device->helper;
 	pthread_mutex_unlock(&state);
 
-	if (watch_add(&device->socket, EPOLLIN)) {
+	error = watch_add(&device->socket, EPOLLIN);
+	if (error) {
 		pthread_mutex_lock(&ending);
 		end(device);
 		pthread_mutex_unlock(&ending);
+		error = limits_error(error);
 	}
+
+	return error;
 }
 
 int device_open(struct process *process, enum served_file kind, int oflags)
@@ -341,7 +379,7 @@ int device_open(struct process *process, enum served_file kind, int oflags)
 	struct device *device = make(process, kind);
 	int theirs = -1, error;
 
-	error = make_sockets(device, &theirs);
+	error = make_sockets(device, &theirs, oflags);
 	if (!error)
 		error = open_file(device, process, oflags);
 	if (error) {
@@ -354,7 +392,11 @@ int device_open(struct process *process, enum served_file kind, int oflags)
 	/* Nothing is ever read from these: not a wait, but an end at once. */
 	if (kind != FILE_EVTCHN && kind != FILE_XENBUS)
 		shutdown(device->socket.fd, SHUT_WR);
-	show(device);
+	error = show(device);
+	if (error) {
+		close(theirs);
+		return error;
+	}
 
 	return theirs;
 }
@@ -363,7 +405,7 @@ struct device *device_promise(struct process *process, int *theirs)
 {
 	struct device *device = make(process, FILE_DMABUF);
 
-	if (make_sockets(device, theirs)) {
+	if (make_sockets(device, theirs, O_RDWR)) {
 		unmake(device);
 		return NULL;
 	}
@@ -395,6 +437,8 @@ int device_connected(int fd, pid_t pid)
 		process_put(process);
 	device->socket.fd = fd;
 	error = fstat(fd, &status) ? -errno : 0;
+	if (!device->domain)
+		error = -ENOMEM;
 	device->inode = error ? 0 : status.st_ino;
 	if (!error)
 		error = xenstore_use(device, &device->user);

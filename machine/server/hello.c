@@ -7,6 +7,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "../trust.h"
 #include "server.h"
 
 /* How long one may take to say what it is for. */
@@ -15,6 +16,7 @@
 struct connection {
 	int fd;
 	pid_t pid;
+	bool known; /* the hello is there already */
 	struct hello hello;
 };
 
@@ -29,20 +31,24 @@ static void refuse(int fd, int error, const char *why)
 	answer_send(fd, &answer, why, -1);
 }
 
-/* True if the first packet is one that this server understands. */
-static bool read_hello(struct connection *connection)
+bool hello_is_welcome(int fd, pid_t *pid)
+{
+	char why[256];
+
+	if (trust_peer(fd, pid, why, sizeof(why)))
+		return true;
+	server_log("process %d is refused: %s", *pid, why);
+	refuse(fd, -EPERM, why);
+
+	return false;
+}
+
+/* True if it is one that this server understands. */
+static bool check_hello(struct connection *connection, ssize_t size)
 {
 	struct hello *hello = &connection->hello;
-	struct timeval patience = {.tv_sec = PATIENCE_S};
-	struct timeval ever = {0};
 	char why[128];
-	ssize_t size;
 
-	setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
-		   sizeof(patience));
-	size = recv(connection->fd, hello, sizeof(*hello), 0);
-	setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &ever,
-		   sizeof(ever));
 	if (size < (ssize_t)offsetof(struct hello, kind) ||
 	    memcmp(hello->magic, PROTOCOL_MAGIC, sizeof(hello->magic)))
 		return false;
@@ -60,6 +66,24 @@ static bool read_hello(struct connection *connection)
 	return size == sizeof(*hello);
 }
 
+static bool read_hello(struct connection *connection)
+{
+	struct hello *hello = &connection->hello;
+	struct timeval patience = {.tv_sec = PATIENCE_S};
+	struct timeval ever = {0};
+	ssize_t size = sizeof(*hello);
+
+	if (!connection->known) {
+		setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
+			   sizeof(patience));
+		size = recv(connection->fd, hello, sizeof(*hello), 0);
+		setsockopt(connection->fd, SOL_SOCKET, SO_RCVTIMEO, &ever,
+			   sizeof(ever));
+	}
+
+	return check_hello(connection, size);
+}
+
 static const char *why_no_process(int error, char *why, size_t size)
 {
 	switch (error) {
@@ -72,6 +96,10 @@ static const char *why_no_process(int error, char *why, size_t size)
 		snprintf(
 			why, size,
 			"the machine's server does not find this process: is it in another container?");
+		break;
+	case -EINVAL:
+		snprintf(why, size,
+			 "there is no such domain: they are numbered 0 to 32751");
 		break;
 	default:
 		snprintf(why, size, "%s", strerror(-error));
@@ -126,7 +154,7 @@ static void serve_list(const struct connection *connection)
 static bool serve(const struct connection *connection)
 {
 	const struct hello *hello = &connection->hello;
-	char why[512] = "";
+	char why[2048] = "";
 	int error;
 
 	switch (hello->kind) {
@@ -162,7 +190,11 @@ static void *thread(void *arg)
 {
 	struct connection *connection = arg;
 
-	if (!read_hello(connection) || !serve(connection))
+	/* One that came over another connection was welcome there. */
+	if (!read_hello(connection) ||
+	    (!connection->known &&
+	     !hello_is_welcome(connection->fd, &connection->pid)) ||
+	    !serve(connection))
 		close(connection->fd);
 	free(connection);
 	server_thread_done();
@@ -183,21 +215,33 @@ void hello_refuse(int fd, int error, const char *what)
 	refuse(fd, error, why);
 }
 
-void hello_take(int fd)
+static void take(struct connection *connection)
 {
-	struct connection *connection = must_alloc(sizeof(*connection));
-	struct ucred ucred;
-	socklen_t size = sizeof(ucred);
-	int error;
+	int fd = connection->fd, error = server_thread(thread, connection);
 
-	connection->fd = fd;
-	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ucred, &size))
-		connection->pid = ucred.pid;
-	error = server_thread(thread, connection);
 	if (error) {
 		hello_refuse(fd, error,
 			     "the machine's server cannot start another thread");
 		close(fd);
 		free(connection);
 	}
+}
+
+void hello_take(int fd)
+{
+	struct connection *connection = must_alloc(sizeof(*connection));
+
+	connection->fd = fd;
+	take(connection);
+}
+
+void hello_take_passed(int fd, pid_t pid, const struct hello *hello)
+{
+	struct connection *connection = must_alloc(sizeof(*connection));
+
+	connection->fd = fd;
+	connection->pid = pid;
+	connection->known = true;
+	connection->hello = *hello;
+	take(connection);
 }

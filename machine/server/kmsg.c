@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * The kernel's log: in the machine's log, for people, and what it complains of
- * as records for programs that read /dev/kmsg.
+ * The kernel's log: in the machine's log, for people, and as records for programs
+ * that read /dev/kmsg.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,13 +16,21 @@
 static int records = -1;
 static unsigned long long number;
 
-/* By the level's name, as the library says it; -1 if it is no complaint. */
+/* By the level's name, as the library says it; -1 if it has none. */
 static int priority(const char *line, size_t length)
 {
-	if (length > 5 && !strncmp(line, "err: ", 5))
-		return 3;
-	if (length > 6 && !strncmp(line, "warn: ", 6))
-		return 4;
+	static const struct {
+		const char *name;
+		int priority;
+	} levels[] = {
+		{"err: ", 3}, {"warn: ", 4}, {"notice: ", 5}, {"info: ", 6}};
+	size_t i, n;
+
+	for (i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		n = strlen(levels[i].name);
+		if (length > n && !strncmp(line, levels[i].name, n))
+			return levels[i].priority;
+	}
 
 	return -1;
 }

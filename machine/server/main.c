@@ -13,13 +13,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -118,7 +114,7 @@ int server_thread(void *(*run)(void *), void *arg)
 	if (error)
 		server_thread_done();
 
-	return -error;
+	return limits_error(-error);
 }
 
 void server_thread_done(void)
@@ -136,40 +132,6 @@ void server_thread_helps(int change)
 	pthread_mutex_unlock(&state);
 }
 
-/* Given up for a connection, so that who comes can be told of the limit. */
-static int spare = -1;
-
-static void keep_spare(void)
-{
-	if (spare < 0)
-		spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
-int server_accept(const struct watch *listener, bool *refused)
-{
-	int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
-
-	*refused = false;
-	if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
-		return fd;
-	if (spare >= 0)
-		close(spare);
-	spare = -1;
-	fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
-	*refused = fd >= 0;
-	/* Somebody else was faster, and will be done some day. */
-	if (fd < 0)
-		usleep(10000);
-
-	return fd;
-}
-
-void server_refused(int fd)
-{
-	close(fd);
-	keep_spare();
-}
-
 static void on_listener(struct watch *watch, uint32_t events)
 {
 	bool refused;
@@ -183,7 +145,7 @@ static void on_listener(struct watch *watch, uint32_t events)
 		hello_take(fd);
 		return;
 	}
-	hello_refuse(fd, -EMFILE,
+	hello_refuse(fd, limits_error(-ENFILE),
 		     "the machine's server has no descriptor left for it");
 	server_refused(fd);
 }
@@ -203,84 +165,12 @@ static void on_signal(struct watch *watch, uint32_t events)
 			info.ssi_signo, info.ssi_pid);
 }
 
-char *server_path(const char *name)
-{
-	char *path;
-
-	if (asprintf(&path, "%s/%s", server.folder, name) < 0)
-		server_fail("no memory");
-
-	return path;
-}
-
-/* Held as long as the server lives, however it ends. */
-static void take_lock(void)
-{
-	char *path = server_path(LOCK_FILE);
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		server_fail("%s: %s", path, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno == EWOULDBLOCK)
-			server_fail("busy");
-		server_fail("%s: cannot lock: %s", path, strerror(errno));
-	}
-	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", getpid()) < 0)
-		server_fail("%s: %s", path, strerror(errno));
-	free(path);
-}
-
-/* Complaints of every kind go there, those of sanitizers too. */
-static void open_log(void)
-{
-	char *path = server_path(LOG_FILE);
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
-
-	if (fd < 0)
-		server_fail("%s: %s", path, strerror(errno));
-	dup2(fd, STDERR_FILENO);
-	close(fd);
-	setvbuf(stderr, NULL, _IOLBF, 0);
-	free(path);
-}
-
-int server_listen(const char *name)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int type = SOCK_CLOEXEC | SOCK_NONBLOCK;
-	char *path = server_path(name);
-	struct stat status;
-	int fd;
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		server_fail(
-			"%s: the path has %zu bytes, a socket's may have %zu",
-			path, strlen(path), sizeof(address.sun_path) - 1);
-	strcpy(address.sun_path, path);
-
-	/* We have the lock: what is there is of a server that is gone. */
-	if (!lstat(path, &status) && !S_ISSOCK(status.st_mode))
-		server_fail(
-			"%s: is there and is not a socket: not a machine's directory",
-			path);
-	unlink(path);
-
-	type |= strcmp(name, XENSTORE_FILE) ? SOCK_SEQPACKET : SOCK_STREAM;
-	fd = socket(AF_UNIX, type, 0);
-	if (fd < 0 ||
-	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    listen(fd, 1024) < 0)
-		server_fail("%s: cannot listen: %s", path, strerror(errno));
-	free(path);
-
-	return fd;
-}
-
 static void start_watching(void)
 {
 	sigset_t set;
 
+	/* Where it is ignored, nobody is told of xenstored's end. */
+	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
@@ -291,7 +181,6 @@ static void start_watching(void)
 	/* A limit of files' sizes is an error like others. */
 	signal(SIGXFSZ, SIG_IGN);
 
-	keep_spare();
 	watch_init();
 	listener.ready = on_listener;
 	listener.fd = server_listen(SOCKET_FILE);
@@ -326,16 +215,6 @@ static void start_machine(const char *mode)
 	if (error)
 		server_fail("cannot start a machine: %s", strerror(-error));
 	kmsg_start();
-}
-
-static void raise_limits(void)
-{
-	struct rlimit limit;
-
-	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
 }
 
 /*
@@ -381,26 +260,6 @@ static void serve(void)
 		watch_wait(-1);
 }
 
-static void remove_file(const char *name)
-{
-	char *path = server_path(name);
-
-	unlink(path);
-	free(path);
-}
-
-/* The lock stays: to remove it would let two servers have one each. */
-static void clean_folder(bool private)
-{
-	remove_file(SOCKET_FILE);
-	xenstore_clean();
-	if (!private)
-		return;
-	remove_file(LOG_FILE);
-	remove_file(LOCK_FILE);
-	rmdir(server.folder);
-}
-
 /* What the machine finds left in its own books is its defect or the driver's. */
 static unsigned int stop_machine(bool private)
 {
@@ -419,7 +278,7 @@ static unsigned int stop_machine(bool private)
 	fputs(lines, stderr);
 
 	/* Whoever is told may end, and a container with it. */
-	clean_folder(private);
+	folder_clean(private);
 	if (last >= 0) {
 		answer.value = left;
 		answer.bytes = size < ANSWER_BYTES ? size : ANSWER_BYTES;
@@ -446,9 +305,9 @@ int main(int argc, char **argv)
 	ready = atoi(argv[3]);
 	fcntl(ready, F_SETFD, FD_CLOEXEC);
 
-	take_lock();
-	open_log();
-	raise_limits();
+	umask(077);
+	folder_take();
+	limits_start();
 	start_watching();
 	xenstore_start();
 	start_machine(argv[2]);

@@ -37,7 +37,7 @@ bool process_is_exiting(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	file = fopen(path, "re");
 	if (!file)
-		return true;
+		return errno == ENOENT || errno == ESRCH;
 	size = fread(text, 1, sizeof(text) - 1, file);
 	fclose(file);
 	/* It may have been waited for since the file was opened: ESRCH. */
@@ -74,7 +74,7 @@ struct process *process_find(uint64_t image)
 	pthread_mutex_lock(&state);
 	LIST_FOREACH(process, &processes, entry)
 	{
-		if (process->image == image)
+		if (process->image == image && process->task)
 			break;
 	}
 	if (process)
@@ -302,14 +302,25 @@ static int watch_death(struct process *process)
 	return watch_add(&process->death, EPOLLIN);
 }
 
-/* The pid of who sent the packet, with the packet in @request; or 0. */
-static pid_t receive(int fd, struct request *request, ssize_t *size)
+/* What comes on a process's connection, and who sent it. */
+struct packet {
+	union {
+		struct request request;
+		struct hello hello;
+	};
+	ssize_t size;
+	pid_t pid; /* 0: unknown */
+	int fd; /* beside it, or -1 */
+};
+
+static void receive(int fd, struct packet *packet)
 {
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(struct ucred))];
+		char space[CMSG_SPACE(sizeof(struct ucred)) +
+			   CMSG_SPACE(sizeof(int))];
 	} control;
-	struct iovec part = {request, sizeof(*request)};
+	struct iovec part = {&packet->hello, sizeof(packet->hello)};
 	struct msghdr message = {
 		.msg_iov = &part,
 		.msg_iovlen = 1,
@@ -319,13 +330,21 @@ static pid_t receive(int fd, struct request *request, ssize_t *size)
 	struct cmsghdr *passed;
 	struct ucred ucred;
 
-	*size = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	passed = *size < 0 ? NULL : CMSG_FIRSTHDR(&message);
-	if (!passed || passed->cmsg_type != SCM_CREDENTIALS)
-		return 0;
-	memcpy(&ucred, CMSG_DATA(passed), sizeof(ucred));
-
-	return ucred.pid;
+	packet->pid = 0;
+	packet->fd = -1;
+	packet->size = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (packet->size < 0)
+		return;
+	for (passed = CMSG_FIRSTHDR(&message); passed;
+	     passed = CMSG_NXTHDR(&message, passed)) {
+		if (passed->cmsg_type == SCM_RIGHTS)
+			memcpy(&packet->fd, CMSG_DATA(passed),
+			       sizeof(packet->fd));
+		if (passed->cmsg_type != SCM_CREDENTIALS)
+			continue;
+		memcpy(&ucred, CMSG_DATA(passed), sizeof(ucred));
+		packet->pid = ucred.pid;
+	}
 }
 
 /* The child of a fork speaks; from here on it is a process like others. */
@@ -383,22 +402,44 @@ static void stand_in(const struct process *former)
 		end(process);
 }
 
+/* True if the connection goes on after that. */
+static bool take(struct process *process, const struct packet *packet)
+{
+	int fd = process->connection.fd;
+
+	if (packet->size == sizeof(packet->hello) && packet->fd >= 0) {
+		hello_take_passed(packet->fd, packet->pid, &packet->hello);
+		return true;
+	}
+	if (packet->fd >= 0)
+		close(packet->fd);
+	if (packet->size == sizeof(packet->request) &&
+	    packet->request.op == OP_ADOPT) {
+		answer_value(fd,
+			     adopt(process, packet->pid, packet->request.a));
+		return true;
+	}
+	if (packet->size == sizeof(packet->request) &&
+	    packet->request.op == OP_SHORTAGE) {
+		server_log("process %d (%s) cannot have another connection: %s",
+			   process->pid, process->name,
+			   strerror(packet->request.a & INT32_MAX));
+		return true;
+	}
+
+	return packet->size < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
 static void on_connection(struct watch *watch, uint32_t events)
 {
 	struct process *process =
 		(struct process *)((char *)watch -
 				   offsetof(struct process, connection));
-	struct request request;
-	ssize_t size;
-	pid_t pid;
+	struct packet packet;
 
 	(void)events;
-	pid = receive(watch->fd, &request, &size);
-	if (size == sizeof(request) && request.op == OP_ADOPT) {
-		answer_value(watch->fd, adopt(process, pid, request.a));
-		return;
-	}
-	if (size < 0 && (errno == EAGAIN || errno == EINTR))
+	receive(watch->fd, &packet);
+	if (take(process, &packet))
 		return;
 
 	/*
@@ -417,20 +458,23 @@ static int begin(struct process *process)
 
 	setsockopt(process->connection.fd, SOL_SOCKET, SO_PASSCRED, &on,
 		   sizeof(on));
-
 	pthread_mutex_lock(&state);
 	LIST_INSERT_HEAD(&processes, process, entry);
 	pthread_mutex_unlock(&state);
 
-	/* Answered first: the end of the connection may be near. */
-	answer_value(process->connection.fd, 0);
 	error = watch_add(&process->connection, EPOLLIN);
 	if (!error && process->pid)
 		error = watch_death(process);
-	if (error)
-		end(process);
+	if (!error) {
+		answer_value(process->connection.fd, 0);
+		return 0;
+	}
+	/* To say why, the caller has it again. */
+	watch_stop(&process->connection);
+	process->connection.fd = -1;
+	end(process);
 
-	return error;
+	return limits_error(error);
 }
 
 /* What was at this pid before has called execve(). */
@@ -456,7 +500,7 @@ int process_register(int fd, const struct hello *hello, pid_t pid)
 		return error;
 	domain = domain_get(hello->domain);
 	if (!domain)
-		return -EINVAL;
+		return limits_error(-errno);
 
 	process = make(fd, hello->image, hello);
 	process->pid = pid;
@@ -469,10 +513,10 @@ int process_register(int fd, const struct hello *hello, pid_t pid)
 
 	pthread_mutex_lock(&ending);
 	end_former(pid);
-	begin(process);
+	error = begin(process);
 	pthread_mutex_unlock(&ending);
 
-	return 0;
+	return error;
 }
 
 int process_fork(int fd, const struct hello *hello)
@@ -499,7 +543,7 @@ int process_fork(int fd, const struct hello *hello)
 	if (error)
 		process_put(process);
 	else
-		begin(process);
+		error = begin(process);
 	process_leave(parent, NULL);
 	process_put(parent);
 	pthread_mutex_unlock(&ending);

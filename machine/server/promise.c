@@ -53,7 +53,7 @@ static int reserve(struct task *task, int flags)
 	(void)task;
 	call.device = device_promise(call.process, &theirs);
 	if (!call.device)
-		return -ENFILE;
+		return limits_error(-ENFILE);
 	number = ask_number(theirs, flags);
 	close(theirs);
 	if (number < 0) {

@@ -103,6 +103,8 @@ static void conclude(struct run *run)
 {
 	uint32_t flags = 0;
 
+	/* Its connection may end while others' ends are done with. */
+	watch_stop(&run->connection);
 	/* That it was seen to end does not mean that it is done with. */
 	process_settle();
 	process_report(run);
@@ -194,9 +196,10 @@ int run_begin(int fd, const struct hello *hello, char *why, size_t size)
 	if (error)
 		return error;
 	if (!domain_get(hello->domain)) {
+		error = limits_error(-errno);
 		snprintf(why, size, "domain %u: %s", hello->domain,
-			 strerror(errno));
-		return -EINVAL;
+			 strerror(-error));
+		return error;
 	}
 	if (*hello->text) {
 		error = machine_fail_spec(hello->text, why, size);

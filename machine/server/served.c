@@ -56,6 +56,8 @@ static int text_of(const struct process *process, enum served_file kind,
 					   : -ENOENT;
 	case FILE_LIMIT:
 		return snprintf(text, size, "%u\n", machine_driver_limit());
+	case FILE_HANDLES:
+		return snprintf(text, size, "%u\n", machine_driver_handles());
 	case FILE_GNTALLOC_LIMIT:
 		return snprintf(text, size, "%u\n", machine_gntalloc_limit());
 	case FILE_MAPPED:

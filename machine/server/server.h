@@ -214,6 +214,8 @@ struct view_stream {
 	struct segment segments[SEGMENTS];
 };
 
+/* Whether there is a descriptor for each of its pages. */
+bool view_is_ready(const struct view *view);
 void view_add(struct view_stream *stream, const struct view *view);
 bool view_end(struct view_stream *stream);
 /* Closes what was opened for it, at the end of the machine. */
@@ -256,8 +258,40 @@ int served_open(struct process *process, enum served_file kind);
 
 /* A new connection; a thread finds out what it is for. */
 void hello_take(int fd);
+/* One that a process has sent on its connection, with its hello. */
+void hello_take_passed(int fd, pid_t pid, const struct hello *hello);
+/* False if it is another user's; @pid gets its process. */
+bool hello_is_welcome(int fd, pid_t *pid);
 /* It is told why it is not served. */
 void hello_refuse(int fd, int error, const char *what);
+
+/* ---- folder.c: the machine's directory ---- */
+
+/* The lock and the log are the server's from here on; or it ends. */
+void folder_take(void);
+/* At the end; a private one goes with all that is in it. */
+void folder_clean(bool private);
+/* A directory in it, or a negative errno; a file or an empty directory goes. */
+int folder_make(const char *name);
+void folder_remove(const char *name);
+/* A listening socket in it. */
+int server_listen(const char *name);
+char *server_path(const char *name);
+
+/* ---- limits.c: of descriptors, threads and memory ---- */
+
+/* Of descriptors it takes all that it may have. */
+void limits_start(void);
+/* A negative errno of the server's as programs are to be told; a line of it. */
+int limits_error(int error);
+/* Whether a new descriptor is one of those that the server keeps for itself. */
+bool limits_reached(int fd);
+/*
+ * A connection, or -1. Where no descriptor is left it is only there to be told
+ * so, and is then to be given back.
+ */
+int server_accept(const struct watch *listener, bool *refused);
+void server_refused(int fd);
 
 /* ---- main.c ---- */
 
@@ -277,15 +311,6 @@ void server_thread_done(void);
 void server_thread_helps(int change);
 /* The main thread looks around. */
 void server_wake(void);
-/*
- * A connection, or -1. Where no descriptor is left it is only there to be told
- * so, and is then to be given back.
- */
-int server_accept(const struct watch *listener, bool *refused);
-void server_refused(int fd);
-/* A listening socket in the machine's directory. */
-int server_listen(const char *name);
-char *server_path(const char *name);
 void server_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Zeroed; the server does not live without memory for its books. */
 void *must_alloc(size_t size);

@@ -99,6 +99,19 @@ static void add_page(struct view_stream *stream, uint64_t address, int memory,
 	};
 }
 
+bool view_is_ready(const struct view *view)
+{
+	const struct view_page *page = view->pages;
+
+	for (; page < view->pages + view->count; page++) {
+		if (page->present && !page->writable &&
+		    view_reader(page->fd) < 0)
+			return false;
+	}
+
+	return true;
+}
+
 void view_add(struct view_stream *stream, const struct view *view)
 {
 	const struct view_page *page;

@@ -128,8 +128,8 @@ static void fail(const char *format, ...)
 	pthread_mutex_unlock(&ending);
 }
 
-/* Variables of ours that xenstored is to have, or not to have. */
-static char **make_environment(void)
+/* Variables of ours that xenstored is to have or not; from @added on allocated. */
+static char **make_environment(size_t *added)
 {
 	static const char *const ours[] = {
 		"LD_PRELOAD=", ENV_MACHINE "=", ENV_DOMAIN "=",
@@ -157,6 +157,7 @@ static char **make_environment(void)
 	self[length < 0 ? 0 : length] = '\0';
 	if (strrchr(self, '/'))
 		*strrchr(self, '/') = '\0';
+	*added = n;
 	if (asprintf(&value, "LD_PRELOAD=%s/libgntdev-preload.so", self) > 0)
 		environment[n++] = value;
 	if (asprintf(&value, ENV_MACHINE "=%s", server.folder) > 0)
@@ -167,7 +168,7 @@ static char **make_environment(void)
 	if (asprintf(&value, "XENSTORED_ROOTDIR=%s/" XENSTORED_FOLDER,
 		     server.folder) > 0)
 		environment[n++] = value;
-	environment[n++] = ENV_HELPER "=1";
+	environment[n++] = strdup(ENV_HELPER "=1");
 
 	return environment;
 }
@@ -196,12 +197,15 @@ static pid_t spawn(char **environment)
 void xenstore_spawn(void)
 {
 	char **environment;
+	size_t added;
 	pid_t pid;
 
 	if (stage() != WANTED)
 		return;
-	environment = make_environment();
+	environment = make_environment(&added);
 	pid = spawn(environment);
+	while (environment[added])
+		free(environment[added++]);
 	free(environment);
 	if (pid < 0) {
 		fail("cannot start xenstored: fork: %s", strerror(errno));
@@ -302,16 +306,15 @@ static int make_own_bus(void)
 /* With the lock @making; true if xenstored listens. */
 static bool start(void)
 {
-	char *folder = server_path(XENSTORED_FOLDER);
 	int error;
 
-	mkdir(folder, 0700);
-	free(folder);
 	if (!find_program()) {
 		fail("a program asks for a xenstore, but xenstored is not installed (Debian: xen-utils-4.17; or say where it is with GNTDEV_XENSTORED)");
 		return false;
 	}
-	error = make_own_bus();
+	error = folder_make(XENSTORED_FOLDER);
+	if (!error)
+		error = make_own_bus();
 	if (error) {
 		fail("cannot start xenstored: %s", strerror(-error));
 		return false;
@@ -522,12 +525,13 @@ int xenstore_page(void)
 static void *connection(void *arg)
 {
 	int fd = (intptr_t)arg;
-	struct ucred ucred = {0};
-	socklen_t size = sizeof(ucred);
+	pid_t pid = 0;
 
-	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ucred, &size);
-	/* It keeps the socket, or closes it. */
-	device_connected(fd, ucred.pid);
+	/* What serves it keeps the socket, or closes it. */
+	if (hello_is_welcome(fd, &pid))
+		device_connected(fd, pid);
+	else
+		close(fd);
 	server_thread_done();
 
 	return NULL;
@@ -585,15 +589,9 @@ void xenstore_clean(void)
 		XENSTORED_FOLDER "/socket",
 		XENSTORED_FOLDER "/socket_ro",
 		XENSTORED_FOLDER "/tdb",
+		XENSTORED_FOLDER,
 	};
-	char *path;
 
-	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
-		path = server_path(files[i]);
-		unlink(path);
-		free(path);
-	}
-	path = server_path(XENSTORED_FOLDER);
-	rmdir(path);
-	free(path);
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		folder_remove(files[i]);
 }

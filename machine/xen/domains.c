@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Domains: their memory and their grant tables, from the granter's side. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -67,48 +68,76 @@ bool xen_feature(int flag)
 
 /* ---- making and ending ---- */
 
-static void *zeroed(size_t n, size_t size)
-{
-	void *p = calloc(n, size);
-
-	if (!p)
-		machine_fatal("no memory for a domain");
-	return p;
-}
-
-static struct domain *domain_make(void)
-{
-	struct domain *d = zeroed(1, sizeof(*d));
-	size_t size = domains.pages * PAGE_SIZE;
-
-	d->pages = domains.pages;
-	d->entries = domains.entries;
-	d->memfd = memfd_create("gntdev-domain", MFD_CLOEXEC);
-	if (d->memfd < 0 || ftruncate(d->memfd, size))
-		machine_fatal("no memory file of %zu bytes for a domain: %s",
-			      size, strerror(errno));
-	d->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
-			 d->memfd, 0);
-	if (d->memory == MAP_FAILED)
-		machine_fatal("no address space of %zu bytes for a domain: %s",
-			      size, strerror(errno));
-	d->free_pages = zeroed(d->pages, sizeof(*d->free_pages));
-	d->table = zeroed(d->entries, sizeof(*d->table));
-	d->uses = zeroed(d->entries, sizeof(*d->uses));
-	d->free_entries = zeroed(d->entries, sizeof(*d->free_entries));
-
-	return d;
-}
-
 static void domain_destroy(struct domain *d)
 {
-	munmap(d->memory, d->pages * PAGE_SIZE);
-	close(d->memfd);
+	if (d->memory)
+		munmap(d->memory, d->pages * PAGE_SIZE);
+	if (d->memfd >= 0)
+		close(d->memfd);
 	free(d->free_pages);
 	free(d->table);
 	free(d->uses);
 	free(d->free_entries);
 	free(d);
+}
+
+/* Its memory; false with errno set, and a line about it. */
+static bool make_memory(struct domain *d)
+{
+	size_t size = d->pages * PAGE_SIZE;
+	void *memory;
+
+	d->memfd = memfd_create("gntdev-domain", MFD_CLOEXEC);
+	if (d->memfd < 0 || ftruncate(d->memfd, size)) {
+		pr_err("no memory file of %zu bytes for a domain: %s\n", size,
+		       strerror(errno));
+		return false;
+	}
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, d->memfd,
+		      0);
+	if (memory == MAP_FAILED) {
+		pr_err("no address space of %zu bytes for a domain: %s\n", size,
+		       strerror(errno));
+		return false;
+	}
+	d->memory = memory;
+
+	return true;
+}
+
+static bool make_tables(struct domain *d)
+{
+	d->free_pages = calloc(d->pages, sizeof(*d->free_pages));
+	d->table = calloc(d->entries, sizeof(*d->table));
+	d->uses = calloc(d->entries, sizeof(*d->uses));
+	d->free_entries = calloc(d->entries, sizeof(*d->free_entries));
+	if (d->free_pages && d->table && d->uses && d->free_entries)
+		return true;
+	pr_err("no memory for a domain's tables\n");
+	errno = ENOMEM;
+
+	return false;
+}
+
+/* NULL with errno set. */
+static struct domain *domain_make(void)
+{
+	struct domain *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d)
+		return NULL;
+	d->memfd = -1;
+	d->pages = domains.pages;
+	d->entries = domains.entries;
+	if (make_memory(d) && make_tables(d))
+		return d;
+	err = errno;
+	domain_destroy(d);
+	/* Descriptors are the machine's, as a kernel has a limit of them. */
+	errno = err == EMFILE ? ENFILE : err;
+
+	return NULL;
 }
 
 /* As new: only what was touched is cleaned, so that it costs little. */
@@ -183,13 +212,15 @@ struct domain *domain_find(unsigned int domid)
 	return d;
 }
 
-/* The lock is held; there is none of that number. */
+/* The lock is held; there is none of that number. NULL with errno set. */
 static struct domain *add(unsigned int domid)
 {
 	struct domain *d;
 
 	if (list_empty(&domains.spare)) {
 		d = domain_make();
+		if (!d)
+			return NULL;
 	} else {
 		d = list_first_entry(&domains.spare, struct domain, node);
 		list_del(&d->node);
@@ -204,9 +235,10 @@ struct domain *domain_get(unsigned int domid)
 {
 	struct domain *d;
 
-	if (domid >= DOMID_FIRST_RESERVED)
-		machine_fatal("domain id %u: expected less than %u", domid,
-			      DOMID_FIRST_RESERVED);
+	if (domid >= DOMID_FIRST_RESERVED) {
+		errno = EINVAL;
+		return NULL;
+	}
 
 	pthread_mutex_lock(&domains.lock);
 	d = find(domid) ?: add(domid);
@@ -391,6 +423,32 @@ int domain_revoke(struct domain *d, uint32_t ref)
 	hypervisor_unlock();
 
 	return 0;
+}
+
+s16 grant_swap(struct domain *d, u32 one, u32 other)
+{
+	const u16 in_use = GTF_reading | GTF_writing;
+	struct grant_entry *a, *b, kept;
+	s16 status = GNTST_okay;
+
+	if (one >= d->entries || other >= d->entries)
+		return GNTST_bad_gntref;
+
+	hypervisor_lock();
+	a = &d->table[one];
+	b = &d->table[other];
+	if ((a->flags | b->flags) & in_use)
+		errand_settle();
+	if ((a->flags | b->flags) & in_use) {
+		status = GNTST_eagain;
+	} else {
+		kept = *a;
+		*a = *b;
+		*b = kept;
+	}
+	hypervisor_unlock();
+
+	return status;
 }
 
 uint16_t domain_grant_flags(const struct domain *d, uint32_t ref)

@@ -22,7 +22,7 @@ static struct {
 
 void tracks_start(unsigned int most)
 {
-	grants.most = most ?: 1048576;
+	grants.most = most ?: 262144;
 	grants.used = 0;
 	grants.first_free = INVALID_GRANT_HANDLE;
 }
@@ -98,32 +98,6 @@ void grant_release(struct domain *granter, u32 ref, bool readonly)
 		e->flags &= ~GTF_writing;
 	if (!use->writers && !use->readers)
 		e->flags &= ~GTF_reading;
-}
-
-s16 grant_swap(struct domain *d, u32 one, u32 other)
-{
-	const u16 in_use = GTF_reading | GTF_writing;
-	struct grant_entry *a, *b, kept;
-	s16 status = GNTST_okay;
-
-	if (one >= d->entries || other >= d->entries)
-		return GNTST_bad_gntref;
-
-	hypervisor_lock();
-	a = &d->table[one];
-	b = &d->table[other];
-	if ((a->flags | b->flags) & in_use)
-		errand_settle();
-	if ((a->flags | b->flags) & in_use) {
-		status = GNTST_eagain;
-	} else {
-		kept = *a;
-		*a = *b;
-		*b = kept;
-	}
-	hypervisor_unlock();
-
-	return status;
 }
 
 /* ---- handles ---- */
@@ -257,10 +231,12 @@ static s16 map_checked(struct domain *caller, struct gnttab_map_grant_ref *op)
 	u32 handle;
 	s16 status;
 
-	if (!(op->flags & GNTMAP_host_map))
+	if (!(op->flags & (GNTMAP_host_map | GNTMAP_device_map)))
 		return GNTST_bad_gntref;
-	if (op->flags & GNTMAP_device_map)
-		machine_fatal("GNTMAP_device_map is not modelled");
+	if (op->flags & GNTMAP_device_map &&
+	    (op->flags & GNTMAP_host_map || caller->id != op->dom))
+		machine_fatal(
+			"GNTMAP_device_map is modelled for a domain's own grants alone");
 	if (machine_mode() != MACHINE_PV &&
 	    op->flags & (GNTMAP_application_map | GNTMAP_contains_pte))
 		return GNTST_general_error;
@@ -278,6 +254,14 @@ static s16 map_checked(struct domain *caller, struct gnttab_map_grant_ref *op)
 	t->granter = granter;
 	t->ref = op->ref;
 	t->readonly = op->flags & GNTMAP_readonly;
+	/* Its page is the kernel's own, which no domain's memory has here. */
+	t->device = op->flags & GNTMAP_device_map;
+	if (t->device) {
+		t->used = true;
+		op->handle = handle;
+		op->dev_bus_addr = 0;
+		return GNTST_okay;
+	}
 	find_target(caller, op->host_addr, op->flags, t);
 	status = grant_acquire(caller, granter, op->ref, t->readonly, &pfn);
 	if (status) {
@@ -394,16 +378,19 @@ s16 grant_unmap(struct gnttab_unmap_grant_ref *op, s16 refuse)
 
 	hypervisor_lock();
 	t = track_of(op->handle);
-	check_target(t, op->host_addr, op->dev_bus_addr);
-	event.user = !t->page && !t->area;
+	if (!t->device)
+		check_target(t, op->host_addr, op->dev_bus_addr);
+	event.user = !t->page && !t->area && !t->device;
 	event.domain = t->granter->id;
 	event.ref = t->ref;
 	if (refuse) {
 		t->refused = true;
 	} else {
 		unmake_mapping(t);
-		t->granter->uses[t->ref].mapped[t->readonly]--;
-		grant_release(t->granter, t->ref, t->readonly);
+		if (!t->device) {
+			t->granter->uses[t->ref].mapped[t->readonly]--;
+			grant_release(t->granter, t->ref, t->readonly);
+		}
 		handle_free(op->handle);
 	}
 	hypervisor_unlock();
@@ -472,31 +459,6 @@ void grant_store(struct page *page, unsigned long offset, const void *value,
 	event_emit(&event);
 }
 
-bool grant_store_entry(const pte_t *pte, unsigned long offset,
-		       const void *value, size_t size)
-{
-	struct machine_event event = {
-		.kind = MACHINE_EVENT_STORE,
-		.address = offset,
-	};
-	bool writable;
-
-	hypervisor_lock();
-	writable = pte->kind == PTE_GRANT && pte->writable;
-	if (writable) {
-		memory_copy(pte->owner->memory + (pte->pfn << PAGE_SHIFT) +
-				    offset,
-			    value, size);
-		event.domain = pte->owner->id;
-		event.ref = grants.tracks[pte->handle].ref;
-	}
-	hypervisor_unlock();
-	if (writable)
-		event_emit(&event);
-
-	return writable;
-}
-
 /* ---- what is left ---- */
 
 void tracks_each(void (*fn)(const struct track *t, void *arg), void *arg)
@@ -549,7 +511,7 @@ void machine_mappings(struct machine_mappings *m)
 			continue;
 		m->refused += t->refused;
 		m->kernel += t->page != NULL;
-		m->user += !t->page && !t->area;
+		m->user += !t->page && !t->area && !t->device;
 		m->areas += t->area != NULL;
 	}
 	hypervisor_unlock();

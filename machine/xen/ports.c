@@ -22,6 +22,7 @@ struct port {
 	u32 remote_port;
 	struct evtchn_user *user; /* who bound it through /dev/xen/evtchn */
 	bool forgotten; /* the domain was restored since it was bound */
+	int irq;
 	int refs; /* 0: a kernel's own port, which has none */
 	unsigned long events; /* delivered to a kernel's own port */
 	void (*on_event)(void *arg); /* of such a port; or NULL */
@@ -32,6 +33,7 @@ struct port {
 static struct {
 	struct port *ports;
 	u32 size;
+	int next_irq;
 } table;
 
 void ports_start(void)
@@ -82,6 +84,7 @@ static long port_new(struct domain *d, struct evtchn_user *user)
 		.domain = d,
 		.user = user,
 		.refs = user ? 1 : 0,
+		.irq = table.next_irq++,
 	};
 
 	return i;
@@ -246,8 +249,24 @@ void port_put(u32 port, struct evtchn_user *user)
 	hypervisor_unlock();
 }
 
-/* Of the references, those of /dev/xen/evtchn are left to be put. */
-void ports_forget(void)
+int port_irq(u32 port)
+{
+	struct port *p;
+	int irq;
+
+	hypervisor_lock();
+	p = port_at(port);
+	irq = p ? p->irq : -1;
+	hypervisor_unlock();
+
+	return irq;
+}
+
+/*
+ * Of the references, those of /dev/xen/evtchn are left to be put. Some numbers
+ * are somebody else's at once.
+ */
+void machine_resume(void)
 {
 	struct port *p;
 
@@ -257,6 +276,7 @@ void ports_forget(void)
 			continue;
 		p->forgotten = true;
 		p->refs = p->user ? 1 : 0;
+		p->irq = p->irq % 2 ? -1 : table.next_irq++;
 	}
 	hypervisor_unlock();
 }

@@ -72,6 +72,7 @@ struct track {
 	bool refused; /* to be unmapped: kept for ever */
 	struct domain *mapper, *granter;
 	u32 ref;
+	bool device; /* a mapping that no page table shows, of a page of its own */
 	struct page *page; /* the kernel's, or NULL */
 	pte_t *pte; /* a program's or an area's; NULL too once it is lost */
 	pte_t *area; /* the same, if it is of an area of the kernel's */
@@ -116,10 +117,6 @@ void tracks_each(void (*fn)(const struct track *t, void *arg), void *arg);
 /* For the kernel's store into a page. */
 void grant_store(struct page *page, unsigned long offset, const void *value,
 		 size_t size);
-/* The same through a program's entry; false if none is there for writing. */
-bool grant_store_entry(const pte_t *pte, unsigned long offset,
-		       const void *value, size_t size);
-
 /* Grants of the kernel's own: prints what is left, and forgets it. */
 unsigned int foreign_leaks(FILE *out);
 
@@ -138,8 +135,8 @@ long port_virq(struct domain *d, struct evtchn_user *user);
 int port_send(struct domain *d, u32 port);
 /* One reference less; at 0 it is closed. With @user: its handler goes too. */
 void port_put(u32 port, struct evtchn_user *user);
-/* All domains of the machine have been saved and restored. */
-void ports_forget(void);
+/* -1 if the kernel knows of no such port. */
+int port_irq(u32 port);
 int port_get(struct domain *d, u32 port);
 /* Whose program has bound it, with a reference; or NULL. */
 struct evtchn_user *port_user(u32 port);

@@ -2,6 +2,7 @@
 /* SET_UNMAP_NOTIFY: the event, its port, and its place in the order. */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -458,4 +459,50 @@ TEST(port_is_not_looked_at_without_send_event)
 	EXPECT(dev_notify(range.fd, range.index, CLEAR, 0x7fffffff), 0);
 	unmap_some(&range);
 	EQUAL(granter_byte(range.refs[0], 0), 0);
+}
+
+/* The kernel counts references to a port in 16 bits. */
+TEST(one_port_serves_more_than_32767_pages, .timeout = 200)
+{
+	const unsigned int pages = 40000;
+	uint32_t *refs = calloc(pages, sizeof(*refs));
+	struct channel channel;
+	uint64_t index;
+	int fd = dev_open();
+	uint32_t ref;
+
+	CHECK(refs, "no memory");
+	granter_alloc(&ref, 1, true);
+	channel = quiet_channel(ref);
+	for (unsigned int i = 0; i < pages; i++)
+		refs[i] = ref;
+	index = must_insert(fd, refs, pages);
+	for (unsigned int i = 0; i < pages; i++)
+		EXPECT(dev_notify(fd, index + (uint64_t)i * PAGE, SEND,
+				  channel.port),
+		       0);
+	CHECK(!event_came(&channel, ref, A_WHILE), "an event came too early");
+	EXPECT(dev_remove(fd, index, pages), 0);
+	CHECK(event_came(&channel, ref, SOON), "no event");
+	free(refs);
+}
+
+TEST(one_port_serves_many_ranges)
+{
+	uint64_t indexes[SOME];
+	struct channel channel;
+	int fd = dev_open();
+	uint32_t ref;
+
+	granter_alloc(&ref, 1, true);
+	channel = quiet_channel(ref);
+	for (unsigned int i = 0; i < SOME; i++) {
+		indexes[i] = must_insert(fd, &ref, 1);
+		EXPECT(dev_notify(fd, indexes[i], SEND, channel.port), 0);
+	}
+	for (unsigned int i = 0; i < SOME; i++) {
+		EXPECT(dev_remove(fd, indexes[i], 1), 0);
+		CHECK(event_came(&channel, ref, SOON), "no event of range %u",
+		      i);
+	}
 }

@@ -332,6 +332,26 @@ TEST(event_waits_for_the_held_page)
 	CHECK(!seen.busy, "the event came before the page was unmapped");
 }
 
+/* Who holds the page may write to it: the byte is cleared when he lets go. */
+TEST(byte_of_a_held_page_is_cleared_when_it_is_let_go)
+{
+	struct mapped range = map_some(dev_open(), 2, READ_WRITE);
+	struct held held;
+
+	for (unsigned int i = 0; i < 2; i++)
+		EXPECT(dev_notify(range.fd, range.index + i * PAGE + 40,
+				  UNMAP_NOTIFY_CLEAR_BYTE, 0),
+		       0);
+	held = hold(range.at + PAGE, 1);
+	munmap_at_once(&range);
+	EQUAL(granter_byte(range.refs[0], 40), 0);
+	EQUAL(granter_byte(range.refs[1], 40), content(1, 40));
+	close(held.fds[0]);
+	close(held.fds[1]);
+	EQUAL(granter_wait_idle(range.refs, 2, 5000), 0);
+	EQUAL(granter_byte(range.refs[1], 40), 0);
+}
+
 static long aio(int number, long a, long b, void *c, void *d, void *e)
 {
 	return syscall(number, a, b, c, d, e);

@@ -12,11 +12,13 @@
 #include "dev.h"
 #include "dmabuf.h"
 #include "granter.h"
+#include "kernel_log.h"
 #include "process.h"
 #include "tap.h"
 
 #define READ_WRITE (PROT_READ | PROT_WRITE)
 #define DEFAULT_LIMIT 65536u
+#define DEFAULT_HANDLES 131072u
 
 /* One reference over and over: nothing is mapped here. */
 static int insert_count(int fd, unsigned int count, uint64_t *index)
@@ -32,20 +34,26 @@ static int insert_count(int fd, unsigned int count, uint64_t *index)
 	return error;
 }
 
-/* With the parameter set so, in a child: it is set back whatever happens. */
-static void with_limit(const char *limit, void (*run)(void *))
+/* With a parameter set so, in a child: it is set back whatever happens. */
+static void with_parameter(const char *path, const char *value,
+			   void (*run)(void *))
 {
 	char before[32];
 	pid_t child;
 	int end;
 
-	CHECK(read_line(LIMIT_PATH, before, sizeof(before)),
-	      "%s cannot be read", LIMIT_PATH);
-	EXPECT(write_line(LIMIT_PATH, limit), 0);
+	CHECK(read_line(path, before, sizeof(before)), "%s cannot be read",
+	      path);
+	EXPECT(write_line(path, value), 0);
 	child = child_start(run, NULL);
 	end = child_signal(child);
-	EXPECT(write_line(LIMIT_PATH, before), 0);
+	EXPECT(write_line(path, before), 0);
 	EQUAL(end, 0);
+}
+
+static void with_limit(const char *limit, void (*run)(void *))
+{
+	with_parameter(LIMIT_PATH, limit, run);
 }
 
 TEST(limit_is_a_parameter_of_the_module)
@@ -278,4 +286,94 @@ TEST(maximum_is_the_instances_own)
 	EXPECT(dev_maximum(one, 1), 0);
 	EXPECT(insert_count(one, 2, &index), -EINVAL);
 	EXPECT(insert_count(other, 2, &index), 0);
+}
+
+/* Handles of a page that is mmapped: the kernel may need one beside it. */
+static unsigned int handles_a_page(void)
+{
+	return world.auto_translated ? 1 : 2;
+}
+
+static void check_share_of_handles(void *argument)
+{
+	unsigned int most = 16 / handles_a_page();
+	struct mapped range, more;
+	int fd = dev_open(), other = dev_open(), log = kernel_log_watch();
+
+	(void)argument;
+	range = map_some(fd, most, READ_WRITE);
+	more = map_some(fd, 1, PROT_NONE);
+	EXPECT(dev_try_mmap(fd, more.index, PAGE, READ_WRITE, MAP_SHARED),
+	       -ENOMEM);
+	CHECK(kernel_log_said(log, "the parameter handles allows 16"),
+	      "the kernel did not say why");
+	/* It is the instance's own. */
+	more = map_some(other, most, READ_WRITE);
+	check_whole(&range);
+	unmap_some(&more);
+	unmap_some(&range);
+	range = map_some(fd, most, READ_WRITE);
+	check_whole(&range);
+	unmap_some(&range);
+}
+
+TEST(instance_has_no_more_than_its_share_of_handles)
+{
+	with_parameter(HANDLES_PATH, "16", check_share_of_handles);
+}
+
+/* Each is a mapping of its own to the hypervisor, in a PV domain. */
+static void check_share_of_buffers(void *argument)
+{
+	struct buffer buffer = export_some(4, 0);
+	int error = world.auto_translated ? 0 : -ENOMEM;
+	uint8_t *at = buffer_mmap(buffer.fd, 4, READ_WRITE);
+
+	(void)argument;
+	buffer_mmap(buffer.fd, 4, PROT_READ);
+	EXPECT(buffer_try_mmap(buffer.fd, 0, 1, PROT_READ, MAP_SHARED), error);
+	must_munmap(at, 4);
+	EXPECT(buffer_try_mmap(buffer.fd, 0, 4, PROT_READ, MAP_SHARED), 0);
+}
+
+TEST(mmaps_of_buffers_take_from_the_exporters_share)
+{
+	with_parameter(HANDLES_PATH, "16", check_share_of_buffers);
+}
+
+TEST(share_of_handles_is_a_parameter_of_the_module)
+{
+	char line[32];
+
+	CHECK(read_line(HANDLES_PATH, line, sizeof(line)), "it cannot be read");
+	EQUAL(strtoul(line, NULL, 10), DEFAULT_HANDLES);
+}
+
+static void check_told(const char *what, uint32_t domid, uint32_t ref,
+		       const char *expected)
+{
+	struct ioctl_gntdev_grant_ref grant = {domid, ref};
+	int fd = dev_open(), log = kernel_log_watch();
+	uint64_t index;
+
+	EXPECT(dev_insert_refs(fd, &grant, 1, &index), 0);
+	EXPECT(dev_try_mmap(fd, index, PAGE, READ_WRITE, MAP_SHARED), -EINVAL);
+	CHECK(kernel_log_said(log, expected), "%s: no line with '%s'", what,
+	      expected);
+	close(fd);
+	close(log);
+}
+
+/* The program gets EINVAL for all of them; who runs the host gets to know. */
+TEST(mapping_that_fails_is_told_in_the_kernels_log)
+{
+	char expected[100];
+
+	snprintf(expected, sizeof(expected),
+		 "mapping reference %u of domain %u: hypervisor status -",
+		 BAD_REF, granter_domid());
+	check_told("a bad reference", granter_domid(), BAD_REF, expected);
+	check_told(
+		"a wrong domain", 9999, 8,
+		"mapping reference 8 of domain 9999: hypervisor status -2 (unrecognised domain id), expected 0");
 }

@@ -48,11 +48,18 @@ static bool is_loaded(void)
 	return !access(LIMIT_PATH, F_OK);
 }
 
-/* Other users of the device, xenstored for one, keep it in. */
+/*
+ * Other users of the device, xenstored for one, keep it in; pages that were held
+ * do so for a moment.
+ */
 static void must_unload(void)
 {
 	int error = unload(O_NONBLOCK);
 
+	for (int i = 0; i < 100 && error == -EAGAIN; i++) {
+		sleep_ms(20);
+		error = unload(O_NONBLOCK);
+	}
 	if (error == -EAGAIN)
 		SKIP("the module is in use by others");
 	EXPECT(error, 0);

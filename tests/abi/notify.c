@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* SET_UNMAP_NOTIFY: which notifications are taken, and the byte. */
 #include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -328,4 +331,69 @@ TEST(byte_is_not_cleared_at_close)
 	check_whole(&range);
 	must_munmap(range.at, 1);
 	check_cleared(range.refs[0], 0, 9);
+}
+
+/* A thread that stores until it cannot any more. */
+static __thread sigjmp_buf stopped;
+static volatile uint8_t *target;
+static atomic_uint stores;
+
+static void on_stop(int number)
+{
+	(void)number;
+	siglongjmp(stopped, 1);
+}
+
+static void *store(void *argument)
+{
+	(void)argument;
+	if (sigsetjmp(stopped, 1))
+		return NULL;
+	for (;;) {
+		*target = 1;
+		stores++;
+	}
+}
+
+/* By munmap, or by another mapping in its place. */
+static void end_beside_a_store(bool over)
+{
+	struct mapped range = map_some(dev_open(), 1, READ_WRITE);
+	pthread_t thread;
+
+	EXPECT(dev_notify(range.fd, range.index + 5, UNMAP_NOTIFY_CLEAR_BYTE,
+			  0),
+	       0);
+	target = range.at + 5;
+	stores = 0;
+	CHECK(!pthread_create(&thread, NULL, store, NULL), "pthread_create");
+	while (stores < 1000)
+		;
+	if (over)
+		CHECK(mmap(range.at, PAGE, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+			   0) == range.at,
+		      "mmap over it: %s", error_name(errno));
+	else
+		must_munmap(range.at, 1);
+	EQUAL(granter_byte(range.refs[0], 5), 0);
+	pthread_join(thread, NULL);
+	EQUAL(granter_wait_idle(range.refs, 1, 5000), 0);
+	EQUAL(granter_byte(range.refs[0], 5), 0);
+	if (over)
+		munmap(range.at, PAGE);
+	close(range.fd);
+}
+
+TEST(byte_stays_cleared_though_a_thread_stores_until_munmap, .timeout = 100)
+{
+	struct sigaction action = {.sa_handler = on_stop,
+				   .sa_flags = SA_NODEFER};
+
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
+	for (unsigned int i = 0; i < 15; i++) {
+		end_beside_a_store(false);
+		end_beside_a_store(true);
+	}
 }

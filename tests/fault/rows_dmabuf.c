@@ -283,22 +283,135 @@ static void row_59_memory_that_is_half_given_up_comes_back(void)
 static void row_59_a_page_without_memory_goes_to_nobody(void)
 {
 	struct machine_mappings m;
-	long fd = start_export(3, GNTDEV_DMA_FLAG_COHERENT);
+	long fd = start_export(4, GNTDEV_DMA_FLAG_COHERENT);
 
+	/* There may be some at the second attempt. */
 	fail_call("xenmem_reservation_increase", 2, 0, false);
-	machine_log_clear();
 	close_buffer(fd);
 	CHECK_EQ(machine_failed(), 1);
 	machine_fail_none();
+	CHECK_EQ(counters().leaked, 0);
+
+	fd = req_export(world.file, GNTDEV_DMA_FLAG_COHERENT, 0, 4);
+	fail_call("xenmem_reservation_increase", 2, 0, true);
+	machine_log_clear();
+	close_buffer(fd);
+	machine_fail_none();
 	machine_mappings(&m);
-	CHECK_EQ(m.hollow, 1);
-	CHECK_EQ(counters().leaked, 1);
+	CHECK_EQ(m.hollow, 3);
+	CHECK_EQ(counters().leaked, 3);
 	CHECK(strstr(machine_log(), "no memory for a page"));
-	CHECK(!in_use(0) && !in_use(1) && !in_use(2));
+	CHECK(!in_use(0) && !in_use(1) && !in_use(2) && !in_use(3));
 	/* The others may be used again. */
-	fd = req_export(world.file, GNTDEV_DMA_FLAG_WC, 0, 3);
+	fd = req_export(world.file, GNTDEV_DMA_FLAG_WC, 0, 4);
 	CHECK(fd >= 0);
 	world_stop();
+}
+
+/* What waits costs by the pages that are held, whatever they are. */
+static void row_24_a_held_page_of_a_buffer_keeps_no_record_of_the_others(void)
+{
+	struct page *pages[2];
+	uint32_t flags;
+	size_t before;
+	long fd;
+
+	for (flags = 0; flags < 3; flags++) {
+		world_start();
+		grant(1000, false);
+		before = machine_allocated();
+		fd = req_export(world.file, flags, 0, 1000);
+		CHECK_EQ(map_buffer(AT(0), fd, 1000, RW), 0);
+		CHECK_EQ(page_hold(world.task, AT(0) + 7 * PAGE, true,
+				   &pages[0]),
+			 0);
+		CHECK_EQ(page_hold(world.task, AT(0) + 700 * PAGE, true,
+				   &pages[1]),
+			 0);
+		CHECK_EQ(task_munmap(world.task, AT(0), 1000 * PAGE), 0);
+		close_buffer(fd);
+		CHECK_EQ(counters().deferred, 2);
+		CHECK(in_use(7) && in_use(700) && !in_use(999));
+		CHECK(machine_allocated() - before < 1500);
+		page_release(pages[1]);
+		machine_advance(300);
+		CHECK(in_use(7) && !in_use(700));
+		page_release(pages[0]);
+		machine_advance(300);
+		CHECK_EQ(counters().deferred, 0);
+		CHECK_EQ(machine_allocated(), before);
+		world_stop();
+	}
+}
+
+/* Many at once, and each failure in the middle of that. */
+static void row_59_memory_is_given_up_and_comes_back_in_batches(void)
+{
+	static const char *const calls[] = {
+		"dma_alloc_attrs",
+		"dma_get_sgtable_attrs",
+		"gnttab_pages_set_private",
+		"xenmem_reservation_decrease",
+	};
+	unsigned int nth, i;
+	long fd;
+
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		for (nth = 127; nth <= 257; nth += 26) {
+			world_start();
+			grant(300, false);
+			fail_call(calls[i], nth, 0, false);
+			fd = req_export(world.file, GNTDEV_DMA_FLAG_WC, 0, 300);
+			CHECK(fd == -ENOMEM ||
+			      (test_mode == MACHINE_PV && i == 3));
+			machine_fail_none();
+			CHECK_EQ(counters().leaked, 0);
+			world_stop();
+		}
+	}
+}
+
+/* ---- a bad reference, and a kill, before memory is asked for ---- */
+
+static void row_59_a_bad_reference_costs_no_memory(void)
+{
+	uint32_t flags;
+
+	world_start();
+	grant(300, false);
+	CHECK_EQ(domain_revoke(world.granter, world.refs[299]), 0);
+	for (flags = 1; flags < 3; flags++) {
+		fail_call("dma_alloc_attrs", 1, 0, true);
+		CHECK_EQ(req_export(world.file, flags, 0, 300), -EINVAL);
+		CHECK_EQ(machine_failed(), 0);
+		machine_fail_none();
+		/* Neither what the copy says nor its failure is the last word. */
+		CHECK_EQ(machine_fail_op(MACHINE_OP_COPY, 7, GNTST_bad_page),
+			 0);
+		close_buffer(req_export(world.file, flags, 0, 100));
+		fail_call("copy_call", 1, 0, true);
+		CHECK_EQ(req_export(world.file, flags, 200, 100), -EINVAL);
+		machine_fail_none();
+	}
+	CHECK_EQ(counters().leaked, 0);
+	world_stop();
+}
+
+static void row_59_a_kill_ends_the_getting_of_memory(void)
+{
+	unsigned int nth;
+
+	for (nth = 1; nth <= 6; nth++) {
+		world_start();
+		grant(300, false);
+		fail_call("fatal_signal", nth, 0, false);
+		CHECK_EQ(req_export(world.file, GNTDEV_DMA_FLAG_WC, 0, 300),
+			 -EINTR);
+		CHECK_EQ(machine_failed(), 1);
+		machine_fail_none();
+		CHECK(!in_use(0));
+		world_stop();
+	}
 }
 
 /* The page that the hypervisor did not unmap stays away from the DMA API. */
@@ -352,6 +465,10 @@ static const struct test tests[] = {
 	TEST(row_47_a_device_lets_go_last),
 	TEST(row_59_memory_that_is_half_given_up_comes_back),
 	TEST_IN(IN_XLAT, row_59_a_page_without_memory_goes_to_nobody),
+	TEST(row_24_a_held_page_of_a_buffer_keeps_no_record_of_the_others),
+	TEST(row_59_memory_is_given_up_and_comes_back_in_batches),
+	TEST(row_59_a_bad_reference_costs_no_memory),
+	TEST(row_59_a_kill_ends_the_getting_of_memory),
 	TEST(row_59_a_grant_that_is_not_unmapped_keeps_its_page),
 	TEST(row_10_statuses_of_a_buffer_in_all_permutations),
 };

@@ -255,7 +255,7 @@ static void row_25_pages_never_mapped_are_no_news(void)
 	CHECK_EQ(map_index(AT(0), index, 200, RW), -EIO);
 	machine_fail_none();
 	CHECK_EQ(req_unmap(world.file, index, 200), 0);
-	CHECK_EQ(machine_log()[0], 0);
+	CHECK(!strstr(machine_log(), "unmapping"));
 	world_stop();
 }
 

@@ -90,6 +90,26 @@ other_version() {
 }
 check 'a client of another version' other_version
 
+# One message that means nothing ends one connection, and nobody else's.
+bad_message() {
+	share 2 1 || return
+	is "$("$programs/speak" "$machine/socket" "$1" "$2")" "$3" &&
+		ask granter check good && leave granter 0
+}
+check 'a process of a domain that cannot be' bad_message 99999 1 'hello: -22'
+check 'a process of the first number that is no domain'\''s' bad_message 32752 1 'hello: -22'
+check 'an open of no file' bad_message 1 0 'open: -22'
+check 'an open of a file that only requests make' bad_message 1 7 'open: -22'
+check 'an open of a file that there is not' bad_message 1 4000000000 'open: -2'
+
+domain_of_environment() {
+	share 2 1 || return
+	said 125 'cannot join the machine: there is no such domain: .* 0 to 32751' \
+		run --machine "$machine" -- env GNTDEV_DOMAIN=99999 true &&
+		ask granter check good && leave granter 0
+}
+check 'GNTDEV_DOMAIN above the last domain: a line, and others go on' domain_of_environment
+
 damaged() {
 	local folder=$work/damaged
 	touch "$work/file"
@@ -113,7 +133,7 @@ unwritable() {
 	mkdir -p "$work/locked"
 	chmod 500 "$work/locked"
 	if [ "$(id -u)" = 0 ]; then
-		chmod 555 "$work/locked"
+		chown 65534 "$work/locked"
 		said 125 'Permission denied' setpriv --reuid 65534 --regid 65534 --clear-groups \
 			--bounding-set=-all "$copy/gntdev" run --machine "$work/locked" -- true
 	else
@@ -178,7 +198,66 @@ few_descriptors() {
 }
 check 'too few descriptors' few_descriptors
 
-check 'a limit of files'\'' sizes' said 125 'no memory file of [0-9]+ bytes' \
+# A server that may have 100: its limit is that of the run that starts it.
+small_server() {
+	rm -f "$work/small.in" "$work/small.out"
+	mkfifo "$work/small.in" "$work/small.out"
+	exec {small}<>"$work/small.in" {from}<>"$work/small.out"
+	sh -c "ulimit -n 100; exec $gntdev run --machine $machine -- $programs/actor share 2 1" \
+		<"$work/small.in" >"$work/small.out" 2>"$work/small.err" &
+	in[small]=$small out[small]=$from pids[small]=$!
+	hear small
+}
+
+# Opens the device as often as it can, lets go of all and opens it again.
+hoard() {
+	cat >"$work/hoard" <<-'END'
+		n=0 fds=()
+		while { exec {fd}<>/dev/xen/gntdev; } 2>"$1" && [ $n -lt 200 ]; do
+			fds+=("$fd")
+			n=$((n + 1))
+		done
+		# No other program can join meanwhile.
+		read -r why <"$1"
+		echo "$n: ${why##*: }"
+		for fd in "${fds[@]}"; do
+			exec {fd}>&-
+		done
+		exec {fd}<>/dev/xen/gntdev && echo again
+	END
+	run --machine "$machine" -- bash "$work/hoard" "$work/why"
+}
+
+server_full_of_devices() {
+	small_server || return
+	local said
+	said=$(hoard) || return
+	echo "$said"
+	cat "$machine/log"
+	[[ $said =~ ^[3-9][0-9]:\ Too\ many\ open\ files\ in\ system.*again$ ]] &&
+		is "$(grep -c 'is out of descriptors' "$machine/log")" 1 &&
+		ask small check good && leave small 0
+}
+check 'a server out of descriptors: ENFILE, a line in the log, and it lives on' server_full_of_devices
+
+server_full_of_processes() {
+	small_server || return
+	local i refused all=()
+	for i in {1..60}; do
+		run --machine "$machine" -- sleep 3 2>"$work/full.$i" &
+		all+=($!)
+	done
+	wait "${all[@]}"
+	refused=$(cat "$work"/full.* | grep -c 'Too many open files in system')
+	cat "$work"/full.* | sort | uniq -c
+	# None for another reason, and none hangs.
+	[ "$refused" -gt 5 ] && is "$(cat "$work"/full.* | wc -l)" "$refused" &&
+		ends 0 run --machine "$machine" -- true &&
+		ask small check good && leave small 0
+}
+check 'the same with more processes than it can have' server_full_of_processes
+
+check 'a limit of files'\'' sizes' said 125 'domain 0: File too large' \
 	timeout 60 sh -c "ulimit -f 1000; exec $gntdev run -- true"
 
 # The library does without what does not fit into the program.
@@ -191,6 +270,15 @@ no_descriptor() {
 	is "$(run -- sh -c "ulimit -n 12; exec $programs/behave exact" | grep -c '^ok')" 1
 }
 check 'copies in a program with few descriptors' no_descriptor
+
+# The program goes on, and the machine's log tells of it.
+used_up() {
+	is "$(run --machine "$machine" -- "$programs/behave" 'so it is by threads' | grep -c '^ok')" 1 &&
+		cat "$machine/log" &&
+		grep -qE 'process [0-9]+ \(behave\) cannot have another connection: Too many open files' \
+			"$machine/log"
+}
+check 'a program without descriptors, and a line in the log' used_up
 
 lost_while_copying() {
 	share 2 1 && act mapper --domain 2 -- copies 1 "$refs" || return

@@ -28,8 +28,11 @@ int open_or_die(const char *path, int flags)
 
 uint8_t *pair_map(struct pair *pair, uint64_t *index, int prot)
 {
-	size_t size = sizeof(struct ioctl_gntdev_grant_ref) * pair->pages;
-	struct ioctl_gntdev_map_grant_ref *map = calloc(1, sizeof(*map) + size);
+	/* Signal handlers call this, too: nothing is allocated. */
+	_Alignas(8) char request[sizeof(struct ioctl_gntdev_map_grant_ref) +
+				 sizeof(struct ioctl_gntdev_grant_ref) *
+					 MOST_PAGES] = "";
+	struct ioctl_gntdev_map_grant_ref *map = (void *)request;
 	struct ioctl_gntdev_grant_ref *refs = map->refs;
 	uint8_t *at;
 
@@ -39,7 +42,6 @@ uint8_t *pair_map(struct pair *pair, uint64_t *index, int prot)
 	CHECK(!ioctl(pair->dev, IOCTL_GNTDEV_MAP_GRANT_REF, map),
 	      "MAP_GRANT_REF: %s", strerror(errno));
 	*index = map->index;
-	free(map);
 	at = mmap(NULL, pair->pages * PAGE, prot, MAP_SHARED, pair->dev,
 		  *index);
 	CHECK(at != MAP_FAILED, "mmap: %s", strerror(errno));
@@ -48,19 +50,19 @@ uint8_t *pair_map(struct pair *pair, uint64_t *index, int prot)
 
 struct pair pair_make(unsigned int pages)
 {
-	struct ioctl_gntalloc_alloc_gref *alloc;
+	_Alignas(8) char request[sizeof(struct ioctl_gntalloc_alloc_gref) +
+				 sizeof(uint32_t) * MOST_PAGES] = "";
+	struct ioctl_gntalloc_alloc_gref *alloc = (void *)request;
 	struct pair pair = {.pages = pages};
 
 	pair.alloc = open_or_die("/dev/xen/gntalloc", O_RDWR | O_CLOEXEC);
 	pair.dev = open_or_die("/dev/xen/gntdev", O_RDWR | O_CLOEXEC);
-	alloc = calloc(1, sizeof(*alloc) + pages * sizeof(uint32_t));
 	alloc->flags = GNTALLOC_FLAG_WRITABLE;
 	alloc->count = pages;
 	CHECK(!ioctl(pair.alloc, IOCTL_GNTALLOC_ALLOC_GREF, alloc),
 	      "ALLOC_GREF: %s", strerror(errno));
 	memcpy(pair.refs, (char *)alloc->gref_ids, pages * sizeof(uint32_t));
 	pair.alloc_index = alloc->index;
-	free(alloc);
 	pair.granted = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
 			    MAP_SHARED, pair.alloc, pair.alloc_index);
 	CHECK(pair.granted != MAP_FAILED, "mmap: %s", strerror(errno));
@@ -174,8 +176,9 @@ static void show(const struct behaviour *behaviour)
 int main(int argc, char **argv)
 {
 	const struct behaviour *const all[] = {
-		descriptor_behaviours, buffer_behaviours, process_behaviours,
-		memory_behaviours,     copy_behaviours,	  path_behaviours,
+		descriptor_behaviours, buffer_behaviours,   process_behaviours,
+		memory_behaviours,     copy_behaviours,	    path_behaviours,
+		hole_behaviours,       shortage_behaviours,
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)

@@ -33,13 +33,17 @@ extern const struct behaviour process_behaviours[];
 extern const struct behaviour memory_behaviours[];
 extern const struct behaviour copy_behaviours[];
 extern const struct behaviour path_behaviours[];
+extern const struct behaviour hole_behaviours[];
+extern const struct behaviour shortage_behaviours[];
+
+#define MOST_PAGES 64
 
 /* Pages of this domain granted to itself, and mapped. */
 struct pair {
 	int alloc, dev;
 	unsigned int pages;
 	uint64_t alloc_index, index;
-	uint32_t refs[64];
+	uint32_t refs[MOST_PAGES];
 	uint8_t *granted, *mapped;
 };
 

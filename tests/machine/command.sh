@@ -26,14 +26,41 @@ bad_options() {
 		said 125 'no program to run' run &&
 		said 125 'Give --machine' run --list &&
 		said 125 'true is too much' run --list --machine "$work" -- true &&
-		said 125 'map:x' run --fail map:x -- true &&
-		said 125 "'map:1=5' is no failure: .*STATUS -1 to -13" run --fail map:1=5 -- true &&
-		said 125 "'kvmalloc%101' is no failure" run --fail kvmalloc%101 -- true &&
-		said 125 "'kmalloc:1' is no failure" run --fail map:1=-1,kmalloc:1 -- true &&
 		said 125 'expected what is to fail' run --fail '' -- true &&
 		said 125 'given before' run --fail map:1=-1 --fail map:2=-1 -- true
 }
 check 'bad options: one line each, and 125' bad_options
+
+# refuses PATTERN SPEC...: each of them, and nothing of it is armed.
+refuses() {
+	local pattern=$1 spec
+	shift
+	for spec; do
+		said 125 "$pattern" run --machine "$machine" --fail "$spec" -- true || return
+	done
+}
+
+bad_failures() {
+	share 2 1 || return
+	refuses 'is no failure: expected OP:N=STATUS' map:x map:1=5 map:1=-14 map:0=-1 map:1=-1x map:1 map:-1=-1 \
+		'map: 1=-1' map:99999999999999999999=-1 kvmalloc:0 kvmalloc:-1 kvmalloc:1x kvmalloc:1=-1 \
+		kvmalloc:18446744073709551616 kvmalloc%101 kvmalloc%0 kvmalloc%-1 kvmalloc%nan kvmalloc%0.00001 \
+		kvmalloc any seed= seed=-1 seed=x,any%1 , map:1=-1, ,map:1=-1 map:1=-1,,map:2=-1 map%5 &&
+		refuses "there is no call nothing; those that can fail are alloc, any, .*kzalloc, .*copy_status" \
+			nothing:1 nothing%1 map:1=-1,nothing:1 nothing=3 &&
+		refuses 'seed=5 is of no probability' seed=5 kvmalloc:1,seed=5 &&
+		refuses 'would never come: the driver calls it when it is loaded' misc_register:1 &&
+		refuses 'would never come' root_device_register:1+ || return
+	# The good half of a bad one is not armed.
+	is "$(run --machine "$machine" -- "$programs/actor" attempts)" yyyyyyyyyy && leave granter 0
+}
+check '--fail with what means nothing is refused, and nothing of it is armed' bad_failures
+
+never_there() {
+	said 125 'would never come: an auto-translated machine' run --mode xlat --fail umap:1=-1 -- true &&
+		ends 0 run --mode pv --fail umap:1=-1 -- true
+}
+check '--fail of what the machine'\''s mode has not is refused' never_there
 
 static_program() {
 	said 126 'static is statically linked: .*link it dynamically' run -- "$programs/static"
@@ -51,6 +78,55 @@ static_child() {
 	said 0 'static is statically linked' run -- sh -c "$programs/static; exit 0"
 }
 check 'a statically linked child runs, with a word said' static_child
+
+# Whichever way it is started.
+every_exec() {
+	local way
+	for way in execve execv execl execlp execle fexecve execveat execveat-fd \
+		syscall-execve syscall-execveat spawn; do
+		said 0 'static is statically linked' run -- "$programs/starter" "$way" "$programs/static" ||
+			return
+	done
+}
+check 'the word is said for each exec function' every_exec
+
+# The devices are there all the same.
+empty_environment() {
+	local way
+	for way in empty-execve empty-execle empty-null empty-fexecve empty-spawn; do
+		ends 0 run -- "$programs/starter" "$way" "$programs/hooks" || return
+	done
+	is "$(run -- env -i cat /proc/xen/capabilities)" control_d
+}
+check 'a child with an empty environment has the devices' empty_environment
+
+no_devices() {
+	run -- "$programs/starter" no-preload "$(type -P true)" 2>"$work/stderr" &&
+		grep -q 'with an LD_PRELOAD without gntdev.s library' "$work/stderr" &&
+		run -- "$programs/starter" no-machine "$(type -P true)" 2>"$work/stderr" &&
+		grep -q 'started without GNTDEV_MACHINE' "$work/stderr" &&
+		said 0 '/bin/sh is started without LD_PRELOAD' run -- "$programs/starter" system : &&
+		said 0 '/bin/sh is started without LD_PRELOAD' run -- "$programs/starter" popen :
+}
+check 'a child that is told to have none is told of' no_devices
+
+own_functions() {
+	ends 0 run -- "$programs/hooks-program" 10 &&
+		ends 0 run -- env LD_PRELOAD="$programs/hooks.so:$O/libgntdev-preload.so" "$programs/hooks" 10 &&
+		ends 0 env LD_PRELOAD="$programs/hooks.so" timeout 60 "$gntdev" run -- "$programs/hooks"
+}
+check 'functions of a program'\''s or a library'\''s own that call syscall()' own_functions
+
+# Otherwise what stands before it is called by it, and may end in it.
+own_names() {
+	readelf --wide --dyn-syms "$O/libgntdev-preload.so" |
+		awk '$5 == "GLOBAL" && $7 != "UND" { print $8 }' | sort -u >"$work/exported"
+	readelf --wide --relocs "$O/libgntdev-preload.so" |
+		awk '{ sub("@.*", "", $5); print $5 }' | sort -u >"$work/called"
+	[ -s "$work/exported" ] && grep -qx dlsym "$work/called" &&
+		is "$(comm -12 "$work/exported" "$work/called")" ''
+}
+check 'the library calls none of the names that it exports' own_names
 
 # An ELF header with another class, another processor, another loader.
 other_program() {
@@ -71,6 +147,7 @@ other_loader() {
 }
 check 'a program of another C library too' other_loader
 
+# A file with the note of the Go toolchain's; the rest is as gcc was told.
 go_program() {
 	cat >"$work/go.s" <<-'END'
 		.section .note.go.buildid, "a", @note
@@ -78,11 +155,23 @@ go_program() {
 		.ascii "Go\0\0"
 		.long 0
 	END
-	printf 'int main(void){return 0;}\n' >"$work/go.c"
-	gcc -o "$work/go" "$work/go.c" "$work/go.s" 2>/dev/null &&
-		said 126 'is a Go program' run -- "$work/go"
+	gcc "$@" -o "$work/go" "$work/go.c" "$work/go.s" 2>/dev/null
 }
-check 'a Go program too' go_program
+
+# Without a library, with the loader all the same: as -buildmode=pie makes it.
+go_alone() {
+	printf 'void _start(void){__builtin_trap();}\n' >"$work/go.c"
+	go_program -nostdlib -pie -fPIE && readelf -l "$work/go" | grep -q INTERP &&
+		said 126 'is a Go program' run -- "$work/go" &&
+		go_program -nostdlib -static && said 126 'is a Go program' run -- "$work/go"
+}
+check 'a Go program too' go_alone
+
+cgo_program() {
+	printf '#include <fcntl.h>\nint main(void){return open("/dev/xen/gntdev",O_RDWR)<0;}\n' >"$work/go.c"
+	go_program && ends 0 run -- "$work/go"
+}
+check 'but not one that uses the C library, as cgo makes it' cgo_program
 
 set_uid() {
 	cp "$(type -P true)" "$work/suid" && chown 65534 "$work/suid" &&

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -259,6 +260,80 @@ static void foreign_sockets(void)
 	close(sockets[0]);
 }
 
+/* As a server that opens a device for each client, and closes it. */
+static void many_devices(void)
+{
+	int sockets[2], fds[2], read_end;
+	char byte;
+
+	for (int i = 0; i < 5000; i++) {
+		fds[0] = open_or_die("/dev/xen/gntdev", O_RDWR);
+		fds[1] = open_or_die("/dev/xen/evtchn", O_RDWR);
+		close(fds[0]);
+		close(fds[1]);
+	}
+	for (int i = 0; i < 1000; i++) {
+		CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, sockets),
+		      "socketpair");
+		read_end = sockets[i & 1];
+		CHECK(write(sockets[!(i & 1)], "x", 1) == 1, "write: %s",
+		      strerror(errno));
+		CHECK(read(read_end, &byte, 1) == 1, "read: %s",
+		      strerror(errno));
+		close(sockets[0]);
+		close(sockets[1]);
+	}
+}
+
+static bool is_silent(int fd)
+{
+	char byte;
+
+	return read(fd, &byte, 1) == -1 && errno == EINVAL;
+}
+
+/* A number that was a device's is another one's, and the other way. */
+static void numbers_change(void)
+{
+	int device = open_or_die("/dev/xen/gntdev", O_RDWR), ends[2],
+	    sockets[2];
+	int child;
+	char byte;
+
+	CHECK(!pipe(ends) && write(ends[1], "abcdef", 6) == 6, "pipe");
+	for (int i = 0; i < 2; i++) {
+		CHECK(is_silent(device), "read: %s", strerror(errno));
+		CHECK(dup2(ends[0], device) == device, "dup2");
+		CHECK(read(device, &byte, 1) == 1, "dup2: %s", strerror(errno));
+		CHECK(!close_range(device, device, 0), "close_range");
+		CHECK(open("/dev/xen/gntdev", O_RDWR) == device, "open");
+		CHECK(is_silent(device), "read: %s", strerror(errno));
+		CHECK(dup3(ends[0], device, O_CLOEXEC) == device, "dup3");
+		CHECK(read(device, &byte, 1) == 1, "dup3: %s", strerror(errno));
+		close(device);
+		CHECK(open("/dev/xen/gntdev", O_RDWR) == device, "open");
+	}
+	/* By a message, to a number that was read from before. */
+	CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), "socketpair");
+	send_fd(sockets[0], device);
+	child = dup(ends[0]);
+	CHECK(read(child, &byte, 1) == 1, "read: %s", strerror(errno));
+	syscall(SYS_close, child);
+	CHECK(receive_fd(sockets[1]) == child, "another number");
+	CHECK(is_silent(child), "passed: %s", strerror(errno));
+	CHECK(is_silent(fcntl(device, F_DUPFD, 0)), "F_DUPFD");
+}
+
+static void bad_close_range(void)
+{
+	CHECK(close_range(5, 3, 0) == -1 && errno == EINVAL, "5 to 3: %s",
+	      strerror(errno));
+	CHECK(close_range(5, 6, 1 << 20) == -1 && errno == EINVAL, "flags: %s",
+	      strerror(errno));
+	CHECK(syscall(SYS_close_range, 5, 3, 0) == -1 && errno == EINVAL,
+	      "by number: %s", strerror(errno));
+}
+
 static void open_flags(void)
 {
 	int fd = open_or_die("/dev/xen/evtchn", O_RDWR);
@@ -293,6 +368,9 @@ const struct behaviour descriptor_behaviours[] = {
 	{"dup2 onto a device closes it", dup2_closes},
 	{"a program may close all descriptors and go on", all_closed},
 	{"sockets that are no devices are left alone", foreign_sockets},
+	{"sockets are left alone after thousands of devices", many_devices},
+	{"what is at a number is what came there last", numbers_change},
+	{"close_range refuses what the kernel refuses", bad_close_range},
 	{"open gives the lowest descriptor with the flags asked for",
 	 open_flags},
 	{"an unknown request is ENOTTY", unknown_request},

@@ -72,6 +72,31 @@ lists() {
 		leave mapper 0 && leave granter 0
 }
 
+# Whether domain 1 still grants a page of that number; asking frees none.
+is_granted() {
+	run --machine "$machine" --list |
+		awk -v ref="$1:" '/^domain/ { id = $2 } id == "1:" && $1 == "grant" && $2 == ref { found = 1 } END { exit !found }'
+}
+
+# A killed granter's page that is mapped: once it is not, nobody has to look.
+killed_granter() {
+	share 2 1 && act mapper --domain 2 -- map 1 "$refs" &&
+		kill -9 "$(process granter)" && leave granter 137 &&
+		is_granted "$refs" && ask mapper quit quit || return
+	wait "${pids[mapper]}"
+	unset "pids[mapper]"
+}
+
+dies_within_a_second() {
+	act keeper --domain 3 --mode "$mode" -- share 0 1 && killed_granter || return
+	sleep 1.5
+	is_granted "$refs" && {
+		echo "it is still granted"
+		return 1
+	}
+	said 1 'xengnttab_map_grant_refs: Invalid argument' quiet_map 2 && leave keeper 0
+}
+
 for mode in pv xlat; do
 	check "$mode: two domains share pages" shares
 	check "$mode: two domains send events" events
@@ -80,5 +105,6 @@ for mode in pv xlat; do
 	check "$mode: kill -9 of the mapper does" notified kill
 	check "$mode: a grant is for one domain only" for_others
 	check "$mode: a port is bound once" once
+	check "$mode: a killed granter's page dies within a second when it is not mapped" dies_within_a_second
 	check "$mode: the live state is listed" lists
 done

@@ -29,15 +29,15 @@ check 'unmap:3=-1 has the third unmap refused: a page is leaked' refused
 
 allocation() {
 	# One for each, the range's, and the mapping's of the first, which is kept.
-	is "$(attempts --mode xlat --fail kvmalloc:4)" yynyyyyyyy &&
-		is "$(attempts --mode xlat --fail kvmalloc:7+)" yyyyynnnnn
+	is "$(attempts --mode xlat --fail kmalloc:4)" yynyyyyyyy &&
+		is "$(attempts --mode xlat --fail kmalloc:7+)" yyyyynnnnn
 }
 check 'an allocation fails by count, once or from then on' allocation
 
 random() {
 	local one two three
-	one=$(attempts --fail 'seed=5,kvmalloc%30') && two=$(attempts --fail 'seed=5,kvmalloc%30') &&
-		three=$(attempts --fail 'seed=6,kvmalloc%30') || return
+	one=$(attempts --fail 'seed=5,kmalloc%30') && two=$(attempts --fail 'seed=5,kmalloc%30') &&
+		three=$(attempts --fail 'seed=6,kmalloc%30') || return
 	echo "$one $two $three"
 	[[ $one = *n* ]] && is "$two" "$one" && [ "$three" != "$one" ]
 }

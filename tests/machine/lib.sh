@@ -159,6 +159,11 @@ process() {
 	return 1
 }
 
+# command_of NAME: the process of gntdev itself.
+command_of() {
+	sed -n 's/^PPid:[[:space:]]*//p' "/proc/$(process "$1")/status"
+}
+
 # server: the pid of the machine's.
 server() {
 	cat "$machine/lock"

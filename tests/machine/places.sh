@@ -54,6 +54,27 @@ forbidden() {
 }
 check 'where memory cannot be reached, a line says why' forbidden
 
+# A server without rights may not, then; who has all of them may.
+undumpable() {
+	cp "$programs/starter" "$copy/"
+	TMPDIR=/tmp XDG_RUNTIME_DIR='' said 0 'is not dumpable, by PR_SET_DUMPABLE' \
+		timeout 60 "${nobody[@]}" "$copy/gntdev" run -- "$copy/starter" undumpable true
+}
+check 'where PR_SET_DUMPABLE takes memory away, a line says why' undumpable
+
+# After execve() there is no connection yet, and here no way to one.
+no_way() {
+	local why='no way to the machine: Permission denied' text
+	cp "$programs/hooks" "$copy/"
+	text=$(TMPDIR=/tmp XDG_RUNTIME_DIR='' timeout 60 "$copy/gntdev" run -- \
+		setpriv --reuid 65534 --clear-groups "$copy/hooks" 2>&1)
+	printf '%s\n' "$text"
+	is "$(grep -c "$why" <<<"$text")" 1 && grep -q 'open: Input/output error' <<<"$text" &&
+		is "$(TMPDIR=/tmp XDG_RUNTIME_DIR='' timeout 60 "$copy/gntdev" run -- \
+			setpriv --reuid 65534 --clear-groups echo well 2>&1)" well
+}
+[ "$(id -u)" != 0 ] || check 'where no way leads to the machine, a line says why to who wants it' no_way
+
 little() {
 	local kib
 	kib=$(run --machine "$machine" -- sh -c \
@@ -102,3 +123,42 @@ under_valgrind() {
 		leave granter 0
 }
 check 'a program runs under valgrind, which finds nothing' under_valgrind
+
+# The library is built of its own sources and of nothing of valgrind's.
+without_valgrinds_header() {
+	! grep -rlE 'include <valgrind|__has_include' "$top/machine"
+}
+check 'which it does not owe to a header that may be missing' without_valgrinds_header
+
+# Data that a copy has brought is read and decided upon.
+copied_under_valgrind() {
+	cat >"$work/decides.c" <<-'END'
+		#include <err.h>
+		#include <fcntl.h>
+		#include <stdio.h>
+		#include <stdlib.h>
+		#include <sys/ioctl.h>
+		#include <xen/gntdev.h>
+		int main(int argc, char **argv)
+		{
+			unsigned char *to = malloc(4096);
+			struct gntdev_grant_copy_segment segment = {
+				.flags = 1, .len = 4096, .dest.virt = to,
+				.source.foreign = {.ref = atoi(argv[argc - 1]), .domid = 1},
+			};
+			struct ioctl_gntdev_grant_copy copy = {.count = 1, .segments = &segment};
+			int n = 0;
+
+			if (ioctl(open("/dev/xen/gntdev", O_RDWR), IOCTL_GNTDEV_GRANT_COPY, &copy) || segment.status)
+				errx(1, "copy: %d", segment.status);
+			for (int i = 0; i < 4096; i++)
+				n += to[i] > 7;
+			printf("read %d\n", n > 0);
+			return 0;
+		}
+	END
+	gcc -g -I"$top/include" -o "$work/decides" "$work/decides.c" && share 2 1 || return
+	is "$(run --machine "$machine" --domain 2 -- valgrind -q --error-exitcode=9 \
+		"$work/decides" "$refs" 2>&1)" 'read 1' && leave granter 0
+}
+check 'nor in data that a copy has brought' copied_under_valgrind

@@ -32,7 +32,7 @@ walk_away() {
 
 forgotten() {
 	start --report && pid=$(process mapper) && walk_away mapper 123 &&
-		left mapper 'still mapped or granted' "domain 2, process $pid \(actor\): .*3 pages" &&
+		left mapper 'still mapped, granted or bound' "domain 2, process $pid \(actor\): .*3 pages" &&
 		leave granter 0
 }
 check 'what was not unmapped is listed, and the status is 123' forgotten
@@ -85,3 +85,42 @@ buffer_granted() {
 		leave granter 0
 }
 check 'a dma-buf that is granted on is listed as both, by --list too' buffer_granted
+
+# Inserts ranges, maps and unmaps one of them, and removes none.
+forgets_to_remove() {
+	cat >"$work/forgets.c" <<-'END'
+		#include <fcntl.h>
+		#include <sys/ioctl.h>
+		#include <sys/mman.h>
+		#include <xen/gntdev.h>
+		int main(void)
+		{
+			struct ioctl_gntdev_map_grant_ref map = {
+				.count = 1, .refs = {{.domid = 1, .ref = 8}},
+			};
+			int fd = open("/dev/xen/gntdev", O_RDWR);
+			void *at;
+
+			if (ioctl(fd, IOCTL_GNTDEV_MAP_GRANT_REF, &map))
+				return 1;
+			at = mmap(0, 4096, PROT_READ, MAP_SHARED, fd, map.index);
+			if (at == MAP_FAILED || munmap(at, 4096))
+				return 2;
+			return ioctl(fd, IOCTL_GNTDEV_MAP_GRANT_REF, &map) ? 3 : 0;
+		}
+	END
+	gcc -I"$top/include" -o "$work/forgets" "$work/forgets.c" && share 2 1 || return
+	local status=0
+	run --machine "$machine" --domain 2 --report -- "$work/forgets" 2>"$work/mapper.err" || status=$?
+	is "$status" 123 && is "$(wc -l <"$work/mapper.err")" 3 &&
+		left mapper 'domain 2, process [0-9]+ \(forgets\): gntdev: range at 0 not removed, 1 grants, first 8 of domain 1' \
+			'range at 0x1000 not removed' && leave granter 0
+}
+check 'ranges that were not removed are listed' forgets_to_remove
+
+bound_port() {
+	share 2 1 && act mapper --domain 2 --report -- bind 1 "$port" && walk_away mapper 123 &&
+		left mapper 'domain 2, process [0-9]+ \(actor\): evtchn: port [0-9]+ bound and not unbound' &&
+		leave granter 0
+}
+check 'a port that is still bound is listed' bound_port

@@ -138,3 +138,53 @@ dies() {
 	grep -q 'status 1' "$work/stdout" && grep -q 'ended by signal 9' "$work/dies"
 }
 check 'where it dies, a line says so and nothing hangs' dies
+
+# A backend that is started first, and a frontend that says where it is.
+waits_for_key() {
+	local other status=0
+	(
+		sleep 0.7
+		run --machine "$machine" --domain 1 -- sh -c '
+			xenstore-write data/ref 8
+			xenstore-write data/state 4
+			sleep 1'
+	) &
+	other=$!
+	is "$(run --machine "$machine" --wait-for xenstore:/local/domain/1/data/ref \
+		--wait-for xenstore:/local/domain/1/data/state=4 -- \
+		xenstore-read /local/domain/1/data/ref)" 8 || status=$?
+	wait "$other"
+	return $status
+}
+check '--wait-for a node of xenstore: a program starts when the other domain is ready' waits_for_key
+
+waits_for_file() {
+	rm -f "$work/waited"
+	(
+		sleep 0.5
+		echo yes >"$work/waited"
+	) &
+	is "$(run --wait-for "$work/waited" -- cat "$work/waited")" yes
+}
+check '--wait-for a file' waits_for_file
+
+bad_waits() {
+	said 125 '--wait-for x: expected a path with a slash' run --wait-for x -- true &&
+		said 125 'expected a path' run --wait-for xenstore:x -- true &&
+		said 125 'expected a path' run --wait-for '' -- true
+}
+check '--wait-for what cannot come is refused' bad_waits
+
+lost_while_waiting() {
+	share 2 1 || return
+	local other status=0
+	said 125 'the machine is lost' run --machine "$machine" --wait-for "$work/never" -- true &
+	other=$!
+	sleep 0.5
+	kill -9 "$(server)"
+	wait "$other" || status=$?
+	wait "${pids[granter]}"
+	unset "pids[granter]"
+	return $status
+}
+check '--wait-for where the machine is lost meanwhile' lost_while_waiting

@@ -84,6 +84,15 @@ manual() {
 	silent mandoc -T lint -W warning man/*.[1-9]
 }
 
+# The module, the command, the packages and DKMS have one version.
+one_version() {
+	local version
+	version=$(sed -n 's/^#define GNTDEV_VERSION "\(.*\)"/\1/p' include/gntdev_version.h)
+	[ -n "$version" ] && grep -qx "PACKAGE_VERSION=\"$version\"" dkms.conf &&
+		head -n 1 debian/changelog | grep -qF "gntdev ($version)" &&
+		head -n 1 NEWS | grep -qx "gntdev $version"
+}
+
 check 'C files have the layout of .clang-format' layout
 check 'scripts are clean under shellcheck' shell_is_clean
 check 'driver files test for no version and no __KERNEL__' seam
@@ -91,5 +100,6 @@ check 'driver files include one header of the outside world' one_include
 check 'no C file is over 600 lines' short_files
 check 'no function is over 60 lines' short_functions
 check 'driver, header and compat are clean under checkpatch' checkpatch
+check 'there is one version' one_version
 check 'the manual page is clean under mandoc' manual
 finish

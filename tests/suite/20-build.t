@@ -57,7 +57,7 @@ refuses_large_pages() {
 check 'the header agrees with the published one, for 64- and 32-bit callers' \
 	make -s -C tests/abi header-check
 for arch in amd64 arm64; do
-	for kernel in 6.1 6.12; do
+	for kernel in 6.1 6.12 7.3; do
 		folder=module sparse=yes with='W=1, sparse'
 		[ "$kernel" = 6.1 ] || folder=module-$kernel sparse='' with='W=1'
 		check "the module builds for $arch, $kernel without a warning ($with)" \

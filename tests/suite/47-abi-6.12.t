@@ -7,7 +7,7 @@
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
 
-dmabuf='dmabuf_export dmabuf_life dmabuf_wait dmabuf_import dmabuf_foreign
+dmabuf='dmabuf_export dmabuf_life dmabuf_wait dmabuf_import dmabuf_bounds dmabuf_foreign
 	dmabuf_peer dmabuf_kernel'
 
 abi amd64 6.12

@@ -10,8 +10,6 @@
 #include "buffers.h"
 
 #define RW (PROT_READ | PROT_WRITE)
-/* xen/interface/grant_table.h */
-#define DEST_GREF 2
 
 static const uint32_t all_flags[] = {0, GNTDEV_DMA_FLAG_WC,
 				     GNTDEV_DMA_FLAG_COHERENT};
@@ -73,70 +71,6 @@ static void mappings_obey_the_rules_of_a_range(void)
 	CHECK_EQ(granted(2)[0], 'w');
 	/* It is no range of the instance's. */
 	CHECK_EQ(req_unmap(world.file, 0, 3), -ENOENT);
-	world_stop();
-}
-
-/* Nobody who has but a descriptor keeps others from the granter's pages. */
-static void mmaps_of_a_buffer_leave_room_for_others(void)
-{
-	struct gntdev_grant_copy_segment segment = {
-		.dest.foreign = {.domid = 1},
-		.flags = DEST_GREF,
-		.len = 9,
-	};
-	static const char text[] = "nine byte";
-	uint64_t index;
-	void *area;
-	int i, n;
-	long fd;
-
-	fd = start_export(2, 0);
-	segment.source.virt = (void *)text;
-	segment.dest.foreign.ref = world.refs[0];
-	for (n = 0; n < 64; n++)
-		CHECK_EQ(map_buffer(AT(n), fd, 1 + n % 2,
-				    n % 3 ? RW : PROT_READ),
-			 0);
-	for (i = 0; i < 5; i++)
-		CHECK_EQ(map_buffer(AT(n), fd, 1, RW), -ENOMEM);
-	CHECK_EQ(dmabuf_vmap(buffer(fd), &area), 0);
-	CHECK_EQ(((unsigned char *)area)[PAGE], 'B');
-	CHECK_EQ(map_at(AT(n + 1), 0, 2, RW, &index), 0);
-	CHECK_EQ(req_copy(world.file, &segment, 1), 0);
-	CHECK_EQ(segment.status, 0);
-	CHECK_EQ(memcmp(granted(0), text, 9), 0);
-	dmabuf_vunmap(buffer(fd));
-	/* As many as go may come. */
-	for (i = 0; i < 64; i += 2) {
-		CHECK_EQ(task_munmap(world.task, AT(i), PAGE), 0);
-		CHECK_EQ(map_buffer(AT(i), fd, 1, RW), 0);
-	}
-	CHECK_EQ(map_buffer(AT(n), fd, 1, RW), -ENOMEM);
-	world_stop();
-}
-
-static void mmaps_of_buffers_obey_the_exporters_maximum(void)
-{
-	long fd = start_export(4, 0), other;
-
-	CHECK_EQ(req_max(world.file, 5), 0);
-	other = req_export(world.file, 0, 0, 1);
-	CHECK(other >= 0);
-	CHECK_EQ(map_buffer(AT(0), fd, 4, RW), 0);
-	CHECK_EQ(map_buffer(AT(1), fd, 2, RW), -ENOMEM);
-	CHECK_EQ(map_buffer(AT(1), other, 1, RW), 0);
-	CHECK_EQ(map_buffer(AT(2), other, 1, RW), -ENOMEM);
-	CHECK_EQ(req_max(world.file, 7), 0);
-	CHECK_EQ(map_buffer(AT(2), fd, 2, RW), 0);
-	CHECK_EQ(task_munmap(world.task, AT(0), 4 * PAGE), 0);
-	/* What fails counts for nothing. */
-	machine_fail_nth(1, 0, false);
-	machine_fail_only("kmalloc");
-	CHECK_EQ(map_buffer(AT(0), fd, 4, RW), -ENOMEM);
-	CHECK_EQ(machine_failed(), 1);
-	machine_fail_none();
-	CHECK_EQ(map_buffer(AT(0), fd, 4, RW), 0);
-	CHECK_EQ(map_buffer(AT(3), fd, 1, RW), -ENOMEM);
 	world_stop();
 }
 
@@ -559,8 +493,6 @@ static void a_graphics_device_imports_buffers(void)
 static const struct test tests[] = {
 	TEST(programs_see_the_granters_pages),
 	TEST(mappings_obey_the_rules_of_a_range),
-	TEST(mmaps_of_a_buffer_leave_room_for_others),
-	TEST(mmaps_of_buffers_obey_the_exporters_maximum),
 	TEST(moved_mapping_is_refused_or_followed),
 	TEST(children_have_what_they_inherit),
 	TEST(devices_see_the_granters_pages),

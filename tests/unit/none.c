@@ -5,6 +5,8 @@
  */
 #define dma_memory_alloc none_memory_alloc
 #define dma_memory_put_pages none_memory_put_pages
+#define dma_memory_like none_memory_like
+#define dma_memory_move none_memory_move
 #define dma_memory_free none_memory_free
 #define dmabuf_export_request none_export_request
 #define dmabuf_wait_request none_wait_request
@@ -31,6 +33,8 @@ static void the_rest_is_nothing(void)
 	CHECK_EQ(dmabuf_init(), 0);
 	CHECK_EQ(dma_memory_alloc(NULL, GNTDEV_DMA_FLAG_WC), -ENOMEM);
 	dma_memory_put_pages(NULL, 0, 0);
+	CHECK(!dma_memory_like(NULL, 1));
+	dma_memory_move(NULL, 0, NULL, 0);
 	dma_memory_free(NULL);
 	export_give_window(NULL, 0);
 	dmabuf_release_imports(NULL);

@@ -12,6 +12,7 @@
 void(mutex_lock)(struct mutex *lock);
 int(mutex_trylock)(struct mutex *lock);
 void(mutex_unlock)(struct mutex *lock);
+void(memcpy_from_page)(char *to, struct page *page, size_t offset, size_t len);
 bool(queue_delayed_work)(struct workqueue_struct *wq,
 			 struct delayed_work *dwork, unsigned long delay);
 void(destroy_workqueue)(struct workqueue_struct *wq);
@@ -31,7 +32,6 @@ void(kvfree)(const void *addr);
 unsigned long(copy_from_user)(void *to, const void __user *from,
 			      unsigned long n);
 unsigned long(copy_to_user)(void __user *to, const void *from, unsigned long n);
-long(copy_to_user_nofault)(void __user *dst, const void *src, size_t size);
 void __user *(compat_ptr)(compat_uptr_t uptr);
 void *(ERR_PTR)(long error);
 long(PTR_ERR)(const void *ptr);
@@ -220,9 +220,9 @@ void(evtchn_put)(evtchn_port_t evtchn);
 void(notify_remote_via_evtchn)(evtchn_port_t port);
 bool(own_grants_vanish)(void);
 domid_t(own_domid)(void);
-void(own_domid_learn)(void);
-void(xen_resume_notifier_register)(struct notifier_block *nb);
-void(xen_resume_notifier_unregister)(struct notifier_block *nb);
+void(own_domid_init)(void);
+void(own_domid_exit)(void);
+unsigned int(irq_from_evtchn)(evtchn_port_t evtchn);
 
 /* The driver's operations must fit both worlds' tables of functions. */
 static inline void machine_check_operations(struct file_operations *f,

@@ -12,6 +12,7 @@
 #include "world.h"
 
 #define LIMIT_PATH "/sys/module/xen_gntdev/parameters/limit"
+#define HANDLES_PATH "/sys/module/xen_gntdev/parameters/handles"
 
 /* From the hypervisor's grant table interface. */
 #define GNTCOPY_source_gref 1u

@@ -28,6 +28,7 @@ static const struct difference_group groups[] = {
 			"held_page_outlives_the_exit_of_its_process",
 			"held_page_outlives_the_kill_of_its_process",
 			"slot_is_free_at_once_while_its_page_is_in_use",
+			"byte_of_a_held_page_is_cleared_when_it_is_let_go",
 			"munmap_of_a_buffer_returns_at_once_and_its_grants_follow_later",
 		},
 	},
@@ -128,6 +129,65 @@ static const struct difference_group groups[] = {
 	},
 
 	{
+		ON_MACHINE,
+		"machine: a debugger asks the real kernel, which has nothing "
+		"where a program has no access (tests/fault looks)",
+		{
+			"protected_mapping_stays_unreadable_for_a_debugger",
+			"mapping_made_without_access_stays_unreadable_for_a_debugger",
+		},
+	},
+	{
+		ON_MACHINE,
+		"machine: no hypercall takes all handles (tests/fault has few)",
+		{
+			"mapping_survives_mprotect_without_handles",
+			"mapping_survives_while_another_takes_each_free_handle",
+			"byte_is_cleared_without_handles",
+		},
+	},
+
+	/* Handles, debuggers, and what the log says. */
+	{
+		DIFFERS_PV,
+		"row 65: a mapping that was made never depends on one more handle",
+		{
+			"mapping_survives_mprotect_without_handles",
+			"mapping_survives_while_another_takes_each_free_handle",
+			"byte_is_cleared_without_handles",
+		},
+	},
+	{
+		DIFFERS,
+		"contract: handles are everybody's, an instance has a share",
+		{
+			"instance_has_no_more_than_its_share_of_handles",
+			"share_of_handles_is_a_parameter_of_the_module",
+		},
+	},
+	{
+		DIFFERS,
+		"man page: a grant that cannot be mapped is told in the log",
+		{
+			"mapping_that_fails_is_told_in_the_kernels_log",
+		},
+	},
+	{
+		DIFFERS_PV,
+		"row 17: what cannot be honoured is refused, data stays whole",
+		{
+			"protected_mapping_stays_unreadable_for_a_debugger",
+			"mapping_made_without_access_stays_unreadable_for_a_debugger",
+		},
+	},
+	{
+		DIFFERS | SOMETIMES,
+		"row 68: a byte is cleared when no program can store any more",
+		{
+			"byte_stays_cleared_though_a_thread_stores_until_munmap",
+		},
+	},
+	{
 		DIFFERS,
 		"watched: fdinfo names domain and reference (the distribution's "
 		"driver adds no lines)",
@@ -177,6 +237,7 @@ static const struct difference_group groups[] = {
 			"held_page_outlives_the_exit_of_its_process",
 			"held_page_outlives_the_kill_of_its_process",
 			"event_waits_for_the_held_page",
+			"byte_of_a_held_page_is_cleared_when_it_is_let_go",
 			"disk_reads_into_pages_that_are_being_unmapped",
 		},
 	},
@@ -384,6 +445,7 @@ static const struct difference_group groups[] = {
 		"row 17: the mapping is never torn",
 		{
 			"madvise_dontneed_keeps_the_data",
+			"dontneed_of_locked_pages_is_taken_and_keeps_the_data",
 			"madvise_free_and_remove_keep_the_data",
 			"read_only_mapping_survives_it_all",
 		},
@@ -434,6 +496,7 @@ static const struct difference_group groups[] = {
 			"refused_notification_leaves_the_earlier_one",
 			"byte_is_cleared_at_exit_though_the_device_is_open_elsewhere",
 			"event_waits_for_the_held_page",
+			"byte_of_a_held_page_is_cleared_when_it_is_let_go",
 		},
 	},
 	{

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * PV domains: entries of page tables that are grant mappings, which only the
+ * hypervisor may write. They are made and ended here, and what they map is kept
+ * mapped meanwhile, also when the hypervisor has no handle left.
+ */
+#include "gntdev.h"
+
+/* A page-table entry that the kernel takes for special is not touched by it. */
+#define USER_FLAGS (GNTMAP_application_map | (1U << _GNTMAP_guest_avail0))
+
+/* Entries that are ended together, so many handles must be there for a moment. */
+#define KEEP_BATCH 32U
+
+u32 pv_entry_flags(const struct window *w)
+{
+	return GNTMAP_host_map | GNTMAP_contains_pte |
+	       (w->kernel ? 0 : USER_FLAGS);
+}
+
+/* How many entries are there from the first on, up to @most. */
+static u32 good_handles(const struct window *w, u32 first, u32 last, u32 most)
+{
+	u32 n = 0;
+
+	most = min(last - first, most);
+	while (n < most && handle_is_good(w->handles[first + n]))
+		n++;
+
+	return n;
+}
+
+/* Where addresses of entries go; the entry that would be beside the last one. */
+struct pte_list {
+	u64 *next;
+	unsigned long beside;
+};
+
+/* A page of a page table is one page of the machine. */
+static int record_pte(pte_t *pte, unsigned long addr, void *data)
+{
+	struct pte_list *list = data;
+	unsigned long at = (unsigned long)pte;
+
+	if (at == list->beside && at & ~PAGE_MASK)
+		*list->next = list->next[-1] + sizeof(*pte);
+	else
+		*list->next = arbitrary_virt_to_machine(pte).maddr;
+	list->beside = at + sizeof(*pte);
+	list->next++;
+
+	return 0;
+}
+
+/* Machine addresses of the entries of n pages; may allocate page tables. */
+int pv_find_entries(struct vm_area_struct *vma, unsigned long addr, u32 n,
+		    u64 *ptes)
+{
+	struct pte_list list = {.next = ptes};
+
+	return apply_to_page_range(vma->vm_mm, addr,
+				   (unsigned long)n << PAGE_SHIFT, record_pte,
+				   &list);
+}
+
+/* Takes what the hypervisor answered; the first error, -EAGAIN before others. */
+static int take_handles(struct window *w, u32 first, u32 n)
+{
+	const struct gnttab_map_grant_ref *ops = w->ops.map;
+	int err = 0;
+	u32 i;
+
+	spin_lock(&w->mapping->lock);
+	for (i = 0; i < n; i++) {
+		if (ops[i].status == GNTST_okay)
+			w->handles[first + i] = ops[i].handle;
+		else if (ops[i].status != GNTST_eagain)
+			err = err ?: grants_status_errno(ops[i].status);
+	}
+	spin_unlock(&w->mapping->lock);
+
+	for (i = 0; i < n && !err; i++) {
+		if (ops[i].status == GNTST_eagain)
+			err = -EAGAIN;
+	}
+
+	return err;
+}
+
+/*
+ * Makes the entries first to first + n - 1, of which none is there. Returns
+ * -EAGAIN, which no program may see, if a granter has its page paged out, and
+ * nothing else is wrong. handle_lock is held.
+ */
+static int map_locked(struct window *w, u32 first, u32 n, bool writable)
+{
+	const struct ioctl_gntdev_grant_ref *grants =
+		w->mapping->grants + w->first + first;
+	u32 flags = pv_entry_flags(w) | (writable ? 0 : GNTMAP_readonly);
+	struct gnttab_map_grant_ref *ops = w->ops.map;
+	u32 i;
+
+	lockdep_assert_held(&w->lock);
+
+	for (i = 0; i < n; i++)
+		gnttab_set_map_op(&ops[i], w->ptes[first + i], flags,
+				  grants[i].ref, grants[i].domid);
+
+	/* As for the kernel's mappings: only the statuses count. */
+	(void)HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, n);
+
+	return take_handles(w, first, n);
+}
+
+static int map_entries(struct window *w, u32 first, u32 n, bool writable)
+{
+	int err;
+
+	down_read(&handle_lock);
+	err = map_locked(w, first, n, writable);
+	up_read(&handle_lock);
+
+	return err;
+}
+
+/* Nobody takes a page by an entry any more from before it is ended. */
+static void unmap_batch(struct window *w, u32 first, u32 n)
+{
+	struct gnttab_unmap_grant_ref *ops = w->ops.unmap;
+	u32 i;
+
+	spin_lock(&w->mapping->lock);
+	for (i = 0; i < n; i++) {
+		gnttab_set_unmap_op(&ops[i], w->ptes[first + i],
+				    pv_entry_flags(w), w->handles[first + i]);
+		ops[i].status = 1;
+		w->handles[first + i] = INVALID_GRANT_HANDLE;
+	}
+	spin_unlock(&w->mapping->lock);
+
+	(void)HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, ops, n);
+
+	for (i = 0; i < n; i++) {
+		if (ops[i].status == GNTST_okay)
+			continue;
+		grants_warn(&ops[i]);
+		spin_lock(&w->mapping->lock);
+		w->handles[first + i] = LOST_HANDLE;
+		spin_unlock(&w->mapping->lock);
+	}
+}
+
+/* Ends those of the entries first to last - 1 that are there. */
+void pv_end_entries(struct window *w, u32 first, u32 last, bool may_sleep)
+{
+	u32 i, n;
+
+	lockdep_assert_held(&w->lock);
+
+	for (i = first; i < last; i += n) {
+		n = good_handles(w, i, last, GNTDEV_BATCH);
+		if (n)
+			unmap_batch(w, i, n);
+		else
+			n = 1;
+		if (may_sleep)
+			cond_resched();
+	}
+}
+
+/*
+ * Has the kernel map what an entry maps, and ends the entry, when there may be
+ * no handle for both: with one of the reserve, or else after the entry, which
+ * then was the only mapping for some microseconds.
+ */
+static void keep_one(struct window *w, u32 i)
+{
+	const struct ioctl_gntdev_grant_ref *grant =
+		&w->mapping->grants[w->first + i];
+	int err;
+
+	down_write(&handle_lock);
+	do {
+		err = grants_ensure(w, i, 1);
+	} while (err == -ENOMEM && reserve_give());
+	unmap_batch(w, i, 1);
+	if (err)
+		err = grants_map_one(w->mapping, w->first + i);
+	reserve_refill();
+	up_write(&handle_lock);
+
+	if (err)
+		pr_warn_ratelimited(
+			"reference %u of domain %u is not mapped any more: error %d when the program's entry was changed\n",
+			grant->ref, grant->domid, err);
+}
+
+/**
+ * pv_keep_entries() - end entries, and have the kernel map what they map
+ * @w: the window; its lock is held
+ * @first: the first of them
+ * @last: the one after the last
+ * @may_sleep: if not, some may be left
+ *
+ * Return: whether none is left.
+ */
+bool pv_keep_entries(struct window *w, u32 first, u32 last, bool may_sleep)
+{
+	u32 i, n, end;
+	int err;
+
+	lockdep_assert_held(&w->lock);
+
+	for (i = first; i < last; i = end) {
+		n = good_handles(w, i, last, KEEP_BATCH);
+		end = i + max(n, 1U);
+		if (!n)
+			continue;
+		err = grants_ensure(w, i, n);
+		if (err && !may_sleep)
+			return false;
+		if (!err)
+			unmap_batch(w, i, n);
+		for (; err && i < end; i++)
+			keep_one(w, i);
+		if (may_sleep)
+			cond_resched();
+	}
+
+	return true;
+}
+
+/* Tells of the first failure among operations. */
+static void note_failure(const struct window *w, u32 first, u32 n)
+{
+	const struct gnttab_map_grant_ref *op = w->ops.map;
+	u32 i;
+
+	for (i = 0; i < n; i++, op++) {
+		if (op->status == GNTST_okay || op->status == GNTST_eagain)
+			continue;
+		grants_note(&w->mapping->grants[w->first + first + i],
+			    op->status);
+		return;
+	}
+}
+
+static int map_and_note(struct window *w, u32 first, u32 n)
+{
+	int err;
+
+	mutex_lock(&w->lock);
+	err = map_entries(w, first, n, w->writable);
+	if (err) {
+		note_failure(w, first, n);
+		status_note(w->mapping, w->first + first, w->ops.map, n);
+	}
+	mutex_unlock(&w->lock);
+
+	return err;
+}
+
+/* The entries of a batch that are not there yet, when their pages are. */
+static int map_late(struct window *w, u32 first, u32 n, struct patience *p)
+{
+	int err = -EAGAIN;
+	u32 i;
+
+	for (i = first; i < first + n; i++, err = -EAGAIN) {
+		while (err == -EAGAIN &&
+		       w->handles[i] == INVALID_GRANT_HANDLE) {
+			err = patience_wait(p,
+					    &w->mapping->grants[w->first + i]);
+			if (!err)
+				err = map_and_note(w, i, 1);
+		}
+		if (err && err != -EAGAIN)
+			return err;
+	}
+
+	return 0;
+}
+
+/**
+ * pv_map_entries() - make all entries of a window
+ * @w: a window with the addresses of its entries, of which none is there
+ *
+ * Waits for pages that their granters have paged out.
+ *
+ * Return: 0 or a negative errno; what was made until a failure is found in @w.
+ */
+int pv_map_entries(struct window *w)
+{
+	struct patience patience;
+	u32 first, n;
+	int err = 0;
+
+	patience_begin(&patience);
+	for (first = 0; first < w->count && !err; first += n) {
+		n = min(w->count - first, GNTDEV_BATCH);
+		err = map_and_note(w, first, n);
+		if (err == -EAGAIN)
+			err = map_late(w, first, n, &patience);
+		/* The kernel's own windows are nobody's who could be killed. */
+		if (!err && first + n < w->count && !w->kernel &&
+		    fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	}
+
+	return err;
+}
+
+/*
+ * A page's byte goes before its last mapping that can be written through; after
+ * that it is not known any more that there was one.
+ */
+static void lose(struct window *w, u32 i)
+{
+	struct mapping *m = w->mapping;
+	u32 page = w->first + i;
+
+	if (m->notify && handle_is_good(m->handles[page]))
+		notify_clear(&m->notify[page], m->pages[page]);
+	m->handles[page] = LOST_HANDLE;
+}
+
+/**
+ * pv_unmap_entries() - end all entries of a window that are there
+ * @w: the window
+ *
+ * Return: whether all are ended. A page with an entry that is not is marked, so
+ * that the kernel's mapping never ends either.
+ */
+bool pv_unmap_entries(struct window *w)
+{
+	bool all = true;
+	u32 i;
+
+	mutex_lock(&w->lock);
+	pv_end_entries(w, 0, w->count, true);
+	mutex_unlock(&w->lock);
+
+	for (i = 0; i < w->count; i++) {
+		if (w->handles[i] != LOST_HANDLE)
+			continue;
+		lose(w, i);
+		all = false;
+	}
+
+	return all;
+}
+
+/* The kernel needs the page only to keep it, and it is the program's again. */
+static bool may_give_up(const struct window *w, u32 i)
+{
+	const struct mapping *m = w->mapping;
+	const struct notify *notify = m->range ? m->range->notify : NULL;
+	u32 page = w->first + i;
+
+	lockdep_assert_held(&w->lock);
+
+	/* Of a dma-buf, all are mapped by the kernel as long as it lives. */
+	return m->range && handle_is_good(m->handles[page]) &&
+	       page_count(m->pages[page]) == 1 &&
+	       !(notify && notify[page].action & UNMAP_NOTIFY_CLEAR_BYTE);
+}
+
+static int give_up(pte_t *pte, unsigned long addr, void *data)
+{
+	struct window *w = data;
+	u32 i = (addr - w->start) >> PAGE_SHIFT;
+
+	spin_lock(&w->mapping->lock);
+	if (may_give_up(w, i))
+		grants_unmap_one(w->mapping, w->first + i);
+	spin_unlock(&w->mapping->lock);
+
+	return 0;
+}
+
+/*
+ * Makes an entry again though the hypervisor may have no handle: with one of the
+ * reserve, which the kernel's own mapping then gives back; or, if there is none,
+ * the kernel's own mapping first. Whoever else takes the page does so under the
+ * page table's lock, and so does apply_to_existing_page_range() call.
+ */
+static int map_tightly(struct window *w, u32 i, bool writable)
+{
+	unsigned long addr = w->start + ((unsigned long)i << PAGE_SHIFT);
+	int err;
+
+	down_write(&handle_lock);
+	do {
+		err = map_locked(w, i, 1, writable);
+	} while (err == -ENOMEM && reserve_give());
+	if (err == -ENOMEM) {
+		/* Without an entry nobody comes to take the page. */
+		give_up(NULL, addr, w);
+		err = map_locked(w, i, 1, writable);
+	} else if (!err) {
+		(void)apply_to_existing_page_range(w->notifier.mm, addr,
+						   PAGE_SIZE, give_up, w);
+	}
+	reserve_refill();
+	up_write(&handle_lock);
+
+	return err;
+}
+
+/**
+ * pv_map_entry() - make one entry again
+ * @w: the window; its lock is held
+ * @i: which, it is not there
+ * @writable: how
+ *
+ * Return: 0; -EAGAIN or -ENOMEM if it may succeed later; or another errno.
+ */
+int pv_map_entry(struct window *w, u32 i, bool writable)
+{
+	int err = map_entries(w, i, 1, writable);
+
+	if (err == -ENOMEM)
+		err = map_tightly(w, i, writable);
+	if (err && err != -EAGAIN && err != -ENOMEM)
+		note_failure(w, i, 1);
+
+	return err;
+}
