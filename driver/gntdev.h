@@ -104,6 +104,8 @@ struct instance {
 	u32 only; /* domain that it serves, or ANY_DOMAIN; guarded by lock */
 	/* Which VMAs hold; there since before the first range, then constant. */
 	struct file *vma_file;
+	/* Of that file, so that entries can be found by their index alone. */
+	struct address_space vma_mapping;
 	u64 handles; /* the hypervisor's, at most; guarded by lock */
 	/* Each taken and put back with xchg(). */
 	struct copy_batch *spares[COPY_SPARES];
@@ -142,6 +144,9 @@ struct recheck {
 	unsigned long interval; /* jiffies, until the next look */
 	bool (*is_over)(struct recheck *r);
 };
+
+/* In the domid of a grant that a program wants read-only in its area's slot. */
+#define GRANT_READONLY BIT(31)
 
 /* Of a grant that the hypervisor did not unmap when it was told to. */
 #define LOST_HANDLE ((grant_handle_t)-2)
@@ -247,8 +252,11 @@ struct mode {
 	unsigned long vm_flags;
 	const struct vm_operations_struct *vm_ops; /* of a range */
 	const struct vm_operations_struct *buffer_vm_ops; /* of a dma-buf */
+	const struct vm_operations_struct *area_vm_ops;
 	/* Called by mmap. Returns 0 or a negative errno, then has no effect. */
 	int (*attach)(struct window *w, struct vm_area_struct *vma);
+	/* The same of an area, which shows nothing at first. */
+	int (*area_attach)(struct window *w, struct vm_area_struct *vma);
 	/* No program sees the pages through this window after it. */
 	void (*detach)(struct window *w);
 	/*
@@ -273,7 +281,8 @@ struct counters {
 extern struct counters counters;
 extern unsigned int limit, gntdev_handles;
 
-/* pv_entries.c: of a window whose lock is held, but the last two */
+/* pv_entries.c: of a window whose lock is held, but the first and the last two */
+u32 pv_entry_flags(const struct window *w);
 int pv_find_entries(struct vm_area_struct *vma, unsigned long addr, u32 n,
 		    u64 *ptes);
 int pv_map_entry(struct window *w, u32 i, bool writable);
@@ -302,6 +311,9 @@ struct grant_range *range_find(struct instance *inst, u64 index);
 int range_insert(struct instance *inst, struct grant_range *range);
 void range_publish(struct instance *inst, struct grant_range *range, bool told);
 void range_free(struct grant_range *range);
+struct grant_range *range_alloc(u32 count);
+long range_add(struct instance *inst, struct grant_range *range,
+	       u64 __user *index);
 void range_remove_unmapped(struct instance *inst);
 long range_map_request(struct instance *inst, void __user *arg);
 long range_unmap_request(struct instance *inst, void __user *arg);
@@ -320,6 +332,7 @@ void mapping_begin(struct mapping *m,
 		   const struct ioctl_gntdev_grant_ref *grants, bool writable);
 struct mapping *mapping_split(struct mapping *m);
 void mapping_free(struct mapping *m);
+void mapping_take_notify(struct mapping *m);
 long mapping_offset_request(struct instance *inst, void __user *arg);
 
 /* window.c */
@@ -329,6 +342,8 @@ void window_init(struct window *w, struct mapping *m, u32 first, u32 count,
 void window_forget(struct window *w);
 struct window *window_create(struct mapping *m, u32 first, u32 count);
 void window_free(struct window *w);
+int window_attach(struct window *w, struct vm_area_struct *vma,
+		  int (*attach)(struct window *w, struct vm_area_struct *vma));
 int window_show(struct window *w, struct vm_area_struct *vma);
 void window_open(struct vm_area_struct *vma);
 void window_close(struct vm_area_struct *vma);
@@ -370,6 +385,7 @@ void dma_memory_free(struct dma_memory *memory);
 
 /* retire.c */
 struct mapping *retire_pages(struct mapping *m);
+bool retire_part(struct mapping *m);
 void retire_mapping(struct mapping *m);
 void retire_soon(struct mapping *m);
 
@@ -422,6 +438,14 @@ bool xlat_refuses(u32 domid);
 long copy_request(struct instance *inst, void __user *arg);
 long copy_request_compat(struct instance *inst, void __user *arg);
 void copy_free_spares(struct instance *inst);
+
+/* area.c */
+long area_create_request(struct instance *inst, void __user *arg);
+long area_request(struct instance *inst, void __user *arg, bool map);
+int area_show(struct grant_range *range, struct vm_area_struct *vma);
+void area_close(struct mapping *m);
+bool area_has_others(struct area *area, u32 domid);
+void area_put(struct area *area);
 
 /* instance.c */
 int instance_open(struct inode *inode, struct file *file);

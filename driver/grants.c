@@ -166,13 +166,17 @@ static int map_batch(struct mapping *m, struct gnttab_map_grant_ref *ops,
 		     u32 first, u32 n)
 {
 	const struct ioctl_gntdev_grant_ref *grants = m->grants + first;
-	u32 flags = GNTMAP_host_map | (m->writable ? 0 : GNTMAP_readonly);
 	int err = 0;
-	u32 i;
+	u32 i, flags;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		flags = GNTMAP_host_map;
+		if (!m->writable || grants[i].domid & GRANT_READONLY)
+			flags |= GNTMAP_readonly;
 		gnttab_set_map_op(&ops[i], page_addr(m->pages[first + i]),
-				  flags, grants[i].ref, grants[i].domid);
+				  flags, grants[i].ref,
+				  grants[i].domid & ~GRANT_READONLY);
+	}
 
 	/*
 	 * Each status tells what was done; the sum of it is of no use. What

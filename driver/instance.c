@@ -31,6 +31,7 @@ int instance_open(struct inode *inode, struct file *file)
 	INIT_LIST_HEAD(&inst->exports);
 	INIT_LIST_HEAD(&inst->imports);
 	inst->table.root = RB_ROOT;
+	address_space_init_once(&inst->vma_mapping);
 	/* Until a program says otherwise, only the parameter limit governs. */
 	inst->max_grants = U32_MAX;
 	inst->only = ANY_DOMAIN;
@@ -77,6 +78,22 @@ bool instance_has_room(const struct instance *inst, u32 count)
 	return inst->table.grants + inst->exported_grants +
 		       inst->imported_grants + count <=
 	       inst->max_grants;
+}
+
+static struct file *make_vma_file(struct instance *inst)
+{
+	struct file *file =
+		anon_inode_getfile("[xen/gntdev]", &vma_file_ops, inst, O_RDWR);
+
+	if (IS_ERR(file))
+		return file;
+
+	/* That of its inode is all such files', and finds VMAs of others too. */
+	inst->vma_mapping.host = file_inode(file);
+	inst->vma_mapping.a_ops = file->f_mapping->a_ops;
+	file->f_mapping = &inst->vma_mapping;
+
+	return file;
 }
 
 /**
@@ -132,7 +149,7 @@ int instance_prepare(struct instance *inst)
 		return 0;
 
 	kref_get(&inst->refs);
-	file = anon_inode_getfile("[xen/gntdev]", &vma_file_ops, inst, O_RDWR);
+	file = make_vma_file(inst);
 	if (IS_ERR(file)) {
 		instance_put(inst);
 		return PTR_ERR(file);

@@ -40,6 +40,12 @@ static long gntdev_request(struct instance *inst, unsigned int cmd,
 		return dmabuf_import_request(inst, arg);
 	case IOCTL_GNTDEV_DMABUF_IMP_RELEASE:
 		return dmabuf_release_request(inst, arg);
+	case IOCTL_GNTDEV_AREA_CREATE:
+		return area_create_request(inst, arg);
+	case IOCTL_GNTDEV_AREA_MAP:
+		return area_request(inst, arg, true);
+	case IOCTL_GNTDEV_AREA_UNMAP:
+		return area_request(inst, arg, false);
 	case IOCTL_GNTDEV_RESTRICT:
 		return restrict_request(inst, arg);
 	case IOCTL_GNTDEV_MAP_STATUS:

@@ -233,6 +233,12 @@ static int range_show(struct instance *inst, struct grant_range *range,
 		return err;
 	m->range = range;
 	m->inst = inst;
+	if (range->area) {
+		err = area_show(range, vma);
+		if (!err)
+			vma_set_file(vma, inst->vma_file);
+		return err;
+	}
 	mapping_begin(m, range->grants, range->writable);
 
 	/* Entries that are grant mappings, if there are any, will do. */
@@ -346,6 +352,18 @@ void mapping_open(struct vm_area_struct *vma)
 	mutex_unlock(&inst->lock);
 }
 
+/* The range's notifications are spent by its end; the instance's lock is held. */
+void mapping_take_notify(struct mapping *m)
+{
+	struct grant_range *range = m->range;
+
+	lockdep_assert_held(&m->inst->lock);
+
+	m->notify = range->notify;
+	range->notify = NULL;
+	range->clears = false;
+}
+
 /* Whether this was the range's last VMA; then its notifications are taken. */
 static bool range_drop_vma(struct instance *inst, struct mapping *m)
 {
@@ -354,12 +372,11 @@ static bool range_drop_vma(struct instance *inst, struct mapping *m)
 
 	mutex_lock(&inst->lock);
 	last = --range->vmas == 0;
-	if (last) {
+	if (last)
 		range_enter(inst, range, RANGE_UNMAPPING);
-		m->notify = range->notify;
-		range->notify = NULL;
-		range->clears = false;
-	}
+	/* Of an area, when no request has a slot any more. */
+	if (last && !range->area)
+		mapping_take_notify(m);
 	mutex_unlock(&inst->lock);
 
 	return last;
@@ -400,6 +417,8 @@ void mapping_close(struct vm_area_struct *vma)
 
 	range = m->range;
 	trace_gntdev_munmap(range->index, range->count, range->grants);
+	if (range->area)
+		area_close(m);
 	mode->detach(w);
 	m = retire_pages(m);
 	if (m) {
@@ -439,7 +458,8 @@ static int mapping_lookup(struct instance *inst, u64 vaddr,
 	mmap_read_lock(current->mm);
 	vma = find_vma(current->mm, vaddr);
 	/* Only where vm_ops are ours is private data a range's window. */
-	if (vma && vma->vm_start == vaddr && vma->vm_ops == mode->vm_ops &&
+	if (vma && vma->vm_start == vaddr &&
+	    (vma->vm_ops == mode->vm_ops || vma->vm_ops == mode->area_vm_ops) &&
 	    vma->vm_file->private_data == inst && vma->vm_private_data) {
 		range = ((struct window *)vma->vm_private_data)->mapping->range;
 		op->offset = range->index;

@@ -55,7 +55,8 @@ static int notify_swap(struct grant_range *range, u32 page, struct notify *new)
 	struct window *w = NULL;
 	int err = 0;
 
-	if (range->state == RANGE_MAPPED) {
+	/* AREA_UNMAP sees to that itself. */
+	if (range->state == RANGE_MAPPED && !range->area) {
 		w = &range->mapping->window;
 		mutex_lock(&w->lock);
 		if (new->action & UNMAP_NOTIFY_CLEAR_BYTE && mode->arm)

@@ -7,7 +7,7 @@
  * whatever reason, and a fault makes them again: mprotect, madvise and soft-
  * dirty tracking work, and meanwhile the grants stay mapped by the kernel.
  */
-#include "gntdev.h"
+#include "area.h"
 
 /*
  * The kernel is about to change the program's entries in a part of its address
@@ -296,7 +296,9 @@ const struct mode pv_mode = {
 	.vm_flags = VM_DONTCOPY,
 	.vm_ops = &pv_vm_ops,
 	.buffer_vm_ops = &pv_buffer_vm_ops,
+	.area_vm_ops = &area_pv_vm_ops,
 	.attach = pv_attach,
+	.area_attach = area_pv_attach,
 	.detach = pv_detach,
 	.arm = pv_arm,
 };

@@ -12,7 +12,7 @@
 /* Entries that are ended together, so many handles must be there for a moment. */
 #define KEEP_BATCH 32U
 
-static u32 entry_flags(const struct window *w)
+u32 pv_entry_flags(const struct window *w)
 {
 	return GNTMAP_host_map | GNTMAP_contains_pte |
 	       (w->kernel ? 0 : USER_FLAGS);
@@ -96,7 +96,7 @@ static int map_locked(struct window *w, u32 first, u32 n, bool writable)
 {
 	const struct ioctl_gntdev_grant_ref *grants =
 		w->mapping->grants + w->first + first;
-	u32 flags = entry_flags(w) | (writable ? 0 : GNTMAP_readonly);
+	u32 flags = pv_entry_flags(w) | (writable ? 0 : GNTMAP_readonly);
 	struct gnttab_map_grant_ref *ops = w->ops.map;
 	u32 i;
 
@@ -131,8 +131,8 @@ static void unmap_batch(struct window *w, u32 first, u32 n)
 
 	spin_lock(&w->mapping->lock);
 	for (i = 0; i < n; i++) {
-		gnttab_set_unmap_op(&ops[i], w->ptes[first + i], entry_flags(w),
-				    w->handles[first + i]);
+		gnttab_set_unmap_op(&ops[i], w->ptes[first + i],
+				    pv_entry_flags(w), w->handles[first + i]);
 		ops[i].status = 1;
 		w->handles[first + i] = INVALID_GRANT_HANDLE;
 	}

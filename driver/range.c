@@ -57,6 +57,8 @@ void range_free(struct grant_range *range)
 	kvfree(range->notify);
 	if (range->mapping)
 		mapping_free(range->mapping);
+	if (range->area)
+		area_put(range->area);
 	kvfree(range);
 }
 
@@ -107,6 +109,22 @@ void range_remove_unmapped(struct instance *inst)
 	}
 }
 
+/* A new range, without its grants; or NULL. */
+struct grant_range *range_alloc(u32 count)
+{
+	struct grant_range *range;
+
+	range = memory_for_program(struct_size(range, grants, count));
+	if (!range)
+		return NULL;
+
+	memset(range, 0, sizeof(*range));
+	range->count = count;
+	range->state = RANGE_NEW;
+
+	return range;
+}
+
 /*
  * A range with the references that the caller's array tells. The array is
  * user memory and must be read before any lock is taken.
@@ -116,13 +134,9 @@ static struct grant_range *range_create(u32 count, const void __user *refs)
 	struct grant_range *range;
 	u32 i;
 
-	range = memory_for_program(struct_size(range, grants, count));
+	range = range_alloc(count);
 	if (!range)
 		return ERR_PTR(-ENOMEM);
-
-	memset(range, 0, sizeof(*range));
-	range->count = count;
-	range->state = RANGE_NEW;
 
 	if (copy_from_user(range->grants, refs,
 			   array_size(count, sizeof(range->grants[0])))) {
@@ -164,7 +178,8 @@ int range_insert(struct instance *inst, struct grant_range *range)
 	int err = -ENOMEM;
 
 	mutex_lock(&inst->lock);
-	if (!restrict_allows(inst, range->domid))
+	/* An area is of no domain. */
+	if (!range->area && !restrict_allows(inst, range->domid))
 		err = -EACCES;
 	else if (instance_has_room(inst, range->count))
 		err = table_insert(&inst->table, range);
@@ -203,6 +218,39 @@ void range_publish(struct instance *inst, struct grant_range *range, bool told)
 }
 
 /**
+ * range_add() - put a new range into the table, with pages for its grants
+ * @inst: the instance
+ * @range: the range; the callee has it in any case
+ * @index: where its index is to be told
+ *
+ * Return: 0; -ENOMEM, also for the instance's maximum; -ENFILE; -EFAULT.
+ */
+long range_add(struct instance *inst, struct grant_range *range,
+	       u64 __user *index)
+{
+	struct ioctl_gntdev_grant_ref first;
+	u32 count = range->count;
+	u64 at;
+	bool told;
+	int err;
+
+	err = range_prepare(inst, range);
+	if (err) {
+		range_end(inst, range);
+		return err;
+	}
+
+	/* Once it is published, another thread may remove and free it. */
+	at = range->index;
+	first = range->grants[0];
+	told = !copy_to_user(index, &at, sizeof(at));
+	range_publish(inst, range, told);
+	trace_gntdev_insert(at, count, &first, told);
+
+	return told ? 0 : -EFAULT;
+}
+
+/**
  * range_map_request() - IOCTL_GNTDEV_MAP_GRANT_REF
  * @inst: the instance
  * @arg: struct ioctl_gntdev_map_grant_ref with its references
@@ -219,11 +267,7 @@ long range_map_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_map_grant_ref __user *user = arg;
 	struct ioctl_gntdev_map_grant_ref op;
-	struct ioctl_gntdev_grant_ref first;
 	struct grant_range *range;
-	u64 index;
-	bool told;
-	int err;
 
 	if (copy_from_user(&op, user, offsetof(typeof(op), refs)))
 		return -EFAULT;
@@ -234,20 +278,7 @@ long range_map_request(struct instance *inst, void __user *arg)
 	if (IS_ERR(range))
 		return PTR_ERR(range);
 
-	err = range_prepare(inst, range);
-	if (err) {
-		range_end(inst, range);
-		return err;
-	}
-
-	/* Once it is published, another thread may remove and free it. */
-	index = range->index;
-	first = range->grants[0];
-	told = !copy_to_user(&user->index, &index, sizeof(index));
-	range_publish(inst, range, told);
-	trace_gntdev_insert(index, op.count, &first, told);
-
-	return told ? 0 : -EFAULT;
+	return range_add(inst, range, &user->index);
 }
 
 /**

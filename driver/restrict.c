@@ -26,7 +26,8 @@ static bool has_others(const struct instance *inst, u32 domid)
 
 	for (node = rb_first(&inst->table.root); node; node = rb_next(node)) {
 		range = rb_entry(node, struct grant_range, node);
-		if (range->domid != domid)
+		if (range->area ? area_has_others(range->area, domid)
+				: range->domid != domid)
 			return true;
 	}
 

@@ -82,7 +82,29 @@ struct mapping *retire_pages(struct mapping *m)
 	return rest ? m : NULL;
 }
 
-/* The same for a mapping that is not to be used again. */
+/**
+ * retire_part() - part the pages that are still used from a mapping
+ * @m: a mapping after grants_unmap(), with pages that are held
+ *
+ * Return: whether there was memory for that; if not, nothing has changed.
+ */
+bool retire_part(struct mapping *m)
+{
+	struct mapping *rest;
+	u32 held = m->held;
+
+	rest = mapping_split(m);
+	if (!rest)
+		return false;
+
+	trace_gntdev_defer(m->count, m->grants, held);
+	atomic_long_add(held, &counters.deferred);
+	retire(rest);
+
+	return true;
+}
+
+/* As retire_pages(), for a mapping that is not to be used again. */
 void retire_mapping(struct mapping *m)
 {
 	m = retire_pages(m);

@@ -67,13 +67,15 @@ void window_free(struct window *w)
 }
 
 /**
- * window_show() - show a mapping's pages in a VMA
- * @w: a window of a mapping that is mapped
+ * window_attach() - have a VMA show a window
+ * @w: the window
  * @vma: as mmap was called with
+ * @attach: of the mode, what is to be done to it
  *
  * Return: 0 or a negative errno, and then nothing is shown.
  */
-int window_show(struct window *w, struct vm_area_struct *vma)
+int window_attach(struct window *w, struct vm_area_struct *vma,
+		  int (*attach)(struct window *w, struct vm_area_struct *vma))
 {
 	int err;
 
@@ -82,11 +84,17 @@ int window_show(struct window *w, struct vm_area_struct *vma)
 	if (!w->writable)
 		vm_flags_clear(vma, VM_MAYWRITE);
 
-	err = mode->attach(w, vma);
+	err = attach(w, vma);
 	if (!err)
 		vma->vm_private_data = w;
 
 	return err;
+}
+
+/* The same for one of a mapping that is mapped, whose pages are shown. */
+int window_show(struct window *w, struct vm_area_struct *vma)
+{
+	return window_attach(w, vma, mode->attach);
 }
 
 /**

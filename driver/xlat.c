@@ -3,7 +3,7 @@
  * Auto-translated domains (PVH, HVM, all of arm64): the granter's frames are
  * put under the kernel's own pages, and a program's entries are ordinary ones.
  */
-#include "gntdev.h"
+#include "area.h"
 
 /*
  * Entries that were made when this fails are cleared by the kernel after mmap
@@ -65,6 +65,8 @@ const struct mode xlat_mode = {
 	.vm_flags = VM_MIXEDMAP,
 	.vm_ops = &xlat_vm_ops,
 	.buffer_vm_ops = &xlat_buffer_vm_ops,
+	.area_vm_ops = &area_xlat_vm_ops,
 	.attach = xlat_attach,
+	.area_attach = area_xlat_attach,
 	.detach = xlat_detach,
 };

@@ -3,6 +3,7 @@
  * The live state, for people: instances, ranges, notifications, mappings. The
  * one file of the machine that knows the driver's structures.
  */
+#include "../driver/area.h"
 #include "../driver/gntdev.h"
 #include "../driver/dmabuf.h"
 
@@ -29,6 +30,18 @@ static const char *state_name(enum range_state state)
 	};
 
 	return names[state];
+}
+
+static unsigned int filled_slots(struct area *area)
+{
+	unsigned int i, filled = 0;
+
+	spin_lock(&area->lock);
+	for (i = 0; i < area->count; i++)
+		filled += area->states[i] != SLOT_FREE;
+	spin_unlock(&area->lock);
+
+	return filled;
 }
 
 static void list_notify(const struct grant_range *range, FILE *out)
@@ -83,6 +96,19 @@ static unsigned int list_imports(const struct instance *inst,
 	return count;
 }
 
+static void describe_range(const struct grant_range *range, FILE *out)
+{
+	if (range->area)
+		fprintf(out, "    area at %#llx: %u slots, %u filled, %s\n",
+			range->index, range->count, filled_slots(range->area),
+			state_name(range->state));
+	else
+		fprintf(out,
+			"    range at %#llx: %u grants, first %u of domain %u, %s\n",
+			range->index, range->count, range->grants[0].ref,
+			range->grants[0].domid, state_name(range->state));
+}
+
 /* One instance of the driver; its lock is taken as by one of its requests. */
 static void list_instance(struct file *file, void *arg)
 {
@@ -105,10 +131,7 @@ static void list_instance(struct file *file, void *arg)
 		inst->table.ranges, inst->table.grants);
 	for (node = rb_first(&inst->table.root); node; node = rb_next(node)) {
 		range = rb_entry(node, struct grant_range, node);
-		fprintf(l->out,
-			"    range at %#llx: %u grants, first %u of domain %u, %s\n",
-			range->index, range->count, range->grants[0].ref,
-			range->grants[0].domid, state_name(range->state));
+		describe_range(range, l->out);
 		list_notify(range, l->out);
 	}
 	list_for_each_entry(exp, &inst->exports, node) {
@@ -138,10 +161,15 @@ static unsigned int list_vmas(struct task *task, const char *before, FILE *out)
 			file_name(vma->vm_file), vma->vm_start, vma_pages(vma));
 		if (!strcmp(file_name(vma->vm_file), "gntdev") && w) {
 			range = w->mapping->range;
-			fprintf(out,
-				", range at %#llx, first grant %u of domain %u",
-				range->index, range->grants[0].ref,
-				range->grants[0].domid);
+			if (range->area)
+				fprintf(out, ", area at %#llx, %u slots filled",
+					range->index,
+					filled_slots(range->area));
+			else
+				fprintf(out,
+					", range at %#llx, first grant %u of domain %u",
+					range->index, range->grants[0].ref,
+					range->grants[0].domid);
 		}
 		if (!strcmp(file_name(vma->vm_file), gntalloc_device.name))
 			gntalloc_describe(vma, out);

@@ -492,6 +492,8 @@ long task_mremap(struct task *task, unsigned long addr, size_t old_len,
 		 size_t new_len, int flags, unsigned long new_addr);
 /* A write of @what ("4": soft-dirty bits) to /proc/PID/clear_refs. */
 int task_clear_refs(struct task *task, int what);
+/* The program touches all that it has of the devices. */
+void task_touch(struct task *task);
 /* The out-of-memory reaper: takes entries away, never sleeps. */
 int task_reap(struct task *task);
 /*

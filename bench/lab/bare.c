@@ -40,11 +40,13 @@ struct privcmd_hypercall {
 #define PRIVCMD_HYPERCALL \
 	_IOC(_IOC_NONE, 'P', 0, sizeof(struct privcmd_hypercall))
 
-static uint64_t floor_maps(unsigned int pages, uint64_t *unmap)
+static uint64_t floor_maps(unsigned int pages, bool kernel_only,
+			   uint64_t *unmap)
 {
 	static uint8_t *area;
 	struct floor_map request = {
 		.count = pages,
+		.kernel_only = kernel_only,
 		.refs = (uintptr_t)refs,
 	};
 
@@ -62,7 +64,15 @@ static uint64_t floor_maps(unsigned int pages, uint64_t *unmap)
 
 static uint64_t floor_cycle(unsigned int pages)
 {
-	uint64_t unmap, map = floor_maps(pages, &unmap);
+	uint64_t unmap, map = floor_maps(pages, false, &unmap);
+
+	return map + unmap;
+}
+
+/* Of a slot there is one mapping, and not one of the kernel's beside it. */
+static uint64_t floor_area(unsigned int slots)
+{
+	uint64_t unmap, map = floor_maps(slots, true, &unmap);
 
 	return map + unmap;
 }
@@ -71,14 +81,14 @@ static uint64_t floor_mmap(unsigned int pages)
 {
 	uint64_t unmap;
 
-	return floor_maps(pages, &unmap);
+	return floor_maps(pages, false, &unmap);
 }
 
 static uint64_t floor_munmap(unsigned int pages)
 {
 	uint64_t unmap;
 
-	floor_maps(pages, &unmap);
+	floor_maps(pages, false, &unmap);
 	return unmap;
 }
 
@@ -199,14 +209,28 @@ static uint64_t idle_cycle(unsigned int pages)
 	return metered(begun);
 }
 
+/* What the kernel alone takes for two requests. */
+static uint64_t idle_requests(unsigned int slots)
+{
+	uint64_t begun = meter();
+
+	(void)slots;
+	ioctl(floor_device(), FLOOR_NOTHING);
+	ioctl(floor_device(), FLOOR_NOTHING);
+	return metered(begun);
+}
+
 static const unsigned int sizes[] = {1,	 2,   4,   8,	16,   32,
 				     64, 128, 256, 512, 1024, 0};
+static const unsigned int area_sizes[] = {1, 8, 32, 128, 1024, 0};
 static const unsigned int few_sizes[] = {1, 16, 256, 1024, 0};
 static const unsigned int step_sizes[] = {1, 256, 1024, 0};
 
 const struct workload floor_workloads[] = {
 	{"floor:cycle", floor_cycle, NULL, sizes},
 	{"kernel:cycle", idle_cycle, NULL, sizes},
+	{"floor:area", floor_area, NULL, area_sizes},
+	{"kernel:area", idle_requests, NULL, area_sizes},
 	{"floor:step-mmap", floor_mmap, NULL, step_sizes},
 	{"floor:step-munmap", floor_munmap, NULL, step_sizes},
 	{"floor:copy-in-64", floor_in_64, NULL, sizes},

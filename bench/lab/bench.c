@@ -6,7 +6,7 @@
  *	bench [--quick] [WORKLOAD]...	instructions
  *	bench --calls [WORKLOAD]...	hypercalls, by the module's count
  *	bench --memory			bytes of kernel memory
- *	bench --threads			copies of eight threads at once, by time
+ *	bench --threads			copies and areas of eight threads at once, by time
  *	bench --profile WORKLOAD SIZE TIMES	work for a profiler to watch
  *
  * Prints a line for each workload and size: name, size, what it cost, and by how
@@ -270,6 +270,7 @@ int main(int argc, char **argv)
 	}
 	if (profiled && argv[0] && argv[1] && argv[2]) {
 		profile(map_workloads, argv[0], atoi(argv[1]), atoi(argv[2]));
+		profile(area_workloads, argv[0], atoi(argv[1]), atoi(argv[2]));
 		profile(copy_workloads, argv[0], atoi(argv[1]), atoi(argv[2]));
 		profile(floor_workloads, argv[0], atoi(argv[1]), atoi(argv[2]));
 		return 0;
@@ -278,6 +279,7 @@ int main(int argc, char **argv)
 		die("FLOOR_COUNT");
 	calibrate();
 	measure_all(map_workloads, argv);
+	measure_all(area_workloads, argv);
 	measure_all(copy_workloads, argv);
 	measure_all(floor_workloads, argv);
 	if (disagreed && !counts_calls) {

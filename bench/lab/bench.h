@@ -34,6 +34,22 @@ int floor_device(void);
 extern const struct workload map_workloads[]; /* maps.c */
 extern const struct workload copy_workloads[]; /* copies.c */
 extern const struct workload floor_workloads[]; /* bare.c */
+extern const struct workload area_workloads[]; /* areas.c */
+/* areas.c */
+struct area {
+	int device; /* negative: the driver has no areas */
+	uint64_t index;
+	uint8_t *at;
+};
+struct gntdev_area_op;
+struct area make_area(unsigned int slots);
+/* AREA_MAP, or AREA_UNMAP. */
+void operate(const struct area *area, struct gntdev_area_op *ops,
+	     unsigned int count, bool map);
+
+/* maps.c: MAP, mmap, munmap, UNMAP */
+uint64_t cycle(unsigned int pages);
+
 /* memory.c */
 void measure_memory(void);
 /* threads.c */

@@ -108,7 +108,7 @@ void *map_range(int device, unsigned int count)
 }
 
 /* MAP, mmap, munmap, UNMAP. */
-static uint64_t cycle(unsigned int pages)
+uint64_t cycle(unsigned int pages)
 {
 	static union map_request request;
 	uint64_t begun, index;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * Eight threads that copy at once: on one instance, and each on its own. A lock
- * of the instance would make the difference. Wall time, so on a machine with
+ * of the instance would make the difference. The same with slots of one area,
+ * and of eight. Wall time, so on a machine with
  * several processors and not under --count-instructions.
  */
 #include <pthread.h>
@@ -15,6 +16,7 @@
 
 #include <linux/types.h>
 #include <xen/gntdev.h>
+#include <xen/gntdev_more.h>
 
 #include "bench.h"
 
@@ -28,6 +30,8 @@
 struct worker {
 	pthread_t thread;
 	int device;
+	const struct area *area; /* if it is to map and unmap a slot of that */
+	unsigned int slot;
 	const uint32_t *refs; /* SEGMENTS of them */
 	uint64_t calls;
 };
@@ -61,8 +65,25 @@ static void *work(void *argument)
 	return NULL;
 }
 
-/* Calls in a second, of all threads. */
-static double turn(int threads, const int *devices)
+static void *cycle_slot(void *argument)
+{
+	struct worker *worker = argument;
+	struct gntdev_area_op op = {
+		.slot = worker->slot,
+		.ref = worker->refs[0],
+	};
+
+	while (!stopped) {
+		operate(worker->area, &op, 1, true);
+		operate(worker->area, &op, 1, false);
+		worker->calls++;
+	}
+	return NULL;
+}
+
+/* Calls in a second, of all threads; or cycles, if there are areas. */
+static double turn(int threads, const int *devices, const struct area *areas,
+		   bool one_area)
 {
 	struct worker workers[THREADS] = {0};
 	struct timespec begun, ended,
@@ -73,9 +94,14 @@ static double turn(int threads, const int *devices)
 	stopped = false;
 	clock_gettime(CLOCK_MONOTONIC, &begun);
 	for (int i = 0; i < threads; i++) {
-		workers[i].device = devices[i];
 		workers[i].refs = refs + i * SEGMENTS;
-		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
+		workers[i].slot = i;
+		if (areas)
+			workers[i].area = &areas[one_area ? 0 : i];
+		else
+			workers[i].device = devices[i];
+		if (pthread_create(&workers[i].thread, NULL,
+				   areas ? cycle_slot : work, &workers[i]))
 			die("a thread");
 	}
 	nanosleep(&pause, NULL);
@@ -97,6 +123,36 @@ static int compare(const void *left, const void *right)
 	return l < r ? -1 : l > r;
 }
 
+static void print_medians(const char *what, const char *one, const char *own,
+			  double *lone, double *shared, double *apart)
+{
+	qsort(lone, ROUNDS, sizeof(lone[0]), compare);
+	qsort(shared, ROUNDS, sizeof(shared[0]), compare);
+	qsort(apart, ROUNDS, sizeof(apart[0]), compare);
+	printf("# %s, %ld processors\n", what, sysconf(_SC_NPROCESSORS_ONLN));
+	printf("%s\t1\t%.0f\n", one, lone[ROUNDS / 2]);
+	printf("%s\t%u\t%.0f\n", one, THREADS, shared[ROUNDS / 2]);
+	printf("%s\t%u\t%.0f\n", own, THREADS, apart[ROUNDS / 2]);
+}
+
+static void measure_area_threads(void)
+{
+	double lone[ROUNDS], shared[ROUNDS], apart[ROUNDS];
+	struct area areas[THREADS];
+
+	for (int i = 0; i < THREADS; i++)
+		areas[i] = make_area(THREADS);
+	if (areas[0].device < 0)
+		return;
+	for (int i = 0; i < ROUNDS; i++) {
+		lone[i] = turn(1, NULL, areas, true);
+		shared[i] = turn(THREADS, NULL, areas, true);
+		apart[i] = turn(THREADS, NULL, areas, false);
+	}
+	print_medians("cycles a second, of one slot each", "threads-one-area",
+		      "threads-own-areas", lone, shared, apart);
+}
+
 void measure_threads(void)
 {
 	double lone[ROUNDS], shared[ROUNDS], apart[ROUNDS];
@@ -108,16 +164,12 @@ void measure_threads(void)
 	}
 	/* By turns, so that what else the machine does meets all three. */
 	for (int i = 0; i < ROUNDS; i++) {
-		lone[i] = turn(1, one);
-		shared[i] = turn(THREADS, one);
-		apart[i] = turn(THREADS, own);
+		lone[i] = turn(1, one, NULL, false);
+		shared[i] = turn(THREADS, one, NULL, false);
+		apart[i] = turn(THREADS, own, NULL, false);
 	}
-	qsort(lone, ROUNDS, sizeof(lone[0]), compare);
-	qsort(shared, ROUNDS, sizeof(shared[0]), compare);
-	qsort(apart, ROUNDS, sizeof(apart[0]), compare);
-	printf("# calls a second, %u segments of %u bytes, %ld processors\n",
-	       SEGMENTS, BYTES, sysconf(_SC_NPROCESSORS_ONLN));
-	printf("threads-one-instance\t1\t%.0f\n", lone[ROUNDS / 2]);
-	printf("threads-one-instance\t%u\t%.0f\n", THREADS, shared[ROUNDS / 2]);
-	printf("threads-own-instances\t%u\t%.0f\n", THREADS, apart[ROUNDS / 2]);
+	print_medians("calls a second, 64 segments of 1024 bytes",
+		      "threads-one-instance", "threads-own-instances", lone,
+		      shared, apart);
+	measure_area_threads();
 }

@@ -156,6 +156,8 @@ struct range {
 	int prot;
 	bool no_fork; /* a child does not inherit it */
 	bool look; /* a child asks what it has inherited */
+	/* What was mapped: of an area, for its requests. */
+	uint64_t inode, offset;
 };
 
 /* The first range that ends above @from, or NULL; call with the lock. */
@@ -226,6 +228,8 @@ static inline uintptr_t page_up(uintptr_t value)
 bool memory_begin(uintptr_t start, uintptr_t end, sigset_t *before);
 /* All that is mapped between ends; with the lock. */
 int memory_evict(uintptr_t start, uintptr_t end);
+/* A request has changed what is to be seen of an area. */
+void memory_area_changed(uint64_t inode, uint64_t offset);
 
 void *memory_mmap(void *addr, size_t length, int prot, int flags, int fd,
 		  off_t offset);

@@ -17,6 +17,7 @@
 #include <xen/gntalloc.h>
 
 #include "../../include/xen/gntdev.h"
+#include "../../include/xen/gntdev_more.h"
 #include "client.h"
 
 #define EVTCHN_RESET _IOC(_IOC_NONE, 'E', 5, 0)
@@ -248,6 +249,21 @@ static bool may_be_ours(unsigned int type)
 	       type == 'd';
 }
 
+/* Also after a failure: @done of the operations may have changed something. */
+static void area_changed(uint64_t inode, void *argument)
+{
+	struct ioctl_gntdev_area_op op;
+	sigset_t mask;
+	bool told;
+
+	careful_begin(&mask);
+	told = careful_copy(&op, argument, sizeof(op));
+	careful_end(&mask);
+	if (!told)
+		return;
+	memory_area_changed(inode, op.index);
+}
+
 /* A process may make its memory nobody else's, the server's neither. */
 static void explain_fault(void)
 {
@@ -285,6 +301,9 @@ int device_ioctl(int fd, unsigned long number, void *argument)
 	if (answer.flags & ANSWER_UNKNOWN)
 		return raw(SYS_ioctl, fd, number, argument);
 
+	if (request.a == IOCTL_GNTDEV_AREA_MAP ||
+	    request.a == IOCTL_GNTDEV_AREA_UNMAP)
+		area_changed(request.inode, argument);
 	if (result == -EFAULT)
 		explain_fault();
 	if (result < 0) {

@@ -196,6 +196,8 @@ static bool map_device(uintptr_t start, uintptr_t end, struct request *request,
 		.start = start,
 		.end = end,
 		.prot = request->c,
+		.inode = request->inode,
+		.offset = request->e,
 	};
 	struct show show = {.prot = range.prot};
 	uint32_t flags;
@@ -553,14 +555,3 @@ void memory_after_fork(void)
 }
 
 /* All entries go and come back; nobody may look in between. */
-void memory_clear_refs(int what)
-{
-	struct request request = {.op = OP_CLEAR_REFS, .a = what};
-	struct answer answer;
-	sigset_t before;
-
-	ranges_lock(&before);
-	if (ranges_any())
-		channel_call(&request, &answer);
-	ranges_unlock(&before);
-}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* The program's own entries of mapped devices: what the server says is there. */
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -21,6 +22,21 @@ static int open_nothing(void)
 	return raw(SYS_memfd_create, "gntdev", MFD_CLOEXEC);
 }
 
+/* A slot of an area may be for reading alone, where others are not. */
+static bool show_segment(const struct segment *segment, int prot, int fd,
+			 uint64_t offset)
+{
+	void *at = map(segment->address, segment->pages * PAGE, prot,
+		       MAP_SHARED | MAP_FIXED, fd, offset);
+
+	if (at == MAP_FAILED && errno == EACCES)
+		at = map(segment->address, segment->pages * PAGE,
+			 prot & ~PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+			 offset);
+
+	return at != MAP_FAILED;
+}
+
 void show_packet(const struct answer *answer, const void *bytes, int fd,
 		 void *arg)
 {
@@ -39,9 +55,8 @@ void show_packet(const struct answer *answer, const void *bytes, int fd,
 	if (fd < 0 && n)
 		fd = nothing = open_nothing();
 	for (; n; n--, segment++) {
-		if (map(segment->address, segment->pages * PAGE, show->prot,
-			MAP_SHARED | MAP_FIXED, fd,
-			nothing < 0 ? segment->offset : 0) == MAP_FAILED)
+		if (!show_segment(segment, show->prot, fd,
+				  nothing < 0 ? segment->offset : 0))
 			show->failed = true;
 	}
 	if (nothing >= 0)

@@ -14,6 +14,7 @@
 #include <xen/gntalloc.h>
 
 #include "../../include/xen/gntdev.h"
+#include "../../include/xen/gntdev_more.h"
 #include "client.h"
 
 /* From the hypervisor's grant_table.h: the destination is no memory of ours. */
@@ -58,6 +59,7 @@ void valgrind_tell(unsigned long number, void *argument)
 {
 	struct ioctl_gntalloc_alloc_gref *alloc = argument;
 	struct ioctl_gntdev_dmabuf_imp_to_refs *import = argument;
+	struct ioctl_gntdev_area_op *area = argument;
 
 	if (!valgrind_is_here())
 		return;
@@ -69,4 +71,8 @@ void valgrind_tell(unsigned long number, void *argument)
 		defined(import->refs, import->count * sizeof(uint32_t));
 	if (number == IOCTL_GNTDEV_GRANT_COPY)
 		tell_of_copies(argument);
+	if (number == IOCTL_GNTDEV_AREA_MAP ||
+	    number == IOCTL_GNTDEV_AREA_UNMAP)
+		defined((void *)(uintptr_t)area->ops,
+			area->done * sizeof(struct gntdev_area_op));
 }

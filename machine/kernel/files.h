@@ -58,6 +58,7 @@ struct file {
 	void *private_data;
 	const struct file_operations *f_op;
 	unsigned int f_flags;
+	struct address_space *f_mapping;
 	/* of the model */
 	long count; /* descriptors, VMAs and calls; atomic */
 	unsigned int descriptors; /* under the files' lock */
@@ -72,6 +73,8 @@ struct file {
 };
 
 long file_count(const struct file *file);
+/* Stub: nobody looks into it. */
+struct inode *file_inode(const struct file *file);
 
 struct attribute {
 	const char *name;

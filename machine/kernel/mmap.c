@@ -95,10 +95,23 @@ void fault_in(struct mm_struct *mm, unsigned long start, unsigned long end)
 	for (vma = find_vma(mm, start); vma && vma->vm_start < end;
 	     vma = vma_next(vma)) {
 		for (addr = max(start, vma->vm_start);
-		     addr < min(end, vma->vm_end); addr += PAGE_SIZE)
-			vma_fault(vma, addr, vma->vm_flags & VM_WRITE);
+		     addr < min(end, vma->vm_end); addr += PAGE_SIZE) {
+			/* What cannot be written may be there to be read. */
+			if (!(vma->vm_flags & VM_WRITE) ||
+			    vma_fault(vma, addr, true))
+				vma_fault(vma, addr, false);
+		}
 	}
 	up_read(&mm->mmap_lock);
+}
+
+void task_touch(struct task *task)
+{
+	struct context c;
+
+	call_begin(&c, task, NULL);
+	fault_in(task->mm, 0, ULONG_MAX);
+	call_end(&c);
 }
 
 int task_view(struct task *task, unsigned long addr, struct view *view)

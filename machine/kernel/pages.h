@@ -27,6 +27,7 @@ enum page_kind {
 struct page {
 	int count; /* atomic */
 	u8 kind;
+	bool locked; /* atomic */
 	bool foreign; /* PageForeign */
 	bool in_p2m; /* the kernel's table has the granter's frame for it */
 	bool written; /* by a copy, since it was pinned */
@@ -58,6 +59,9 @@ struct page {
 int page_count(const struct page *page);
 void get_page(struct page *page);
 void put_page(struct page *page);
+/* May sleep; not in the order of other locks, as one is held over a fault. */
+void lock_page(struct page *page);
+void unlock_page(struct page *page);
 void *page_address(const struct page *page);
 /* Of a page with a grant in it. */
 void memcpy_from_page(char *to, struct page *page, size_t offset, size_t len);

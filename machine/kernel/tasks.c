@@ -106,6 +106,7 @@ static void drop_mm(struct task *task)
 {
 	struct mm_struct *mm = task->mm;
 
+	mm_close(mm);
 	notifiers_released(mm);
 	/* Exit asks no driver whether a VMA may be parted: whole ones go. */
 	down_write(&mm->mmap_lock);
@@ -120,6 +121,7 @@ void task_exec(struct task *task)
 
 	call_begin(&c, task, NULL);
 	drop_mm(task);
+	mm_reopen(task->mm);
 	call_end(&c);
 	user_maps_forget(task);
 	descriptors_exec(task);

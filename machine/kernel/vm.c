@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* VMAs, their entries, and what a driver or a processor does with them. */
-#define _GNU_SOURCE
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #include "context.h"
 #include "faults.h"
@@ -15,6 +12,18 @@
 
 /* All page tables by their address, so that a stray one is recognised. */
 static struct rb_root tables; /* under the hypervisor's lock */
+
+struct vm_area_struct *tables_first(void)
+{
+	return rb_entry_safe(rb_first(&tables), struct vm_area_struct,
+			     tables_node);
+}
+
+struct vm_area_struct *tables_next(struct vm_area_struct *vma)
+{
+	return rb_entry_safe(rb_next(&vma->tables_node), struct vm_area_struct,
+			     tables_node);
+}
 
 void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
 {
@@ -90,84 +99,9 @@ struct mm_struct *mm_new(struct task *task)
 	mm->task = task;
 	mm->users = 1;
 	mm->pid = task->pid;
+	mm->active = 1;
 
 	return mm;
-}
-
-void mmgrab(struct mm_struct *mm)
-{
-	__atomic_fetch_add(&mm->users, 1, __ATOMIC_ACQ_REL);
-}
-
-void mmdrop(struct mm_struct *mm)
-{
-	if (__atomic_sub_fetch(&mm->users, 1, __ATOMIC_ACQ_REL))
-		return;
-	if (mm->locked)
-		machine_fatal("%ld pages of a program count as locked at its end",
-			      mm->locked);
-	machine_rwsem_destroy(&mm->mmap_lock);
-	free(mm);
-}
-
-/* CAP_IPC_LOCK, which is bit 14. */
-static bool task_may_lock(pid_t pid)
-{
-	unsigned long long caps = 0;
-	char path[64], line[256];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "CapEff: %llx", &caps) == 1)
-			break;
-	}
-	if (file)
-		fclose(file);
-
-	return caps >> 14 & 1;
-}
-
-/* Pages, or -1 for any number. */
-static long locked_limit(pid_t pid)
-{
-	struct rlimit limit;
-
-	/* One that is gone can lock nothing more. */
-	if (prlimit(pid, RLIMIT_MEMLOCK, NULL, &limit) ||
-	    limit.rlim_cur == RLIM_INFINITY)
-		return -1;
-
-	return (long)(limit.rlim_cur >> PAGE_SHIFT);
-}
-
-int account_locked_vm(struct mm_struct *mm, unsigned long pages, bool inc)
-{
-	long limit = locked_limit(mm->pid), now;
-	unsigned int variant;
-
-	might_sleep();
-	if (lock_is_held(&mm->mmap_lock))
-		machine_fatal("account_locked_vm with mmap_lock held");
-	if (!pages)
-		return 0;
-	if (!inc) {
-		now = __atomic_sub_fetch(&mm->locked, (long)pages,
-					 __ATOMIC_ACQ_REL);
-		if (now < 0)
-			machine_fatal("fewer pages are locked than unlocked");
-		return 0;
-	}
-	if (fault(SITE_LOCKED_VM, &variant))
-		return -ENOMEM;
-	now = __atomic_add_fetch(&mm->locked, (long)pages, __ATOMIC_ACQ_REL);
-	if (limit >= 0 && now > limit && !task_may_lock(mm->pid)) {
-		__atomic_sub_fetch(&mm->locked, (long)pages, __ATOMIC_ACQ_REL);
-		return -ENOMEM;
-	}
-
-	return 0;
 }
 
 void mm_free(struct mm_struct *mm)
@@ -247,6 +181,9 @@ void vma_insert(struct vm_area_struct *vma)
 	}
 	rb_link_node(&vma->node, parent, link);
 	rb_insert_color(&vma->node, &vma->vm_mm->vmas);
+	hypervisor_lock();
+	vma->linked = true;
+	hypervisor_unlock();
 }
 
 void vma_take_out(struct vm_area_struct *vma)
@@ -330,30 +267,6 @@ int apply_to_page_range(struct mm_struct *mm, unsigned long address,
 	c->atomic--;
 
 	return err ? err : (stop < n ? -ENOMEM : 0);
-}
-
-int apply_to_existing_page_range(struct mm_struct *mm, unsigned long address,
-				 unsigned long size, pte_fn_t fn, void *data)
-{
-	struct context *c = context();
-	struct vm_area_struct *vma;
-	unsigned long i, n = size >> PAGE_SHIFT;
-	int err = 0;
-	pte_t *pte;
-
-	if (!lock_is_held(&mm->mmap_lock))
-		machine_fatal("apply_to_existing_page_range without mmap_lock");
-	vma = tables_of(mm, address, address + size);
-	c->atomic++;
-	c->atomic_why = "a page table's lock is held";
-	for (i = 0; i < n && !err; i++) {
-		pte = vma->ptes + ((address - vma->vm_start) >> PAGE_SHIFT) + i;
-		if (pte->kind != PTE_NONE)
-			err = fn(pte, address + (i << PAGE_SHIFT), data);
-	}
-	c->atomic--;
-
-	return err;
 }
 
 int vm_insert_pages(struct vm_area_struct *vma, unsigned long addr,
@@ -508,7 +421,8 @@ static void install(struct vm_area_struct *vma, pte_t *pte, struct page *page)
 	if (first) {
 		pte->kind = PTE_PAGE;
 		pte->page = page;
-		pte->writable = vma->vm_flags & VM_WRITE;
+		pte->writable = vma->vm_flags & VM_WRITE &&
+				!vma->vm_ops->page_mkwrite;
 		page->maps++;
 	}
 	hypervisor_unlock();
@@ -520,13 +434,20 @@ int vma_fault(struct vm_area_struct *vma, unsigned long addr, bool write)
 {
 	pte_t *pte = &vma->ptes[(addr - vma->vm_start) >> PAGE_SHIFT];
 	struct vm_fault vmf;
+	struct page *page;
 	vm_fault_t ret;
-	int tries;
+	int tries, err = 0;
 
 	if (!access_allowed(vma, write))
 		return -EFAULT;
 
-	for (tries = 0; !entry_serves(vma, pte, write); tries++) {
+	for (tries = 0;; tries++) {
+		if (asks_for_write(vma, pte, write))
+			(void)ask_for_write(vma, addr, pte, &err);
+		else if (entry_serves(vma, pte, write))
+			break;
+		if (err)
+			return err;
 		/* Who waits for what is made to fail for ever is killed. */
 		if (task_is_killed(vma->vm_mm->task) ||
 		    (tries >= MAX_TRIES && machine_failed()))
@@ -541,12 +462,17 @@ int vma_fault(struct vm_area_struct *vma, unsigned long addr, bool write)
 		ret = vma->vm_ops->fault(&vmf);
 		if (ret & (VM_FAULT_SIGBUS | VM_FAULT_OOM))
 			return -EFAULT;
-		if (ret & ~VM_FAULT_NOPAGE)
+		if (ret & ~(VM_FAULT_NOPAGE | VM_FAULT_LOCKED))
 			machine_fatal(
 				"a fault handler answers %#x, which is not modelled",
 				ret);
-		if (!ret)
-			install(vma, pte, vmf.page);
+		if (ret & VM_FAULT_NOPAGE)
+			continue;
+		page = vmf.page;
+		install(vma, pte, page);
+		/* The entry has its own reference as long as the lock is held. */
+		if (ret & VM_FAULT_LOCKED)
+			unlock_page(page);
 	}
 
 	return 0;

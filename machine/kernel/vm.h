@@ -51,6 +51,8 @@ struct vm_operations_struct {
 	int (*may_split)(struct vm_area_struct *area, unsigned long addr);
 	int (*mremap)(struct vm_area_struct *area);
 	vm_fault_t (*fault)(struct vm_fault *vmf);
+	vm_fault_t (*page_mkwrite)(struct vm_fault *vmf);
+	vm_fault_t (*pfn_mkwrite)(struct vm_fault *vmf);
 	int (*access)(struct vm_area_struct *vma, unsigned long addr, void *buf,
 		      int len, int write);
 	struct page *(*find_special_page)(struct vm_area_struct *vma,
@@ -70,6 +72,7 @@ struct vm_area_struct {
 	struct rb_node node; /* in the mm, by address */
 	struct rb_node tables_node; /* in all page tables, by their address */
 	pte_t *ptes; /* NULL when the page tables are gone */
+	bool linked; /* found by its file; hypervisor's lock */
 };
 
 struct mm_struct {
@@ -81,6 +84,7 @@ struct mm_struct {
 	int users; /* atomic: its task, and mmgrab()'s */
 	long locked; /* atomic: pages that count as locked in memory */
 	pid_t pid; /* whose limit holds for these */
+	int active; /* atomic: its task, and mmget_not_zero()'s; 0 once it goes */
 	/* under the notifiers' lock */
 	struct list_head notifiers;
 	unsigned long seq; /* odd while a notifier's range is changed */
@@ -115,6 +119,22 @@ int apply_to_page_range(struct mm_struct *mm, unsigned long address,
 /* The same where page tables are, of entries that are there; does not sleep. */
 int apply_to_existing_page_range(struct mm_struct *mm, unsigned long address,
 				 unsigned long size, pte_fn_t fn, void *data);
+
+/* What VMAs of a file are found by. */
+struct inode;
+struct address_space {
+	struct inode *host;
+	const void *a_ops;
+};
+
+void address_space_init_once(struct address_space *mapping);
+/* Model of what takes pages out of ordinary entries. */
+void unmap_mapping_range(struct address_space *mapping, loff_t holebegin,
+			 loff_t holelen, int even_cows);
+
+/* An address space that is not to go: false if it is going. */
+bool mmget_not_zero(struct mm_struct *mm);
+void mmput(struct mm_struct *mm);
 
 static inline vm_fault_t vmf_error(int err)
 {
@@ -217,6 +237,9 @@ void notify_end(struct mm_struct *mm);
 void notifiers_released(struct mm_struct *mm);
 
 struct mm_struct *mm_new(struct task *task);
+/* Waits until nobody else keeps it, and lets nobody keep it any more. */
+void mm_close(struct mm_struct *mm);
+void mm_reopen(struct mm_struct *mm);
 void mm_free(struct mm_struct *mm);
 struct vm_area_struct *vma_new(struct mm_struct *mm, unsigned long start,
 			       unsigned long end, unsigned long flags);
@@ -231,12 +254,21 @@ void pte_changes(pte_t *pte, const char *what);
 /* Ends the entries of a part; the kernel's own way, which spares no grant. */
 void zap(struct vm_area_struct *vma, unsigned long start, unsigned long end);
 void free_page_tables(struct vm_area_struct *vma);
+/* VMAs of all tasks that have page tables; hypervisor's lock. */
+struct vm_area_struct *tables_first(void);
+struct vm_area_struct *tables_next(struct vm_area_struct *vma);
 void vma_free(struct vm_area_struct *vma);
 /* One entry for a frame of the domain's own: vm_insert_page. */
 void vma_set_frame(struct vm_area_struct *vma, unsigned long i,
 		   struct domain *owner, unsigned long pfn);
 /* The processor's access: 0, -EFAULT for SIGBUS or SIGSEGV. */
 int vma_fault(struct vm_area_struct *vma, unsigned long addr, bool write);
+/* Whether the driver wants to know of that write first. */
+bool asks_for_write(const struct vm_area_struct *vma, const pte_t *pte,
+		    bool write);
+/* Asks: whether the entry was made writable; *err if it must not be. */
+bool ask_for_write(struct vm_area_struct *vma, unsigned long addr, pte_t *pte,
+		   int *err);
 /* What is behind an entry; false if nothing is. */
 bool vma_frame(struct vm_area_struct *vma, unsigned long i, bool *writable,
 	       struct domain **owner, unsigned long *pfn);

@@ -406,6 +406,36 @@ static void wait_some(unsigned long until)
 	}
 }
 
+unsigned long machine_woken(wait_queue_head_t *head)
+{
+	unsigned long woken;
+
+	might_sleep();
+	if (!head->initialised)
+		machine_fatal("a wait queue is used that is not initialised");
+	pthread_mutex_lock(&waiting.lock);
+	woken = head->woken;
+	pthread_mutex_unlock(&waiting.lock);
+
+	return woken;
+}
+
+int machine_wait(wait_queue_head_t *head, unsigned long woken, bool killable)
+{
+	struct task *task = context()->task;
+	bool killed = false;
+
+	if (killable && !task)
+		machine_fatal("a thread of the kernel's own waits for a signal");
+	pthread_mutex_lock(&waiting.lock);
+	while (head->woken == woken &&
+	       !(killed = killable && task_is_killed(task)))
+		wait_some(machine_jiffies() + HZ);
+	pthread_mutex_unlock(&waiting.lock);
+
+	return killed ? -ERESTARTSYS : 0;
+}
+
 /* ---- completions ---- */
 
 void init_completion(struct completion *x)

@@ -70,6 +70,35 @@ typedef struct {
 void init_waitqueue_head(wait_queue_head_t *head);
 void wake_up_all(wait_queue_head_t *head);
 
+/*
+ * Until the condition holds, which is looked at again when somebody wakes. Of the
+ * second: 0, or -ERESTARTSYS if the task is killed.
+ */
+#define wait_event(head, condition)                           \
+	do {                                                  \
+		unsigned long woken_;                         \
+		for (;;) {                                    \
+			woken_ = machine_woken(&(head));      \
+			if (condition)                        \
+				break;                        \
+			machine_wait(&(head), woken_, false); \
+		}                                             \
+	} while (0)
+#define wait_event_killable(head, condition)                        \
+	({                                                          \
+		unsigned long woken_;                               \
+		int err_ = 0;                                       \
+		for (;;) {                                          \
+			woken_ = machine_woken(&(head));            \
+			if (err_ || (condition))                    \
+				break;                              \
+			err_ = machine_wait(&(head), woken_, true); \
+		}                                                   \
+		err_;                                               \
+	})
+unsigned long machine_woken(wait_queue_head_t *head);
+int machine_wait(wait_queue_head_t *head, unsigned long woken, bool killable);
+
 struct completion {
 	bool done; /* for all, for ever */
 	wait_queue_head_t wait;

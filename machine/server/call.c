@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../../include/xen/gntdev_more.h"
 #include "server.h"
 
 /* Bytes that one mapping may have. */
@@ -95,12 +96,18 @@ static bool call_open(const struct call *call)
 static int64_t call_ioctl(const struct call *call)
 {
 	const struct request *request = call->request;
+	int64_t result;
 
 	if (!call->device->file)
 		return -ENOTTY;
 
-	return file_ioctl(call->process->task, call->device->file, request->a,
-			  request->b, call->process->compat);
+	result = file_ioctl(call->process->task, call->device->file, request->a,
+			    request->b, call->process->compat);
+	/* The program asks what it sees now: it cannot fault anything in. */
+	if (request->a == IOCTL_GNTDEV_AREA_MAP)
+		task_touch(call->process->task);
+
+	return result;
 }
 
 /* By a process that does the copying, or would have if it had been asked. */

@@ -24,5 +24,7 @@ extern const struct scenario scenarios[];
 extern const size_t nscenarios;
 extern const struct scenario scenarios_dmabuf[];
 extern const size_t nscenarios_dmabuf;
+extern const struct scenario scenarios_area[];
+extern const size_t nscenarios_area;
 
 #endif /* FAULT_SCENARIOS_H */

@@ -176,17 +176,27 @@ static void load_and_unload(void)
 		(unsigned long long)sites, (unsigned long long)runs);
 }
 
+static const struct scenario *scenario(size_t i)
+{
+	if (i < nscenarios)
+		return &scenarios[i];
+	i -= nscenarios;
+	if (i < nscenarios_dmabuf)
+		return &scenarios_dmabuf[i];
+
+	return &scenarios_area[i - nscenarios_dmabuf];
+}
+
 /* The table of tests is that of scenarios; each runs in a child. */
 int main(int argc, char **argv)
 {
 	static struct test tests[64];
 	const struct scenario *s;
-	size_t i, count = nscenarios + nscenarios_dmabuf;
+	size_t i, count = nscenarios + nscenarios_dmabuf + nscenarios_area;
 
 	tests[0] = (struct test)TEST(load_and_unload);
 	for (i = 0; i < count; i++) {
-		s = i < nscenarios ? &scenarios[i]
-				   : &scenarios_dmabuf[i - nscenarios];
+		s = scenario(i);
 		tests[i + 1] = (struct test){.name = s->name,
 					     .run = run_chosen,
 					     .modes = s->modes,

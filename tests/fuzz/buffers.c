@@ -57,7 +57,7 @@ void op_export(void)
 		      count * PAGE, below(2) ? RW : PROT_READ, MAP_SHARED, 0,
 		      NULL))
 		return;
-	*s = (struct slot){true, 0, first, count};
+	*s = (struct slot){.used = true, .first = first, .count = count};
 	while (f.tasks[s->task] != task)
 		s->task++;
 	check_slot(s, at);

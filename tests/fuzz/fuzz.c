@@ -79,6 +79,7 @@ static void op_insert(void)
 	struct range *r = &f.ranges[f.nranges++ % 8];
 	unsigned int i;
 
+	r->area = false;
 	r->file = below(FILES);
 	r->count = below(9);
 	r->first = below(GRANTS);
@@ -247,7 +248,16 @@ static void op_mmap(void)
 		/* What lay there may be gone, or not. */
 		return;
 	}
-	*s = (struct slot){true, task, r->first, r->count};
+	*s = (struct slot){
+		.used = true,
+		.task = task,
+		.first = r->first,
+		.count = r->area ? 0 : r->count,
+		.area = r->area ? r->index + 1 : 0,
+		.file = r->file,
+	};
+	if (odd == 3)
+		s->area = 0;
 	/* A page further on may be another range of that length. */
 	if (odd != 3)
 		check_slot(s, at);
@@ -467,8 +477,8 @@ static void op_time(void)
 }
 
 static void (*const ops[])(void) = {
-	op_insert,     op_insert,	 op_insert,	    op_remove,
-	op_notify,     op_notify,	 op_offset_and_max, op_copy,
+	op_insert,     op_insert,	 op_area,	    op_remove,
+	op_notify,     op_operate,	 op_offset_and_max, op_copy,
 	op_raw,	       op_mmap,		 op_mmap,	    op_mmap,
 	op_munmap,     op_change,	 op_touch,	    op_hold,
 	op_file,       op_event_channel, op_peer,	    op_fail,

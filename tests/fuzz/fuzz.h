@@ -47,11 +47,14 @@ extern struct fuzz {
 	struct slot {
 		bool used;
 		unsigned int task, first, count;
+		uint64_t area; /* 1 above its index; else 0 */
+		unsigned int file; /* the area's */
 	} slots[SLOTS];
 	/* Ranges that were inserted; they may be gone. */
 	struct range {
 		unsigned int file, first, count;
 		uint64_t index;
+		bool area;
 	} ranges[8];
 	unsigned int nranges;
 	struct page *holds[HOLDS];
@@ -75,6 +78,10 @@ struct slot *some_slot(unsigned long *at);
 long request(struct task *task, struct file *file, unsigned int cmd, void *arg);
 /* What a program sees there is the granter's. */
 void check_slot(const struct slot *s, unsigned long at);
+
+/* areas.c */
+void op_area(void);
+void op_operate(void);
 
 /* buffers.c */
 void op_export(void);

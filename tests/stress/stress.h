@@ -376,6 +376,9 @@ OPERATION(revoke_mapped);
 OPERATION(signal);
 OPERATION(first_mmap);
 
+OPERATION(area);
+OPERATION(area_common);
+
 OPERATION(common_map);
 OPERATION(common_mmap);
 OPERATION(common_unmap);

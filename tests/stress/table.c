@@ -102,6 +102,9 @@ const struct operation operations[] = {
 	OP(window_offset, 4),
 	OP(window_peek, 3),
 
+	OP(area, 8),
+	OP(area_common, 20),
+
 	/* Not operations of their own, but ways in which others are done. */
 	{"fault_in_request", 0, NULL},
 	{"index_never_again", 0, NULL},

@@ -22,7 +22,7 @@ ifneq ($(COVERAGE),)
 LDFLAGS += --coverage
 endif
 
-SHARED := $(addprefix $(TOP)/tests/unit/,tap.c world.c buffers.c)
+SHARED := $(addprefix $(TOP)/tests/unit/,tap.c world.c buffers.c areas.c)
 HEADERS := $(wildcard $(TOP)/tests/unit/*.h $(CURDIR)/*.h $(TOP)/machine/*.h)
 
 .PHONY: all check list machine

@@ -66,6 +66,15 @@ int(vm_insert_pages)(struct vm_area_struct *vma, unsigned long addr,
 		     struct page **pages, unsigned long *num);
 int(apply_to_page_range)(struct mm_struct *mm, unsigned long address,
 			 unsigned long size, pte_fn_t fn, void *data);
+int(apply_to_existing_page_range)(struct mm_struct *mm, unsigned long address,
+				  unsigned long size, pte_fn_t fn, void *data);
+void(unmap_mapping_range)(struct address_space *mapping, loff_t const holebegin,
+			  loff_t const holelen, int even_cows);
+void(address_space_init_once)(struct address_space *mapping);
+bool(mmget_not_zero)(struct mm_struct *mm);
+void(mmput)(struct mm_struct *mm);
+void(lock_page)(struct page *page);
+void(unlock_page)(struct page *page);
 struct vm_area_struct *(find_vma)(struct mm_struct *mm, unsigned long addr);
 void(mmap_read_lock)(struct mm_struct *mm);
 void(mmap_read_unlock)(struct mm_struct *mm);
