@@ -7,6 +7,8 @@
 #ifndef MACHINE_KERNEL_VM_H
 #define MACHINE_KERNEL_VM_H
 
+#include <unistd.h>
+
 #include "base.h"
 #include "lists.h"
 #include "locks.h"
@@ -174,9 +176,13 @@ void mmu_interval_set_seq(struct mmu_interval_notifier *sub, unsigned long seq);
 
 /* ---- tasks ---- */
 
+#define TASK_COMM_LEN 16
+
 struct task {
 	struct mm_struct *mm;
 	pid_t pid;
+	struct task *group_leader; /* itself */
+	char comm[TASK_COMM_LEN];
 	bool here; /* it is this very process */
 	int maps; /* atomic: its /proc/PID/maps, or -1 */
 	struct domain *domain;
@@ -187,6 +193,16 @@ struct task {
 	unsigned int calls; /* threads that are in the kernel for it */
 	bool exiting;
 };
+
+static inline pid_t task_tgid_nr(const struct task *task)
+{
+	return task->pid;
+}
+
+/* Stubs: all programs of a machine are one user's. */
+#define init_user_ns 0
+#define current_fsuid() getuid()
+#define from_kuid(ns, uid) (uid)
 
 static inline bool task_is_killed(const struct task *task)
 {

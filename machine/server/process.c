@@ -510,6 +510,7 @@ int process_register(int fd, const struct hello *hello, pid_t pid)
 		process_put(process);
 		return -ENOMEM;
 	}
+	task_set_name(process->task, process->name);
 
 	pthread_mutex_lock(&ending);
 	end_former(pid);
