@@ -130,14 +130,19 @@ static void print_time(const struct decoder *decoder, const struct event *event)
 		ns / 1000 % 1000000);
 }
 
+/* Two digits a byte, with spaces between most of them. */
 static size_t parse_bytes(const char *text, uint8_t *bytes, size_t size)
 {
+	char digits[3] = "";
 	size_t count = 0;
-	char *end;
 
-	while (count < size && isxdigit((unsigned char)*text)) {
-		bytes[count++] = strtoul(text, &end, 16);
-		text = end + (*end == ' ');
+	for (; count < size; text += 2) {
+		text += *text == ' ';
+		if (!isxdigit((unsigned char)text[0]) ||
+		    !isxdigit((unsigned char)text[1]))
+			break;
+		memcpy(digits, text, 2);
+		bytes[count++] = strtoul(digits, NULL, 16);
 	}
 
 	return count;

@@ -265,6 +265,8 @@ int trace_main(int argc, char **argv)
 	if (!trace.decoder.out)
 		trace.decoder.out = argv[optind] ? stderr : stdout;
 	trace.decoder.terminal = is_terminal(fileno(trace.decoder.out));
+	/* Whole lines, as a program may write there too. */
+	setvbuf(trace.decoder.out, NULL, _IOFBF, BUFSIZ);
 
 	return run(&trace, argv + optind);
 }
