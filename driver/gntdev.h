@@ -175,7 +175,7 @@ struct held {
 
 /* Recheck: part of a thing that is looked at until it is over. */
 struct recheck {
-	struct held held; /* filled in before it begins, or zeroes */
+	struct held held; /* filled in before it begins, its kind at least */
 	struct list_head node; /* of those with a kind; recheck.c's */
 	u64 number; /* the same */
 	struct delayed_work work;

@@ -90,6 +90,7 @@ static void begin(struct recheck *r, bool (*is_over)(struct recheck *r),
 		  unsigned long delay)
 {
 	__module_get(THIS_MODULE);
+	r->number = 0;
 	if (r->held.kind)
 		list_waiting(r);
 	r->is_over = is_over;
@@ -113,9 +114,13 @@ void recheck_begin(struct recheck *r, bool (*is_over)(struct recheck *r))
 	begin(r, is_over, SOONEST);
 }
 
-/* The same, for a thing that somebody waits for: the first look is at once. */
+/*
+ * The same, for a thing that somebody waits for: the first look is at once. It
+ * holds nothing of another domain's, and is not listed.
+ */
 void recheck_at_once(struct recheck *r, bool (*is_over)(struct recheck *r))
 {
+	r->held.kind = NULL;
 	begin(r, is_over, 0);
 }
 
