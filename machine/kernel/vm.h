@@ -209,11 +209,6 @@ static inline bool task_is_killed(const struct task *task)
 	return __atomic_load_n(&task->killed, __ATOMIC_ACQUIRE);
 }
 
-static inline pid_t task_tgid_nr(const struct task *task)
-{
-	return task->pid;
-}
-
 #define task_struct task
 #define current machine_current()
 struct task *machine_current(void);
