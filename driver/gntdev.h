@@ -103,12 +103,11 @@ struct tally {
 	u64 bytes;
 };
 
-#define tally_add(inst, what, n)                                          \
-	do {                                                              \
-		struct tally __percpu *tally_ = READ_ONCE((inst)->tally); \
-                                                                          \
-		if (tally_)                                               \
-			this_cpu_add(tally_->what, n);                    \
+#define tally_add(inst, what, n)                                      \
+	do {                                                          \
+		struct tally __percpu *t_ = READ_ONCE((inst)->tally); \
+		if (t_)                                               \
+			this_cpu_add(t_->what, n);                    \
 	} while (0)
 
 /* Instance: an open file, and what outlives that: VMAs, dma-bufs, imports. */

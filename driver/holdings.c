@@ -77,8 +77,7 @@ static struct instance *instance_from(u64 number, struct instance *after)
 
 	mutex_lock(&all.lock);
 	inst = list_prepare_entry(after, &all.instances, node);
-	list_for_each_entry_continue(inst, &all.instances, node)
-	{
+	list_for_each_entry_continue(inst, &all.instances, node) {
 		/* One that nobody refers to is about to be taken out. */
 		if (inst->number >= number &&
 		    kref_get_unless_zero(&inst->refs)) {

@@ -37,8 +37,7 @@ struct tally tally_read(const struct instance *inst)
 
 	if (!tally)
 		return sum;
-	for_each_possible_cpu(cpu)
-	{
+	for_each_possible_cpu(cpu) {
 		one = per_cpu_ptr(tally, cpu);
 		sum.maps += READ_ONCE(one->maps);
 		sum.unmaps += READ_ONCE(one->unmaps);

@@ -55,6 +55,8 @@ begin() {
 	[ -n "$ref" ] || cat $work/holder.out
 }
 end() {
+	# Others may have the pipe open too.
+	echo >&5
 	exec 5>&-
 	wait $holder
 }
