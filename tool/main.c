@@ -52,6 +52,8 @@ static void say(const char *format, va_list list)
 
 	vsnprintf(line, sizeof(line), format, list);
 	fprintf(stderr, "gntdev: %s\n", line);
+	/* A trace may have made it wait for more. */
+	fflush(stderr);
 }
 
 void complain(const char *format, ...)
