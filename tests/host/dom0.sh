@@ -86,6 +86,19 @@ top_lists_it() {
 		has $work/top "^ +$holder [^ ]+ +several +[0-9]+ .* holder\$" '^handles: [1-9]'
 }
 
+top_tells_rates() {
+	./holder busy &
+	busy=$!
+	./gntdev top --count 2 --interval 2 |
+		awk '/instances,/ { table = "" } { table = table $0 "\n" } END { printf "%s", table }' >$work/top
+	kill -9 $busy
+	wait $busy
+	# The last table is of a time in which it ran.
+	cat $work/top
+	has $work/top "^ +$busy [^ ]+ +[^ ]+ +4 +[0-9.]+[kM]? +[0-9.]+[kM]? +[0-9.]+[kM]? +[0-9.]+[kMG] holder\$" &&
+		! grep -E "^ +$busy [^ ]+ +[^ ]+ +4 +0 " $work/top
+}
+
 counters_are_there() {
 	handles=$(cat '/sys/class/misc/xen!gntdev/handles')
 	frames=$(cat '/sys/class/misc/xen!gntdev/grant_frames')
@@ -185,6 +198,7 @@ check 'list tells each thing that a program holds' list_tells_each_thing
 check 'list --domain answers for one domain' list_one_domain
 check 'list --json says the same' list_json
 check 'top lists it' top_lists_it
+check 'top tells rates' top_tells_rates
 sed 's/^/# /' $work/top
 check 'counters of handles and grant frames' counters_are_there
 check 'only root reads it' only_root_reads_it

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * holder [fill]: a program that holds something of each kind, for the tests of
+ * holder [fill|busy]: a program that holds something of each kind, for the tests of
  * `gntdev list`, `top` and `trace`. The pages are its own domain's, $LAB_DOMID's.
  *
  * It prints "holds REFERENCE" when it does, waits for a line or the end of its
  * input, makes requests that fail, and ends. With "fill" it maps grants until the
- * hypervisor has no handle left, and prints how many it mapped.
+ * hypervisor has no handle left, and prints how many it mapped; with "busy" it
+ * copies, maps and unmaps until it is killed.
  */
 #include <err.h>
 #include <errno.h>
@@ -135,6 +136,20 @@ static int fill(void)
 	return mapped < MOST_HANDLES && errno == ENOMEM ? 0 : 1;
 }
 
+static void be_busy(void)
+{
+	uint32_t refs[PAGES];
+	uint64_t index;
+
+	grant(refs, PAGES);
+	index = insert(refs, PAGES, NULL);
+	for (;;) {
+		munmap(map(index, PAGES), PAGES * PAGE);
+		for (int i = 0; i < 10; i++)
+			copy(refs, PAGES);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const uint32_t domids[PAGES] = {7, 7, 7, 8};
@@ -143,11 +158,12 @@ int main(int argc, char **argv)
 	uint64_t index;
 	char *at, byte;
 
-	(void)argv;
 	domid = own ? atoi(own) : 0;
 	device = open("/dev/xen/gntdev", O_RDWR | O_CLOEXEC);
 	if (device < 0)
 		err(1, "/dev/xen/gntdev");
+	if (argc > 1 && !strcmp(argv[1], "busy"))
+		be_busy();
 	if (argc > 1)
 		return fill();
 
