@@ -30,6 +30,9 @@
  *   ports.lock		the event channels that notifications hold; taken
  *			alone
  *
+ * The lists of instances and of what waits have locks of their own, holdings.c's and
+ * recheck.c's, under which nothing else is taken.
+ *
  * User memory is touched under none of them: a fault on it takes mmap_lock.
  */
 #ifndef GNTDEV_H
