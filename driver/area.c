@@ -121,6 +121,20 @@ static bool is_none(struct area *area, const u32 *number)
 	return none;
 }
 
+/* Whose grant is in a slot; ANY_DOMAIN if it is empty. */
+u32 area_slot_domain(const struct grant_range *range, u32 slot)
+{
+	struct area *area = range->area;
+	u32 domid = ANY_DOMAIN;
+
+	spin_lock(&area->lock);
+	if (area->mapping && area->states[slot] != SLOT_FREE)
+		domid = range->grants[slot].domid & ~GRANT_READONLY;
+	spin_unlock(&area->lock);
+
+	return domid;
+}
+
 /* Until a number of the area's is 0 again. */
 void area_wait(struct area *area, const u32 *until_none)
 {

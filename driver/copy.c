@@ -27,6 +27,8 @@ static struct copy_batch *batch_get(struct instance *inst)
 		if (batch)
 			return batch;
 	}
+	if (tally_prepare(inst))
+		return NULL;
 	batch = kvmalloc(sizeof(*batch), GFP_KERNEL_ACCOUNT);
 	if (batch)
 		batch->slot_pages = 0;
@@ -403,12 +405,27 @@ static int pin_and_copy(struct copy_batch *batch, u32 n, bool compat)
 	return bounce(batch, n, compat);
 }
 
+/* Tells of the first operation that failed, by its foreign side. */
+static void trace_refused(const struct copy_batch *batch)
+{
+	const struct gnttab_copy *op = batch->ops;
+	const struct gnttab_copy_ptr *side;
+	struct ioctl_gntdev_grant_ref grant;
+
+	while (op->status == GNTST_okay)
+		op++;
+	side = op->flags & GNTCOPY_source_gref ? &op->source : &op->dest;
+	grant.domid = side->domid;
+	grant.ref = side->u.ref;
+	trace_gntdev_refused(&grant, op->status);
+}
+
 /* Each segment is told the first failed status of its operations. */
 static void set_statuses(struct copy_batch *batch, u32 n)
 {
 	const struct gnttab_copy *op = batch->ops, *end;
+	u32 i, bytes = 0, failed = 0;
 	s16 status;
-	u32 i;
 
 	for (i = 0; i < n; i++) {
 		end = &batch->ops[batch->end[i]];
@@ -417,7 +434,15 @@ static void set_statuses(struct copy_batch *batch, u32 n)
 				status = op->status;
 		}
 		batch->segments[i].status = status;
+		if (status == GNTST_okay)
+			bytes += batch->segments[i].len;
+		else
+			failed++;
 	}
+	batch->copied += n - failed;
+	batch->bytes += bytes;
+	if (failed && trace_gntdev_refused_enabled())
+		trace_refused(batch);
 }
 
 /* Nothing but stores while user memory may be written. */
@@ -499,6 +524,8 @@ static long copy_segments(struct instance *inst,
 	batch = batch_get(inst);
 	if (!batch)
 		return -ENOMEM;
+	batch->copied = 0;
+	batch->bytes = 0;
 
 	while (!err && done < count) {
 		n = min(count - done, CHUNK);
@@ -508,6 +535,8 @@ static long copy_segments(struct instance *inst,
 			err = take_breath();
 	}
 
+	tally_add(inst, copies, batch->copied);
+	tally_add(inst, bytes, batch->bytes);
 	batch_put(inst, batch);
 	trace_gntdev_copy(count, done, err);
 

@@ -26,6 +26,8 @@ struct copy_batch {
 	u32 runs_used;
 	u32 slot_pages;
 	u32 slots_used; /* bytes */
+	u32 copied; /* segments of this call that succeeded */
+	u64 bytes; /* of these */
 	struct gntdev_grant_copy_segment segments[CHUNK];
 	struct gnttab_copy ops[CHUNK_OPS];
 	u16 end[CHUNK]; /* of each segment's operations */

@@ -22,6 +22,8 @@ struct exported {
 	struct mapping *mapping; /* until the dma-buf is released */
 	struct window *kernel_window; /* while vmapped, in a PV domain */
 	struct completion released;
+	u64 number; /* the instance's own; grows along the list's age */
+	struct holder holder; /* constant */
 	u32 fd; /* the number that the dma-buf was given */
 	u32 count;
 	u32 windows; /* mmaps of it; guarded by the instance's lock */
@@ -38,6 +40,8 @@ struct imported {
 	struct list_head node; /* guarded by the instance's lock */
 	struct recheck recheck; /* while it is departed */
 	struct instance *inst; /* a reference: its grants count there */
+	u64 number; /* the instance's own; grows along the list's age */
+	struct holder holder; /* constant */
 	u32 fd; /* the caller's number for the dma-buf */
 	u32 count;
 	u32 domid; /* whom the pages are granted to */

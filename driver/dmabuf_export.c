@@ -90,6 +90,7 @@ static struct exported *export_alloc(struct instance *inst, u32 domid,
 	exp->inst = inst;
 	INIT_LIST_HEAD(&exp->node);
 	INIT_LIST_HEAD(&exp->attachments);
+	holder_set(&exp->holder);
 	mutex_init(&exp->lock);
 	init_completion(&exp->released);
 
@@ -121,6 +122,7 @@ static int export_map(struct exported *exp, u32 flags)
 	exp->mapping = mapping_create(exp->count, flags);
 	if (!exp->mapping)
 		return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
+	exp->mapping->holder = &exp->holder;
 	mapping_begin(exp->mapping, exp->grants, true);
 
 	err = grants_map(exp->mapping);
@@ -142,12 +144,13 @@ export_create(struct instance *inst,
 	if (IS_ERR(exp))
 		return exp;
 
-	err = reserve(inst, op->count, op->domid);
+	err = tally_prepare(inst) ?: reserve(inst, op->count, op->domid);
 	if (err)
 		goto put;
 	err = export_map(exp, op->flags);
 	if (err)
 		goto unreserve;
+	tally_add(inst, maps, op->count);
 
 	return exp;
 
@@ -175,6 +178,7 @@ void export_release(struct exported *exp)
 				      exp->grants[0].ref);
 	retire_mapping(exp->mapping);
 	instance_give_handles(inst, export_handles(exp->count));
+	tally_add(inst, unmaps, exp->count);
 
 	mutex_lock(&inst->lock);
 	inst->exported_grants -= exp->count;
@@ -206,8 +210,10 @@ static bool export_show(struct exported *exp)
 	mutex_lock(&inst->lock);
 	allowed = restrict_allows(inst, exp->grants[0].domid);
 	/* The newest first: that is whom a number means that is used twice. */
-	if (allowed)
+	if (allowed) {
+		exp->number = ++inst->buffers;
 		list_add(&exp->node, &inst->exports);
+	}
 	mutex_unlock(&inst->lock);
 
 	return allowed;

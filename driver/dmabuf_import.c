@@ -174,10 +174,13 @@ static bool departed_look(struct recheck *r)
 {
 	struct imported *imp = container_of(r, struct imported, recheck);
 
-	if (!end_access(imp))
+	if (!end_access(imp)) {
+		WRITE_ONCE(imp->recheck.held.count, imp->granted);
 		return false;
+	}
 
 	atomic_long_sub(imp->count, &counters.departed);
+	recheck_over(&imp->recheck);
 	import_free(imp);
 	return true;
 }
@@ -195,6 +198,13 @@ static void import_end(struct imported *imp)
 	}
 
 	atomic_long_add(imp->count, &counters.departed);
+	imp->recheck.held = (struct held){
+		.kind = "departed",
+		.count = imp->granted,
+		.first = {.domid = imp->domid, .ref = imp->refs[0]},
+		.holder = imp->holder,
+	};
+	imp->recheck.held.holder.since = ktime_get_seconds();
 	recheck_begin(&imp->recheck, departed_look);
 }
 
@@ -227,6 +237,7 @@ import_alloc(struct instance *inst,
 	imp->fd = op->fd;
 	imp->count = op->count;
 	imp->domid = op->domid;
+	holder_set(&imp->holder);
 	imp->dmabuf = dmabuf;
 
 	return imp;
@@ -299,6 +310,7 @@ static int import_show(struct instance *inst, struct imported *imp)
 	/* The instance may have been restricted meanwhile. */
 	if (restrict_allows(inst, imp->domid)) {
 		/* The newest first: whom a number means that is used twice. */
+		imp->number = ++inst->buffers;
 		list_add(&imp->node, &inst->imports);
 		err = 0;
 	}

@@ -30,6 +30,9 @@
  *   ports.lock		the event channels that notifications hold; taken
  *			alone
  *
+ * The lists of instances and of what waits have locks of their own, holdings.c's and
+ * recheck.c's, under which nothing else is taken.
+ *
  * User memory is touched under none of them: a fault on it takes mmap_lock.
  */
 #ifndef GNTDEV_H
@@ -88,14 +91,42 @@ struct keep {
 	u32 pages; /* of all of them */
 };
 
+/* Holder: who got something, for the list of holdings. */
+struct holder {
+	pid_t pid; /* the process's, as the whole system counts them */
+	u32 since; /* seconds, of the monotonic clock */
+	char command[TASK_COMM_LEN];
+};
+
+/* What an instance has done: pages, segments of copies, their bytes. */
+struct tally {
+	u64 maps;
+	u64 unmaps;
+	u64 copies;
+	u64 bytes;
+};
+
+#define tally_add(inst, what, n)                                      \
+	do {                                                          \
+		struct tally __percpu *t_ = READ_ONCE((inst)->tally); \
+		if (t_)                                               \
+			this_cpu_add(t_->what, n);                    \
+	} while (0)
+
 /* Instance: an open file, and what outlives that: VMAs, dma-bufs, imports. */
 struct instance {
 	struct kref refs; /* one of each of its files, exports and imports */
 	struct mutex lock; /* see the hierarchy above */
+	struct list_head node; /* of all instances */
+	u64 number; /* constant, and no other's */
+	struct holder opener; /* constant */
+	uid_t owner; /* the opener's user; constant */
+	struct tally __percpu *tally; /* NULL until there is something to count */
 	struct table table; /* guarded by lock */
 	struct keep keep; /* guarded by lock */
 	struct list_head exports; /* live dma-bufs; guarded by lock */
 	struct list_head imports; /* guarded by lock */
+	u64 buffers; /* exports and imports ever made; guarded by lock */
 	u64 exported_grants; /* grants of its dma-bufs; guarded by lock */
 	u64 imported_grants; /* also of departed imports; guarded by lock */
 	u64 window_pages; /* that mmaps of these show; guarded by lock */
@@ -138,8 +169,19 @@ union ops {
 	struct gnttab_unmap_grant_ref *unmap;
 };
 
+/* What is still held for others, and for whom it was got. */
+struct held {
+	const char *kind; /* NULL: it is not listed */
+	u32 count; /* pages; may be read at any time */
+	struct ioctl_gntdev_grant_ref first;
+	struct holder holder;
+};
+
 /* Recheck: part of a thing that is looked at until it is over. */
 struct recheck {
+	struct held held; /* filled in before it begins, its kind at least */
+	struct list_head node; /* of those with a kind; recheck.c's */
+	u64 number; /* the same */
 	struct delayed_work work;
 	unsigned long interval; /* jiffies, until the next look */
 	bool (*is_over)(struct recheck *r);
@@ -179,6 +221,8 @@ struct grant_range {
 	bool clears; /* a byte, at munmap; set under the instance's lock */
 	u32 vmas; /* VMAs of the mapping; guarded by the instance's lock */
 	struct notify *notify; /* one a page, or NULL; the same lock */
+	/* Who inserted or, later, mapped it; guarded by the same lock. */
+	struct holder holder;
 	struct ioctl_gntdev_grant_ref grants[];
 };
 
@@ -216,6 +260,7 @@ struct window {
 struct mapping {
 	const struct ioctl_gntdev_grant_ref *grants; /* NULL once retired */
 	struct grant_range *range; /* NULL for a dma-buf, and once retired */
+	const struct holder *holder; /* NULL once retired */
 	struct instance *inst; /* the range's */
 	struct dma_memory *memory; /* what the pages are, if not the kernel's */
 	u32 count;
@@ -276,6 +321,7 @@ struct counters {
 	atomic_long_t kept; /* for the next range, unmapped */
 	atomic_long_t departed; /* of released imports, still mapped by a peer */
 	atomic_long_t leaked; /* could not be given back; out of use for ever */
+	atomic_long_t handles; /* the hypervisor's, one a mapping of a grant */
 };
 
 extern struct counters counters;
@@ -303,6 +349,7 @@ void reserve_exit(void);
 int table_insert(struct table *table, struct grant_range *range);
 void table_remove(struct table *table, struct grant_range *range);
 struct grant_range *table_find(const struct table *table, u64 index);
+struct grant_range *table_from(const struct table *table, u64 index);
 
 /* range.c */
 void range_enter(struct instance *inst, struct grant_range *range,
@@ -333,6 +380,7 @@ void mapping_begin(struct mapping *m,
 struct mapping *mapping_split(struct mapping *m);
 void mapping_free(struct mapping *m);
 void mapping_take_notify(struct mapping *m);
+bool mapping_holds(const struct mapping *m, u32 i);
 long mapping_offset_request(struct instance *inst, void __user *arg);
 
 /* window.c */
@@ -394,6 +442,9 @@ void recheck_begin(struct recheck *r, bool (*is_over)(struct recheck *r));
 void recheck_at_once(struct recheck *r, bool (*is_over)(struct recheck *r));
 int __init recheck_init(void);
 void recheck_exit(void);
+void recheck_over(struct recheck *r);
+bool recheck_each(u64 *next, bool (*tell)(const struct held *held, void *arg),
+		  void *arg);
 
 /* keep.c */
 struct mapping *keep_take(struct keep *keep, u32 count);
@@ -445,6 +496,7 @@ long area_request(struct instance *inst, void __user *arg, bool map);
 int area_show(struct grant_range *range, struct vm_area_struct *vma);
 void area_close(struct mapping *m);
 bool area_has_others(struct area *area, u32 domid);
+u32 area_slot_domain(const struct grant_range *range, u32 slot);
 void area_put(struct area *area);
 
 /* instance.c */
@@ -458,6 +510,37 @@ int instance_take_handles(struct instance *inst, u32 count);
 void instance_give_handles(struct instance *inst, u32 count);
 void instance_show(struct seq_file *seq, struct file *file);
 long instance_max_request(struct instance *inst, void __user *arg);
+
+/* holdings.c */
+void holdings_add(struct instance *inst);
+void holdings_remove(struct instance *inst);
+void __init holdings_init(void);
+void holdings_exit(void);
+
+/* tally.c */
+int tally_prepare(struct instance *inst);
+struct tally tally_read(const struct instance *inst);
+
+/* limits.c */
+void limits_grant_frames(u32 *used, u32 *most);
+void limits_warn_handles(void);
+void limits_warn_references(u32 count);
+
+/* traced.c */
+long traced_request(struct instance *inst, unsigned int cmd, void __user *arg,
+		    long (*serve)(struct instance *inst, unsigned int cmd,
+				  void __user *arg));
+void traced_mmap(struct instance *inst, u64 index, u32 count, bool writable,
+		 int err, u64 ns);
+
+/* The caller has it from now on. */
+static inline void holder_set(struct holder *holder)
+{
+	holder->pid = task_tgid_nr(current);
+	holder->since = ktime_get_seconds();
+	/* Without a lock: it may be changed just now, but always ends. */
+	memcpy(holder->command, current->group_leader->comm, TASK_COMM_LEN);
+}
 
 /* dmabuf_export.c, dmabuf_import.c; dmabuf_none.c for kernels without */
 long dmabuf_export_request(struct instance *inst, void __user *arg);

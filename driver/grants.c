@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* The kernel's mappings of granted pages: made, and given back. */
 #include "gntdev.h"
+#include "trace.h"
 
 /**
  * grants_status_errno() - what a map operation's status is to a program
@@ -47,6 +48,9 @@ void grants_note(const struct ioctl_gntdev_grant_ref *grant, s16 status)
 	else if (status <= 0 && -status < (int)ARRAY_SIZE(meanings))
 		meaning = meanings[-status];
 
+	trace_gntdev_refused(grant, status);
+	if (grants_status_errno(status) == -ENOMEM)
+		limits_warn_handles();
 	pr_notice_ratelimited(
 		"mapping reference %u of domain %u: hypervisor status %d (%s), expected 0\n",
 		grant->ref, grant->domid, status, meaning);
@@ -166,8 +170,8 @@ static int map_batch(struct mapping *m, struct gnttab_map_grant_ref *ops,
 		     u32 first, u32 n)
 {
 	const struct ioctl_gntdev_grant_ref *grants = m->grants + first;
+	u32 i, flags, mapped = 0;
 	int err = 0;
-	u32 i, flags;
 
 	for (i = 0; i < n; i++) {
 		flags = GNTMAP_host_map;
@@ -187,12 +191,14 @@ static int map_batch(struct mapping *m, struct gnttab_map_grant_ref *ops,
 	for (i = 0; i < n; i++) {
 		if (ops[i].status == GNTST_okay) {
 			m->handles[first + i] = ops[i].handle;
+			mapped++;
 			continue;
 		}
 		ClearPageForeign(m->pages[first + i]);
 		if (!err)
 			err = grants_status_errno(ops[i].status);
 	}
+	atomic_long_add(mapped, &counters.handles);
 
 	return err;
 }
@@ -373,8 +379,8 @@ static void let_go(struct mapping *m, u32 first, u32 n)
 static void unmap_batch(struct mapping *m, u32 first, u32 n)
 {
 	struct gnttab_unmap_grant_ref *ops = m->ops.unmap;
+	u32 i, unmapped = 0;
 	int err;
-	u32 i;
 
 	for (i = 0; i < n; i++) {
 		gnttab_set_unmap_op(&ops[i], page_addr(m->pages[first + i]),
@@ -395,11 +401,14 @@ static void unmap_batch(struct mapping *m, u32 first, u32 n)
 	err = gnttab_unmap_refs(ops, NULL, m->pages + first, n);
 
 	for (i = 0; i < n; i++) {
-		if ((!err || err == -EINVAL) && ops[i].status == GNTST_okay)
+		if ((!err || err == -EINVAL) && ops[i].status == GNTST_okay) {
+			unmapped++;
 			continue;
+		}
 		grants_warn(&ops[i]);
 		leak(m, first + i);
 	}
+	atomic_long_sub(unmapped, &counters.handles);
 	let_go(m, first, n);
 }
 
@@ -419,6 +428,7 @@ void grants_unmap_one(struct mapping *m, u32 i)
 	if (!gnttab_unmap_refs(&op, NULL, m->pages + i, 1) &&
 	    op.status == GNTST_okay) {
 		m->handles[i] = INVALID_GRANT_HANDLE;
+		atomic_long_dec(&counters.handles);
 		return;
 	}
 

@@ -35,6 +35,9 @@ int instance_open(struct inode *inode, struct file *file)
 	/* Until a program says otherwise, only the parameter limit governs. */
 	inst->max_grants = U32_MAX;
 	inst->only = ANY_DOMAIN;
+	holder_set(&inst->opener);
+	inst->owner = from_kuid(&init_user_ns, current_fsuid());
+	holdings_add(inst);
 	file->private_data = inst;
 	reserve_look_after();
 
@@ -46,6 +49,8 @@ static void instance_free(struct kref *refs)
 	struct instance *inst = container_of(refs, struct instance, refs);
 
 	WARN_ON_ONCE(!RB_EMPTY_ROOT(&inst->table.root));
+	holdings_remove(inst);
+	free_percpu(inst->tally);
 	mutex_destroy(&inst->lock);
 	kfree(inst);
 }
@@ -147,6 +152,8 @@ int instance_prepare(struct instance *inst)
 
 	if (READ_ONCE(inst->vma_file))
 		return 0;
+	if (tally_prepare(inst))
+		return -ENOMEM;
 
 	kref_get(&inst->refs);
 	file = make_vma_file(inst);

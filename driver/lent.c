@@ -77,9 +77,11 @@ static bool lent_look(struct recheck *r)
 		unpin(lent, done, n);
 	atomic_long_sub(lent->granted - kept, &counters.departed);
 	lent->granted = kept;
+	WRITE_ONCE(r->held.count, kept);
 	if (kept)
 		return false;
 
+	recheck_over(r);
 	lent_free(lent);
 	return true;
 }
@@ -114,6 +116,12 @@ static void clear_bytes(const struct grant_range *range)
 void lent_end(struct grant_range *range)
 {
 	clear_bytes(range);
+	range->lent->recheck.held = (struct held){
+		.kind = "departed",
+		.first = range->grants[0],
+		.holder = range->holder,
+	};
+	range->lent->recheck.held.holder.since = ktime_get_seconds();
 	lent_release(range->lent);
 	range->lent = NULL;
 }
@@ -212,6 +220,7 @@ lent_create(const struct ioctl_gntdev_grant_memory *op)
 		return ERR_PTR(err);
 	}
 
+	holder_set(&range->holder);
 	range->lent = lent;
 	range->count = op->count;
 	range->state = RANGE_NEW;

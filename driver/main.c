@@ -5,6 +5,7 @@
  * to the part that serves it.
  */
 #include "gntdev.h"
+#include "trace.h"
 
 unsigned int limit = 65536;
 module_param(limit, uint, 0644);
@@ -59,14 +60,24 @@ static long gntdev_request(struct instance *inst, unsigned int cmd,
 	}
 }
 
+static long native_request(struct instance *inst, unsigned int cmd,
+			   void __user *arg)
+{
+	if (cmd == IOCTL_GNTDEV_GRANT_COPY)
+		return copy_request(inst, arg);
+
+	return gntdev_request(inst, cmd, arg);
+}
+
 static long gntdev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *user = (void __user *)arg;
 
-	if (cmd == IOCTL_GNTDEV_GRANT_COPY)
-		return copy_request(file->private_data, user);
+	if (trace_gntdev_request_enabled())
+		return traced_request(file->private_data, cmd, user,
+				      native_request);
 
-	return gntdev_request(file->private_data, cmd, user);
+	return native_request(file->private_data, cmd, user);
 }
 
 /*
@@ -75,15 +86,25 @@ static long gntdev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
  */
 #define GRANT_COPY_COMPAT _IOC(_IOC_NONE, 'G', 8, 8)
 
+static long compat_request(struct instance *inst, unsigned int cmd,
+			   void __user *arg)
+{
+	if (cmd == GRANT_COPY_COMPAT)
+		return copy_request_compat(inst, arg);
+
+	return gntdev_request(inst, cmd, arg);
+}
+
 static long gntdev_compat_ioctl(struct file *file, unsigned int cmd,
 				unsigned long arg)
 {
 	void __user *user = compat_ptr(arg);
 
-	if (cmd == GRANT_COPY_COMPAT)
-		return copy_request_compat(file->private_data, user);
+	if (trace_gntdev_request_enabled())
+		return traced_request(file->private_data, cmd, user,
+				      compat_request);
 
-	return gntdev_request(file->private_data, cmd, user);
+	return compat_request(file->private_data, cmd, user);
 }
 
 static const struct file_operations gntdev_fops = {
@@ -111,10 +132,40 @@ COUNTER_ATTR(deferred);
 COUNTER_ATTR(kept);
 COUNTER_ATTR(departed);
 COUNTER_ATTR(leaked);
+COUNTER_ATTR(handles);
+
+static ssize_t grant_frames_show(struct device *dev,
+				 struct device_attribute *attr, char *buf)
+{
+	u32 used, most;
+
+	limits_grant_frames(&used, &most);
+
+	return sysfs_emit(buf, "%u\n", used);
+}
+static DEVICE_ATTR_RO(grant_frames);
+
+static ssize_t max_grant_frames_show(struct device *dev,
+				     struct device_attribute *attr, char *buf)
+{
+	u32 used, most;
+
+	limits_grant_frames(&used, &most);
+
+	return sysfs_emit(buf, "%u\n", most);
+}
+static DEVICE_ATTR_RO(max_grant_frames);
 
 static struct attribute *gntdev_attrs[] = {
-	&dev_attr_mapped.attr,	 &dev_attr_deferred.attr, &dev_attr_kept.attr,
-	&dev_attr_departed.attr, &dev_attr_leaked.attr,	  NULL,
+	&dev_attr_mapped.attr,
+	&dev_attr_deferred.attr,
+	&dev_attr_kept.attr,
+	&dev_attr_departed.attr,
+	&dev_attr_leaked.attr,
+	&dev_attr_handles.attr,
+	&dev_attr_grant_frames.attr,
+	&dev_attr_max_grant_frames.attr,
+	NULL,
 };
 ATTRIBUTE_GROUPS(gntdev);
 
@@ -166,6 +217,7 @@ static int __init gntdev_init(void)
 		goto no_dmabufs;
 	}
 
+	holdings_init();
 	err = misc_register(&gntdev_device);
 	if (err) {
 		pr_err("cannot register /dev/xen/gntdev: %d\n", err);
@@ -175,6 +227,7 @@ static int __init gntdev_init(void)
 	return 0;
 
 no_device:
+	holdings_exit();
 	dmabuf_exit();
 no_dmabufs:
 	reserve_exit();
@@ -189,6 +242,7 @@ no_grants:
 static void __exit gntdev_exit(void)
 {
 	misc_deregister(&gntdev_device);
+	holdings_exit();
 	recheck_exit();
 	dmabuf_exit();
 	reserve_exit();

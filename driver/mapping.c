@@ -83,8 +83,8 @@ void mapping_begin(struct mapping *m,
 	atomic_long_add(m->count, &counters.mapped);
 }
 
-/* A page that somebody else still uses. */
-static bool page_is_held(const struct mapping *m, u32 i)
+/* After grants_unmap(): a page that somebody else still uses. */
+bool mapping_holds(const struct mapping *m, u32 i)
 {
 	return m->pages[i] && m->handles[i] != INVALID_GRANT_HANDLE;
 }
@@ -128,7 +128,7 @@ struct mapping *mapping_split(struct mapping *m)
 		return NULL;
 
 	for (i = 0; i < m->count; i++) {
-		if (!page_is_held(m, i))
+		if (!mapping_holds(m, i))
 			continue;
 		swap(rest->pages[n], m->pages[i]);
 		swap(rest->handles[n], m->handles[i]);
@@ -175,6 +175,7 @@ static struct grant_range *range_claim(struct instance *inst, u64 index,
 		goto refuse;
 
 	range->writable = writable;
+	holder_set(&range->holder);
 	range_enter(inst, range, RANGE_MAPPING);
 	mutex_unlock(&inst->lock);
 
@@ -232,6 +233,7 @@ static int range_show(struct instance *inst, struct grant_range *range,
 	if (err)
 		return err;
 	m->range = range;
+	m->holder = &range->holder;
 	m->inst = inst;
 	if (range->area) {
 		err = area_show(range, vma);
@@ -258,6 +260,33 @@ static int range_show(struct instance *inst, struct grant_range *range,
 	return 0;
 }
 
+static int range_mmap(struct instance *inst, u64 index,
+		      struct vm_area_struct *vma)
+{
+	bool writable = vma->vm_flags & VM_WRITE;
+	struct grant_range *range;
+	int err;
+
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+
+	range = range_claim(inst, index, vma_pages(vma), writable);
+	if (IS_ERR(range))
+		return PTR_ERR(range);
+
+	err = instance_take_handles(inst, handles_needed(range));
+	if (!err) {
+		err = range_show(inst, range, vma);
+		if (err)
+			instance_give_handles(inst, handles_needed(range));
+		else
+			tally_add(inst, maps, range->count);
+	}
+	range_settle(inst, range, err ? RANGE_INSERTED : RANGE_MAPPED);
+
+	return err;
+}
+
 /**
  * mapping_mmap() - mmap of the device
  * @file: the instance
@@ -274,26 +303,17 @@ static int range_show(struct instance *inst, struct grant_range *range,
 int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct instance *inst = file->private_data;
-	struct grant_range *range;
 	u64 index = (u64)vma->vm_pgoff << PAGE_SHIFT;
-	bool writable = vma->vm_flags & VM_WRITE;
+	u64 begun;
 	int err;
 
-	if (!(vma->vm_flags & VM_MAYSHARE))
-		return -EINVAL;
+	if (!trace_gntdev_mmap_enabled())
+		return range_mmap(inst, index, vma);
 
-	range = range_claim(inst, index, vma_pages(vma), writable);
-	if (IS_ERR(range))
-		return PTR_ERR(range);
-
-	err = instance_take_handles(inst, handles_needed(range));
-	if (!err) {
-		err = range_show(inst, range, vma);
-		if (err)
-			instance_give_handles(inst, handles_needed(range));
-	}
-	trace_gntdev_mmap(index, range->count, range->grants, writable, err);
-	range_settle(inst, range, err ? RANGE_INSERTED : RANGE_MAPPED);
+	begun = ktime_get_ns();
+	err = range_mmap(inst, index, vma);
+	traced_mmap(inst, index, vma_pages(vma), vma->vm_flags & VM_WRITE, err,
+		    ktime_get_ns() - begun);
 
 	return err;
 }
@@ -392,6 +412,7 @@ static void range_unmapped(struct instance *inst, struct grant_range *range)
 
 	mutex_lock(&inst->lock);
 	gone = inst->closed;
+	range->holder.since = ktime_get_seconds();
 	range_enter(inst, range, gone ? RANGE_GONE : RANGE_INSERTED);
 	mutex_unlock(&inst->lock);
 
@@ -427,6 +448,7 @@ void mapping_close(struct vm_area_struct *vma)
 	}
 	range->mapping = m;
 	instance_give_handles(inst, handles_needed(range));
+	tally_add(inst, unmaps, range->count);
 	range_unmapped(inst, range);
 }
 

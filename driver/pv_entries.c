@@ -67,17 +67,20 @@ int pv_find_entries(struct vm_area_struct *vma, unsigned long addr, u32 n,
 static int take_handles(struct window *w, u32 first, u32 n)
 {
 	const struct gnttab_map_grant_ref *ops = w->ops.map;
+	u32 i, mapped = 0;
 	int err = 0;
-	u32 i;
 
 	spin_lock(&w->mapping->lock);
 	for (i = 0; i < n; i++) {
-		if (ops[i].status == GNTST_okay)
+		if (ops[i].status == GNTST_okay) {
 			w->handles[first + i] = ops[i].handle;
-		else if (ops[i].status != GNTST_eagain)
+			mapped++;
+		} else if (ops[i].status != GNTST_eagain) {
 			err = err ?: grants_status_errno(ops[i].status);
+		}
 	}
 	spin_unlock(&w->mapping->lock);
+	atomic_long_add(mapped, &counters.handles);
 
 	for (i = 0; i < n && !err; i++) {
 		if (ops[i].status == GNTST_eagain)
@@ -127,7 +130,7 @@ static int map_entries(struct window *w, u32 first, u32 n, bool writable)
 static void unmap_batch(struct window *w, u32 first, u32 n)
 {
 	struct gnttab_unmap_grant_ref *ops = w->ops.unmap;
-	u32 i;
+	u32 i, unmapped = 0;
 
 	spin_lock(&w->mapping->lock);
 	for (i = 0; i < n; i++) {
@@ -141,13 +144,16 @@ static void unmap_batch(struct window *w, u32 first, u32 n)
 	(void)HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, ops, n);
 
 	for (i = 0; i < n; i++) {
-		if (ops[i].status == GNTST_okay)
+		if (ops[i].status == GNTST_okay) {
+			unmapped++;
 			continue;
+		}
 		grants_warn(&ops[i]);
 		spin_lock(&w->mapping->lock);
 		w->handles[first + i] = LOST_HANDLE;
 		spin_unlock(&w->mapping->lock);
 	}
+	atomic_long_sub(unmapped, &counters.handles);
 }
 
 /* Ends those of the entries first to last - 1 that are there. */

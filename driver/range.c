@@ -154,6 +154,7 @@ static struct grant_range *range_create(u32 count, const void __user *refs)
 		if (range->grants[i].domid != range->domid)
 			range->domid = ANY_DOMAIN;
 	}
+	holder_set(&range->holder);
 
 	return range;
 }

@@ -15,6 +15,62 @@
 /* Of the module's own, so that its end can wait for what runs. */
 static struct workqueue_struct *queue;
 
+/* Those that say what they hold, for the list of holdings. */
+static struct {
+	struct mutex lock; /* taken last of all, with mmap_lock held */
+	struct list_head list; /* guarded by lock; ordered by number */
+	u64 last;
+} waiting;
+
+static void list_waiting(struct recheck *r)
+{
+	mutex_lock(&waiting.lock);
+	r->number = ++waiting.last;
+	list_add_tail(&r->node, &waiting.list);
+	mutex_unlock(&waiting.lock);
+}
+
+/**
+ * recheck_over() - a thing does not wait any more, and is about to be freed
+ * @r: a part of it
+ */
+void recheck_over(struct recheck *r)
+{
+	if (!r->number)
+		return;
+	mutex_lock(&waiting.lock);
+	list_del(&r->node);
+	mutex_unlock(&waiting.lock);
+}
+
+/**
+ * recheck_each() - tell of things that wait
+ * @next: where to begin, at first 0; where to go on
+ * @tell: told of one, with a lock held; it returns false if it has no room
+ * @arg: for @tell
+ *
+ * Return: whether that was all.
+ */
+bool recheck_each(u64 *next, bool (*tell)(const struct held *held, void *arg),
+		  void *arg)
+{
+	struct recheck *r;
+	bool room = true;
+
+	mutex_lock(&waiting.lock);
+	list_for_each_entry(r, &waiting.list, node) {
+		if (r->number < *next)
+			continue;
+		room = tell(&r->held, arg);
+		if (!room)
+			break;
+		*next = r->number + 1;
+	}
+	mutex_unlock(&waiting.lock);
+
+	return room;
+}
+
 static void recheck_look(struct work_struct *work)
 {
 	struct recheck *r =
@@ -34,6 +90,9 @@ static void begin(struct recheck *r, bool (*is_over)(struct recheck *r),
 		  unsigned long delay)
 {
 	__module_get(THIS_MODULE);
+	r->number = 0;
+	if (r->held.kind)
+		list_waiting(r);
 	r->is_over = is_over;
 	r->interval = SOONEST;
 	INIT_DELAYED_WORK(&r->work, recheck_look);
@@ -44,8 +103,9 @@ static void begin(struct recheck *r, bool (*is_over)(struct recheck *r),
  * recheck_begin() - have a thing looked at until it is over
  * @r: a part of it
  * @is_over: looks, may sleep, and is not called twice at once; if it returns
- *	true, it may have freed @r
+ *	true, it may have freed @r, after recheck_over()
  *
+ * Who has filled @held in says for the list of holdings what it is that waits.
  * The caller is somebody for whom the module stays already: an open file, or a
  * dma-buf.
  */
@@ -54,14 +114,21 @@ void recheck_begin(struct recheck *r, bool (*is_over)(struct recheck *r))
 	begin(r, is_over, SOONEST);
 }
 
-/* The same, for a thing that somebody waits for: the first look is at once. */
+/*
+ * The same, for a thing that somebody waits for: the first look is at once. It
+ * holds nothing of another domain's, and is not listed.
+ */
 void recheck_at_once(struct recheck *r, bool (*is_over)(struct recheck *r))
 {
+	r->held.kind = NULL;
 	begin(r, is_over, 0);
 }
 
 int __init recheck_init(void)
 {
+	mutex_init(&waiting.lock);
+	INIT_LIST_HEAD(&waiting.list);
+	waiting.last = 0;
 	queue = alloc_workqueue("xen-gntdev", WQ_UNBOUND, 0);
 
 	return queue ? 0 : -ENOMEM;
@@ -71,4 +138,6 @@ int __init recheck_init(void)
 void recheck_exit(void)
 {
 	destroy_workqueue(queue);
+	WARN_ON_ONCE(!list_empty(&waiting.list));
+	mutex_destroy(&waiting.lock);
 }

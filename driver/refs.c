@@ -21,8 +21,10 @@ static int take_some(grant_ref_t *refs, u32 count)
 	grant_ref_t list;
 	u32 i;
 
-	if (gnttab_alloc_grant_references(count + REFS_SPARED, &list) < 0)
+	if (gnttab_alloc_grant_references(count + REFS_SPARED, &list) < 0) {
+		limits_warn_references(count);
 		return -ENOSPC;
+	}
 
 	for (i = 0; i < REFS_SPARED; i++)
 		gnttab_free_grant_reference(gnttab_claim_grant_reference(&list));

@@ -8,12 +8,30 @@
 
 static bool retire_look(struct recheck *r);
 
+/* What waits, for the list of holdings. */
+static struct held held_of(const struct mapping *m)
+{
+	struct held held = {.kind = "deferred", .count = m->held};
+	u32 i = 0;
+
+	while (i < m->count && !mapping_holds(m, i))
+		i++;
+	if (i < m->count)
+		held.first = m->grants[i];
+	if (m->holder)
+		held.holder = *m->holder;
+	held.holder.since = ktime_get_seconds();
+
+	return held;
+}
+
 /* Looked at from now on, by somebody who may free pages. */
 static void retire(struct mapping *m)
 {
 	/* Its range or its dma-buf may go before it. */
 	m->range = NULL;
 	m->grants = NULL;
+	m->holder = NULL;
 
 	recheck_begin(&m->recheck, retire_look);
 }
@@ -32,6 +50,9 @@ static bool reduce(struct mapping *m)
 	if (!rest)
 		return false;
 
+	rest->recheck.held = m->recheck.held;
+	rest->recheck.held.count = rest->held;
+	recheck_over(&m->recheck);
 	mapping_free(m);
 	retire(rest);
 
@@ -49,9 +70,11 @@ static bool retire_look(struct recheck *r)
 	grants_free_pages(m);
 	held = grants_unmap(m);
 	atomic_long_sub(before - held, &counters.deferred);
+	WRITE_ONCE(m->recheck.held.count, held);
 	if (held)
 		return reduce(m);
 
+	recheck_over(&m->recheck);
 	mapping_free(m);
 	return true;
 }
@@ -70,13 +93,16 @@ struct mapping *retire_pages(struct mapping *m)
 {
 	u32 held = grants_unmap(m);
 	struct mapping *rest;
+	struct held what;
 
 	if (!held)
 		return m;
+	what = held_of(m);
 
 	trace_gntdev_defer(m->count, m->grants, held);
 	atomic_long_add(held, &counters.deferred);
 	rest = mapping_split(m);
+	(rest ?: m)->recheck.held = what;
 	retire(rest ?: m);
 
 	return rest ? m : NULL;

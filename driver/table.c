@@ -56,6 +56,31 @@ void table_remove(struct table *table, struct grant_range *range)
 }
 
 /**
+ * table_from() - the first range that ends behind an index
+ * @table: the table; the caller holds its instance's lock
+ * @index: in bytes
+ *
+ * Return: the range that the index lies in, or else the next one, or NULL.
+ */
+struct grant_range *table_from(const struct table *table, u64 index)
+{
+	struct rb_node *node = table->root.rb_node;
+	struct grant_range *range, *found = NULL;
+
+	while (node) {
+		range = rb_entry(node, struct grant_range, node);
+		if (range->index + range_bytes(range) > index) {
+			found = range;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
+		}
+	}
+
+	return found;
+}
+
+/**
  * table_find() - the range that an index lies in
  * @table: the table; the caller holds its instance's lock
  * @index: in bytes, from the range's index to the last byte of its last page

@@ -144,7 +144,8 @@ int machine_start(const struct machine_config *config)
 	err = load();
 	machine.running = !err;
 	if (err && waiting_stop(stderr) + devices_leaks(stderr) +
-			   dma_leaks(stderr) + alloc_leaks(stderr))
+			   proc_leaks(stderr) + dma_leaks(stderr) +
+			   alloc_leaks(stderr))
 		machine_fatal("the driver did not load, and left things behind");
 
 	return err;
@@ -176,6 +177,7 @@ unsigned int machine_stop(FILE *out)
 
 	count += files_leaks(out, true);
 	count += devices_leaks(out);
+	count += proc_leaks(out);
 	count += dma_leaks(out);
 	gntalloc_stop_looking();
 	count += waiting_stop(out);
@@ -199,6 +201,12 @@ void machine_counters(struct machine_counters *counters)
 	counters->kept = device_attribute("kept");
 	counters->departed = device_attribute("departed");
 	counters->leaked = device_attribute("leaked");
+	counters->handles = device_attribute("handles");
+}
+
+void machine_holdings(FILE *out)
+{
+	proc_read(out);
 }
 
 unsigned int machine_driver_limit(void)

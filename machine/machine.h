@@ -132,13 +132,15 @@ void machine_resume(void);
  * how many it has given back.
  */
 unsigned long machine_shrink(unsigned long pages);
+/* What the driver says of all that is held: /proc/driver/xen-gntdev. */
+void machine_holdings(FILE *out);
 
 /* Lets time pass, runs what is due. With MACHINE_TEST_TIME only. */
 void machine_advance(unsigned int milliseconds);
 
 /* The driver's counters, and the kernel log: the last lines, for a test. */
 struct machine_counters {
-	long mapped, deferred, kept, departed, leaked;
+	long mapped, deferred, kept, departed, leaked, handles;
 };
 void machine_counters(struct machine_counters *counters);
 /* Bytes that the driver has allocated. */
@@ -303,6 +305,8 @@ struct domain *task_domain(const struct task *task);
 pid_t task_pid(const struct task *task);
 /* Of a child whose number was not known when it was forked: before any call. */
 void task_set_pid(struct task *task, pid_t pid);
+/* The command that it runs, as the kernel tells it. */
+void task_set_name(struct task *task, const char *name);
 
 /* ---- files ---- */
 

@@ -12,6 +12,7 @@
  *	calls		one a thread that is in a call; several a process
  *	run		one a `gntdev run`; its end is the end of the run
  *	list		one answer, the live state as text
+ *	holdings	the same of what the driver says of itself
  *
  * A process may have left what the socket's path is good for: by chroot(), with
  * its rights, with its mounts. So a hello may also come on a process's
@@ -54,6 +55,7 @@ enum connection_kind {
 	CONNECTION_CALLS,
 	CONNECTION_RUN,
 	CONNECTION_LIST,
+	CONNECTION_HOLDINGS,
 };
 
 #define HELLO_NAME 16

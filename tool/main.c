@@ -15,6 +15,15 @@
 /* The highest domain number; those above it mean something else to Xen. */
 #define LAST_DOMAIN 0x7fef
 
+static const char commands[] =
+	"usage: gntdev list [OPTION]...    who maps, exports and grants what\n"
+	"       gntdev top [OPTION]...     the same, live, with rates\n"
+	"       gntdev trace [OPTION]...   requests as they are made\n"
+	"       gntdev run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
+	"                                  a program on a machine without Xen\n"
+	"\n"
+	"gntdev COMMAND --help says more, and gntdev(1).\n";
+
 static const char usage[] =
 	"usage: gntdev run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
 	"       gntdev run --machine DIR --list\n"
@@ -43,6 +52,8 @@ static void say(const char *format, va_list list)
 
 	vsnprintf(line, sizeof(line), format, list);
 	fprintf(stderr, "gntdev: %s\n", line);
+	/* A trace may have made it wait for more. */
+	fflush(stderr);
 }
 
 void complain(const char *format, ...)
@@ -64,7 +75,7 @@ void die(enum status status, const char *format, ...)
 	exit(status);
 }
 
-static unsigned int parse_domain(const char *text)
+unsigned int parse_domain(const char *text)
 {
 	unsigned long number;
 	char *end;
@@ -92,6 +103,21 @@ static void parse_wait(struct options *options)
 		die(STATUS_FAILED, "--wait-for: given more than %zu times",
 		    most);
 	options->waits[options->wait_count++] = optarg;
+}
+
+double parse_number(const char *option, const char *text, double most)
+{
+	double number;
+	char *end;
+
+	errno = 0;
+	number = strtod(text, &end);
+	if (errno || end == text || *end || !(number > 0) || number > most)
+		die(STATUS_FAILED,
+		    "%s %s: expected a number above 0, up to %.0f", option,
+		    text, most);
+
+	return number;
 }
 
 static void parse_option(struct options *options, int option)
@@ -188,33 +214,16 @@ static void fill_standard_descriptors(void)
 		close(fd);
 }
 
-int main(int argc, char **argv)
+static int run_main(int argc, char **argv)
 {
 	struct machine machine = {.fd = -1};
 	struct options options = {0};
 
-	fill_standard_descriptors();
-	if (argc > 1 &&
-	    (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-		fputs(usage, stdout);
-		return 0;
-	}
-	if (argc == 2 && !strcmp(argv[1], "--version")) {
-		puts("gntdev " GNTDEV_VERSION);
-		return 0;
-	}
-	if (argc < 2 || strcmp(argv[1], "run")) {
-		fputs(usage, stderr);
-		return STATUS_FAILED;
-	}
-
-	/* getopt's own complaints begin with it. */
-	argv[1] = "gntdev";
-	parse(&options, argc - 1, argv + 1);
+	parse(&options, argc, argv);
 
 	if (options.list) {
 		folder_choose(&machine, &options);
-		server_list(&machine);
+		server_list(&machine, false, stdout);
 		return 0;
 	}
 
@@ -222,4 +231,38 @@ int main(int argc, char **argv)
 	folder_choose(&machine, &options);
 
 	return run_program(&machine, &options);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*main)(int argc, char **argv);
+	} known[] = {
+		{"run", run_main},
+		{"list", list_main},
+		{"top", top_main},
+		{"trace", trace_main},
+	};
+	const char *name = argc > 1 ? argv[1] : "";
+
+	fill_standard_descriptors();
+	if (!strcmp(name, "--help") || !strcmp(name, "-h")) {
+		fputs(commands, stdout);
+		return 0;
+	}
+	if (argc == 2 && !strcmp(name, "--version")) {
+		puts("gntdev " GNTDEV_VERSION);
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		if (strcmp(name, known[i].name))
+			continue;
+		/* getopt's own complaints begin with it. */
+		argv[1] = "gntdev";
+		return known[i].main(argc - 1, argv + 1);
+	}
+	fputs(commands, stderr);
+
+	return STATUS_FAILED;
 }

@@ -285,12 +285,12 @@ void server_join(struct machine *machine, const struct options *options)
 	    machine->folder, pid);
 }
 
-void server_list(struct machine *machine)
+void server_list(struct machine *machine, bool holdings, FILE *out)
 {
 	struct hello hello = {
 		.magic = PROTOCOL_MAGIC,
 		.version = PROTOCOL_VERSION,
-		.kind = CONNECTION_LIST,
+		.kind = holdings ? CONNECTION_HOLDINGS : CONNECTION_LIST,
 	};
 	char text[ANSWER_BYTES + 1];
 	struct answer answer;
@@ -311,6 +311,8 @@ void server_list(struct machine *machine)
 		}
 		if (answer.value < 0)
 			die(STATUS_FAILED, "%s: %s", machine->folder, text);
-		fputs(text, stdout);
+		fputs(text, out);
 	} while (answer.flags & ANSWER_MORE);
+	close(machine->fd);
+	machine->fd = -1;
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "../machine/protocol.h"
@@ -30,6 +31,9 @@ struct options {
 };
 
 /* main.c */
+unsigned int parse_domain(const char *text);
+/* A positive number up to @most. */
+double parse_number(const char *option, const char *text, double most);
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void die(enum status status, const char *format, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));
@@ -57,7 +61,8 @@ int folder_connect(const struct machine *machine, const char *name, int type);
 
 /* server.c: getting at the machine's server, and talking to it */
 void server_join(struct machine *machine, const struct options *options);
-void server_list(struct machine *machine);
+/* What the machine holds, for people; or what the driver in it says of that. */
+void server_list(struct machine *machine, bool holdings, FILE *out);
 /* How long a server may take to come up, and to answer. */
 #define PATIENCE_MS 20000
 /* From here on an answer that does not come in time counts as an end. */
@@ -74,6 +79,10 @@ void server_explain(const struct machine *machine);
 bool wait_is_good(const char *what);
 /* Ends it with a line if that does not come. */
 void wait_for_other(struct machine *machine, const char *what);
+/* list.c, top.c, trace.c: commands, with their names as argv[0]; the status */
+int list_main(int argc, char **argv);
+int top_main(int argc, char **argv);
+int trace_main(int argc, char **argv);
 
 /* run.c */
 /* Ends it with a line if the program cannot be given the devices. */

@@ -32,6 +32,18 @@ void *machine_kvcalloc(size_t n, size_t size, gfp_t flags, const char *where);
 void kfree(const void *ptr);
 void kvfree(const void *ptr);
 
+/*
+ * One of each processor's: here one for all, which threads count in at once. The
+ * kernel has it in memory of another kind; here it has an allocation's rules.
+ */
+#define __percpu
+#define alloc_percpu_gfp(type, flags) ((type *)kzalloc(sizeof(type), flags))
+#define free_percpu(ptr) kfree(ptr)
+#define per_cpu_ptr(ptr, cpu) ((void)(cpu), ptr)
+#define for_each_possible_cpu(cpu) for (cpu = 0; cpu < 1; cpu++)
+#define this_cpu_add(var, n) \
+	((void)__atomic_fetch_add(&(var), n, __ATOMIC_RELAXED))
+
 /* For calls of the kernel's own that allocate; kvfree() is for it. */
 void *alloc_counted(size_t size, gfp_t flags, const char *where);
 /* Prints what was not freed, forgets it, returns how many that were. */

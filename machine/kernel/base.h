@@ -30,6 +30,7 @@ typedef __s32 s32;
 typedef __s64 s64;
 typedef u64 phys_addr_t;
 typedef unsigned int gfp_t;
+typedef s64 time64_t;
 
 #define U16_MAX ((u16)~0U)
 #define U32_MAX ((u32)~0U)
@@ -156,6 +157,16 @@ bool page_store(volatile void *addr, const void *value, size_t size);
 			__atomic_store_n(&(x), once_, __ATOMIC_RELAXED); \
 	} while (0)
 #define xchg(ptr, value) __atomic_exchange_n(ptr, value, __ATOMIC_SEQ_CST)
+/* What was there; the store is made if that is @old. */
+#define cmpxchg(ptr, old, value)                                      \
+	({                                                            \
+		__typeof__(*(ptr)) old_ = (old);                      \
+                                                                      \
+		__atomic_compare_exchange_n(ptr, &old_, value, false, \
+					    __ATOMIC_SEQ_CST,         \
+					    __ATOMIC_SEQ_CST);        \
+		old_;                                                 \
+	})
 /* A store that no other may pass; sanitizers do not know bare fences. */
 static inline void wmb(void)
 {

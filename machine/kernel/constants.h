@@ -87,6 +87,7 @@
 #define GNTTABOP_map_grant_ref 0
 #define GNTTABOP_unmap_grant_ref 1
 #define GNTTABOP_copy 5
+#define GNTTABOP_query_size 6
 #define GNTMAP_device_map (1 << 0)
 #define GNTMAP_host_map (1 << 1)
 #define GNTMAP_readonly (1 << 2)

@@ -31,6 +31,7 @@ static const struct {
 	[SITE_LOCKED_VM] = {"account_locked_vm", 1},
 	/* -ENOMEM, -ENFILE */
 	[SITE_ANON_FILE] = {"anon_inode_getfile", 2},
+	[SITE_PROC] = {"proc_create", 1},
 	[SITE_WORKQUEUE] = {"alloc_workqueue", 1},
 	[SITE_SIGNAL] = {"fatal_signal", 1},
 	[SITE_P2M] = {"set_foreign_p2m_mapping", 1},

@@ -444,7 +444,7 @@ long file_ioctl_helped(struct task *task, struct file *file, unsigned int cmd,
 
 size_t file_fdinfo(struct file *file, char *buf, size_t size)
 {
-	struct seq_file seq = {buf, size, 0};
+	struct seq_file seq = {.buf = buf, .size = size};
 	struct context c;
 
 	buf[0] = 0;

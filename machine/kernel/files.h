@@ -30,7 +30,24 @@ struct seq_file {
 	char *buf;
 	size_t size;
 	size_t count;
+	void *private;
 };
+
+/* Iteration as a reader of a file in /proc does it. */
+struct seq_operations {
+	void *(*start)(struct seq_file *seq, loff_t *pos);
+	void (*stop)(struct seq_file *seq, void *v);
+	void *(*next)(struct seq_file *seq, void *v, loff_t *pos);
+	int (*show)(struct seq_file *seq, void *v);
+};
+#define SEQ_START_TOKEN ((void *)1)
+
+/* The driver's one file in /proc; the machine reads it by proc_read(). */
+struct proc_dir_entry *proc_create_seq_private(const char *name, mode_t mode,
+					       struct proc_dir_entry *parent,
+					       const struct seq_operations *ops,
+					       unsigned int size, void *data);
+void remove_proc_entry(const char *name, struct proc_dir_entry *parent);
 
 void seq_printf(struct seq_file *seq, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -160,6 +177,9 @@ struct file *file_new(const struct device_kind *kind, unsigned int flags,
 void file_show(struct file *file);
 /* One of its references is a descriptor's now. */
 void file_describe(struct file *file);
+/* The text of the driver's file in /proc, read in several reads. */
+void proc_read(FILE *out);
+unsigned int proc_leaks(FILE *out);
 /* Releases a list of files that calls dropped with locks held. */
 void files_release(struct file *file);
 /* Prints what is open, and closes it. */

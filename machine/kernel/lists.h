@@ -53,6 +53,13 @@ void list_splice_init(struct list_head *list, struct list_head *head);
 	for (pos = list_entry((head)->next, __typeof__(*pos), member); \
 	     &pos->member != (head);                                   \
 	     pos = list_entry(pos->member.next, __typeof__(*pos), member))
+#define list_prepare_entry(pos, head, member) \
+	((pos) ?: list_entry(head, __typeof__(*pos), member))
+/* From the one behind @pos on. */
+#define list_for_each_entry_continue(pos, head, member)                    \
+	for (pos = list_entry(pos->member.next, __typeof__(*pos), member); \
+	     &pos->member != (head);                                       \
+	     pos = list_entry(pos->member.next, __typeof__(*pos), member))
 #define list_for_each_entry_safe(pos, n, head, member)                  \
 	for (pos = list_entry((head)->next, __typeof__(*pos), member),  \
 	    n = list_entry(pos->member.next, __typeof__(*pos), member); \

@@ -44,6 +44,18 @@ static inline void kref_get(struct kref *kref)
 	refcount_inc(&kref->refcount);
 }
 
+static inline int kref_get_unless_zero(struct kref *kref)
+{
+	int n = atomic_read(&kref->refcount.refs);
+
+	while (n &&
+	       !__atomic_compare_exchange_n(&kref->refcount.refs.counter, &n,
+					    n + 1, false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_RELAXED))
+		;
+	return n;
+}
+
 static inline int kref_put(struct kref *kref, void (*release)(struct kref *))
 {
 	if (!refcount_dec_and_test(&kref->refcount))

@@ -67,6 +67,7 @@ struct task *task_new(struct domain *d, pid_t pid)
 		machine_fatal("no memory for a task");
 	task->domain = d;
 	task->maps = -1;
+	task->group_leader = task;
 	task_set_pid(task, pid);
 	task->mm = mm_new(task);
 	INIT_LIST_HEAD(&task->opened);
@@ -84,6 +85,7 @@ int task_fork(struct task *parent, pid_t pid, struct task **child)
 	int err;
 
 	*child = task_new(parent->domain, pid);
+	memcpy((*child)->comm, parent->comm, TASK_COMM_LEN);
 	call_begin(&c, parent, NULL);
 	err = copy_mm(parent->mm, (*child)->mm);
 	holders_fork(parent, *child);
@@ -159,6 +161,11 @@ struct domain *task_domain(const struct task *task)
 pid_t task_pid(const struct task *task)
 {
 	return task->pid;
+}
+
+void task_set_name(struct task *task, const char *name)
+{
+	snprintf(task->comm, sizeof(task->comm), "%s", name);
 }
 
 void task_set_pid(struct task *task, pid_t pid)

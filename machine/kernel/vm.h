@@ -7,6 +7,8 @@
 #ifndef MACHINE_KERNEL_VM_H
 #define MACHINE_KERNEL_VM_H
 
+#include <unistd.h>
+
 #include "base.h"
 #include "lists.h"
 #include "locks.h"
@@ -194,9 +196,13 @@ void mmu_interval_set_seq(struct mmu_interval_notifier *sub, unsigned long seq);
 
 /* ---- tasks ---- */
 
+#define TASK_COMM_LEN 16
+
 struct task {
 	struct mm_struct *mm;
 	pid_t pid;
+	struct task *group_leader; /* itself */
+	char comm[TASK_COMM_LEN];
 	bool here; /* it is this very process */
 	int maps; /* atomic: its /proc/PID/maps, or -1 */
 	struct domain *domain;
@@ -208,14 +214,19 @@ struct task {
 	bool exiting;
 };
 
-static inline bool task_is_killed(const struct task *task)
-{
-	return __atomic_load_n(&task->killed, __ATOMIC_ACQUIRE);
-}
-
 static inline pid_t task_tgid_nr(const struct task *task)
 {
 	return task->pid;
+}
+
+/* Stubs: all programs of a machine are one user's. */
+#define init_user_ns 0
+#define current_fsuid() getuid()
+#define from_kuid(ns, uid) (uid)
+
+static inline bool task_is_killed(const struct task *task)
+{
+	return __atomic_load_n(&task->killed, __ATOMIC_ACQUIRE);
 }
 
 #define task_struct task

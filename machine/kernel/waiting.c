@@ -228,6 +228,27 @@ void waiting_signal(void)
 	pthread_mutex_unlock(&waiting.lock);
 }
 
+static void read_clock(struct timespec *now)
+{
+	clock_gettime(CLOCK_MONOTONIC, now);
+}
+
+u64 ktime_get_ns(void)
+{
+	struct timespec now;
+
+	read_clock(&now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+time64_t ktime_get_seconds(void)
+{
+	struct timespec now;
+
+	read_clock(&now);
+	return now.tv_sec;
+}
+
 int fatal_signal_pending(struct task *task)
 {
 	struct context *c = context();

@@ -18,6 +18,10 @@ unsigned long machine_jiffies(void);
 #define jiffies machine_jiffies()
 #define time_after(a, b) ((long)((b) - (a)) < 0)
 
+/* Stubs of the clock: real time, whatever the machine's own is. */
+u64 ktime_get_ns(void);
+time64_t ktime_get_seconds(void);
+
 /* What is negative as an int is for ever. */
 #define MAX_JIFFY_OFFSET ((unsigned long)(LONG_MAX >> 1) - 1)
 

@@ -91,11 +91,28 @@ static void do_ops(unsigned int cmd, void *ops, unsigned int count)
 	}
 }
 
+/* Of the machine's tables all frames are there from the beginning. */
+static int query_size(struct gnttab_query_size *op)
+{
+	struct domain *d = context()->domain;
+
+	if (!d || op->dom != DOMID_SELF)
+		machine_fatal("query_size of another domain, or of nobody's");
+	op->max_nr_frames =
+		DIV_ROUND_UP(d->entries * sizeof(*d->table), PAGE_SIZE);
+	op->nr_frames = op->max_nr_frames;
+	op->status = GNTST_okay;
+
+	return 0;
+}
+
 int HYPERVISOR_grant_table_op(unsigned int cmd, void *uop, unsigned int count)
 {
 	unsigned int variant, done;
 	enum fault_site site;
 
+	if (cmd == GNTTABOP_query_size)
+		return query_size(uop);
 	switch (cmd) {
 	case GNTTABOP_map_grant_ref:
 		site = SITE_MAP_CALL;

@@ -61,6 +61,12 @@ struct gnttab_copy {
 			"page address size too large",                       \
 			"operation not done; try again", "out of space",     \
 	}
+struct gnttab_query_size {
+	domid_t dom;
+	u32 nr_frames;
+	u32 max_nr_frames;
+	s16 status;
+};
 
 bool xen_domain(void);
 bool xen_feature(int flag);

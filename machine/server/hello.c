@@ -125,7 +125,9 @@ static void serve_calls(const struct connection *connection)
 	process_put(process);
 }
 
-static void serve_list(const struct connection *connection)
+/* What @tell writes, once all that has ended is done with. */
+static void serve_text(const struct connection *connection,
+		       void (*tell)(FILE *out))
 {
 	struct answer answer = {0};
 	char *text = NULL;
@@ -136,7 +138,7 @@ static void serve_list(const struct connection *connection)
 	out = open_memstream(&text, &size);
 	if (!out)
 		return;
-	machine_list(out);
+	tell(out);
 	fclose(out);
 
 	for (sent = 0; sent < size || !sent; sent += answer.bytes) {
@@ -172,7 +174,10 @@ static bool serve(const struct connection *connection)
 		serve_calls(connection);
 		return false;
 	case CONNECTION_LIST:
-		serve_list(connection);
+		serve_text(connection, machine_list);
+		return false;
+	case CONNECTION_HOLDINGS:
+		serve_text(connection, machine_holdings);
 		return false;
 	default:
 		error = -EPROTO;

@@ -506,10 +506,7 @@ int process_register(int fd, const struct hello *hello, pid_t pid)
 	process->pid = pid;
 	process->run = run_find(hello->run);
 	process->task = task_new(domain, pid);
-	if (!process->task) {
-		process_put(process);
-		return -ENOMEM;
-	}
+	task_set_name(process->task, process->name);
 
 	pthread_mutex_lock(&ending);
 	end_former(pid);

@@ -157,7 +157,7 @@ TEST(tracepoints_name_domain_and_reference)
 
 	must_say("gntdev_insert: index=0 count=2 domid=%u ref=%u told=1\n",
 		 peer, range.refs[0]);
-	must_say("gntdev_mmap: index=0 count=2 domid=%u ref=%u writable=1 err=0\n",
+	must_say("gntdev_mmap: index=0 count=2 domid=%u ref=%u writable=1 err=0 ns=",
 		 peer, range.refs[0]);
 	must_say("gntdev_munmap: index=0 count=2 domid=%u ref=%u\n", peer,
 		 range.refs[0]);

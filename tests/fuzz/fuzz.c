@@ -473,6 +473,12 @@ static void op_fail(void)
 
 static void op_time(void)
 {
+	static FILE *nowhere;
+
+	if (!nowhere)
+		nowhere = fopen("/dev/null", "w");
+	/* The people who run the host look at times; it changes nothing. */
+	machine_holdings(nowhere);
 	machine_advance(byte() * 4);
 }
 

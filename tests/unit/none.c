@@ -14,6 +14,7 @@
 #define dmabuf_release_request none_release_request
 #define dmabuf_release_imports none_release_imports
 #define export_give_window none_give_window
+#define dmabuf_has_others none_has_others
 #define dmabuf_init none_init
 #define dmabuf_exit none_exit
 #include "../../driver/dmabuf_none.c"

@@ -10,10 +10,14 @@
 
 #define TP_PROTO(...) __VA_ARGS__
 #define TP_ARGS(...) __VA_ARGS__
-#define TRACE_EVENT(name, proto, ...)          \
-	static inline void trace_##name(proto) \
-	{                                      \
-	}                                      \
+#define TRACE_EVENT(name, proto, ...)                   \
+	static inline void trace_##name(proto)          \
+	{                                               \
+	}                                               \
+	static inline bool trace_##name##_enabled(void) \
+	{                                               \
+		return false;                           \
+	}                                               \
 	_Static_assert(1, "")
 #define DECLARE_EVENT_CLASS(name, ...) _Static_assert(1, "")
 #define DEFINE_EVENT(class, name, proto, ...)  \

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Lines of the kernel's trace, as people read them:
+ *
+ *	command-thread [cpu] flags seconds: event: name=value ...
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "holdings.h"
+#include "trace.h"
+
+#define NOBODY UINT32_MAX
+
+#define RED "\033[31m"
+#define BOLD "\033[1m"
+#define PLAIN "\033[0m"
+
+struct event {
+	char command[32];
+	int thread;
+	const char *seconds;
+	const char *name;
+	char *values;
+};
+
+static long long number_of(const char *values, const char *name)
+{
+	size_t length = strlen(name);
+	const char *at = values;
+
+	while ((at = strstr(at, name))) {
+		if ((at == values || at[-1] == ' ') && at[length] == '=')
+			return strtoll(at + length + 1, NULL, 0);
+		at += length;
+	}
+
+	return 0;
+}
+
+/* Takes a line apart, in place; false if it is none of ours. */
+static bool parse(struct event *event, char *line)
+{
+	char *name = strstr(line, ": gntdev_"), *cpu, *dash, *at;
+
+	if (!name)
+		return false;
+	*name = '\0';
+	event->name = name + 2;
+	event->values = strchr(event->name, ':');
+	if (!event->values)
+		return false;
+	*event->values++ = '\0';
+	event->values += *event->values == ' ';
+
+	at = strrchr(line, ' ');
+	event->seconds = at ? at + 1 : line;
+	cpu = strstr(line, " [");
+	if (!cpu)
+		return false;
+	*cpu = '\0';
+	dash = strrchr(line, '-');
+	if (!dash)
+		return false;
+	event->thread = atoi(dash + 1);
+	*dash = '\0';
+	while (*line == ' ')
+		line++;
+	snprintf(event->command, sizeof(event->command), "%s", line);
+
+	return true;
+}
+
+static struct refusal *refusal_of(struct decoder *decoder, int thread)
+{
+	return &decoder->refusals[thread % 64];
+}
+
+static void begin(const struct decoder *decoder, const struct event *event)
+{
+	fprintf(decoder->out, "%s %s[%d] ", event->seconds, event->command,
+		event->thread);
+}
+
+static void print_error(const struct decoder *decoder, long long error)
+{
+	const char *name = strerrorname_np(error);
+
+	fprintf(decoder->out, "%s-1 ", colour(decoder->terminal, RED));
+	if (name)
+		fprintf(decoder->out, "%s (%s)", name, strerror(error));
+	else
+		fprintf(decoder->out, "error %lld", error);
+	fputs(colour(decoder->terminal, PLAIN), decoder->out);
+}
+
+/* What the hypervisor said meanwhile, if it refused something. */
+static void print_refusal(struct decoder *decoder, int thread)
+{
+	struct refusal *r = refusal_of(decoder, thread);
+
+	if (r->known && r->thread == thread)
+		fprintf(decoder->out, ": reference %u of domain %u: %s (%d)",
+			r->reference, r->domain, status_name(r->status),
+			r->status);
+	r->known = false;
+}
+
+static void print_grant(const struct decoder *decoder,
+			const struct event *event)
+{
+	uint32_t domain = number_of(event->values, "domid");
+
+	if (domain == NOBODY)
+		return;
+	fprintf(decoder->out, " [domain %u", domain);
+	if ((uint32_t)number_of(event->values, "ref") != NOBODY)
+		fprintf(decoder->out, ", reference %u",
+			(uint32_t)number_of(event->values, "ref"));
+	fputc(']', decoder->out);
+}
+
+static void print_time(const struct decoder *decoder, const struct event *event)
+{
+	long long ns = number_of(event->values, "ns");
+
+	fprintf(decoder->out, " <%lld.%06lld>\n", ns / 1000000000,
+		ns / 1000 % 1000000);
+}
+
+/* Two digits a byte, with spaces between most of them. */
+static size_t parse_bytes(const char *text, uint8_t *bytes, size_t size)
+{
+	char digits[3] = "";
+	size_t count = 0;
+
+	for (; count < size; text += 2) {
+		text += *text == ' ';
+		if (!isxdigit((unsigned char)text[0]) ||
+		    !isxdigit((unsigned char)text[1]))
+			break;
+		memcpy(digits, text, 2);
+		bytes[count++] = strtoul(digits, NULL, 16);
+	}
+
+	return count;
+}
+
+static void on_request(struct decoder *decoder, const struct event *event)
+{
+	const char *bytes_text = strstr(event->values, "argument=");
+	long long result = number_of(event->values, "result");
+	char name[64] = "", out[128];
+	uint8_t bytes[64];
+	struct argument a = {
+		.number = number_of(event->values, "number"),
+		.bytes = bytes,
+		.done = !result,
+	};
+
+	sscanf(event->values, "request=%63s", name);
+	if (bytes_text)
+		a.size = parse_bytes(bytes_text + strlen("argument="), bytes,
+				     sizeof(bytes));
+	begin(decoder, event);
+	fputs(colour(decoder->terminal, BOLD), decoder->out);
+	request_print(decoder->out, name, &a, out, sizeof(out));
+	fprintf(decoder->out, "%s = ", colour(decoder->terminal, PLAIN));
+	if (result < 0)
+		print_error(decoder, -result);
+	else
+		fprintf(decoder->out, "%lld%s", result, out);
+	print_refusal(decoder, event->thread);
+	/* Where the arguments do not name it. */
+	if (!strstr("MAP_GRANT_REF GRANT_COPY RESTRICT AREA_MAP", name))
+		print_grant(decoder, event);
+	print_time(decoder, event);
+}
+
+static void on_mmap(struct decoder *decoder, const struct event *event)
+{
+	long long error = number_of(event->values, "err");
+
+	begin(decoder, event);
+	fprintf(decoder->out, "%smmap(index=%llu, pages=%lld, %s)%s = ",
+		colour(decoder->terminal, BOLD),
+		(unsigned long long)number_of(event->values, "index"),
+		number_of(event->values, "count"),
+		number_of(event->values, "writable") ? "writable" : "read-only",
+		colour(decoder->terminal, PLAIN));
+	if (error)
+		print_error(decoder, -error);
+	else
+		fputc('0', decoder->out);
+	print_refusal(decoder, event->thread);
+	print_grant(decoder, event);
+	print_time(decoder, event);
+}
+
+static void on_munmap(struct decoder *decoder, const struct event *event)
+{
+	begin(decoder, event);
+	fprintf(decoder->out, "munmap(index=%llu, pages=%lld)",
+		(unsigned long long)number_of(event->values, "index"),
+		number_of(event->values, "count"));
+	print_grant(decoder, event);
+	fputc('\n', decoder->out);
+}
+
+static void on_defer(struct decoder *decoder, const struct event *event)
+{
+	begin(decoder, event);
+	fprintf(decoder->out,
+		"... %lld of %lld pages are still used by I/O: given back later",
+		number_of(event->values, "held"),
+		number_of(event->values, "count"));
+	print_grant(decoder, event);
+	fputc('\n', decoder->out);
+}
+
+static void on_released(struct decoder *decoder, const struct event *event)
+{
+	begin(decoder, event);
+	fprintf(decoder->out,
+		"... the dma-buf that was %lld is released, %lld pages",
+		number_of(event->values, "fd"),
+		number_of(event->values, "count"));
+	print_grant(decoder, event);
+	fputc('\n', decoder->out);
+}
+
+static void on_refused(struct decoder *decoder, const struct event *event)
+{
+	struct refusal *r = refusal_of(decoder, event->thread);
+
+	/* A request tells its first one. */
+	if (r->known && r->thread == event->thread)
+		return;
+	*r = (struct refusal){
+		.thread = event->thread,
+		.domain = number_of(event->values, "domid"),
+		.reference = number_of(event->values, "ref"),
+		.status = number_of(event->values, "status"),
+		.known = true,
+	};
+}
+
+void decode_line(struct decoder *decoder, char *line)
+{
+	static const struct {
+		const char *name;
+		void (*print)(struct decoder *decoder,
+			      const struct event *event);
+	} known[] = {
+		{"gntdev_request", on_request},
+		{"gntdev_mmap", on_mmap},
+		{"gntdev_munmap", on_munmap},
+		{"gntdev_refused", on_refused},
+		{"gntdev_defer", on_defer},
+		{"gntdev_released", on_released},
+	};
+	const char *lost = strstr(line, "[LOST ");
+	struct event event;
+
+	if (lost)
+		decoder->lost += strtoul(lost + strlen("[LOST "), NULL, 10);
+	if (!parse(&event, line))
+		return;
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		if (!strcmp(event.name, known[i].name))
+			known[i].print(decoder, &event);
+	}
+}
