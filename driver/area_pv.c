@@ -227,7 +227,7 @@ void area_pv_map(struct area *area, struct mapping *m, struct area_batch *b)
 {
 	struct window *w = &m->window;
 	const struct gntdev_area_op *op;
-	u32 i, flags;
+	u32 i, flags, mapped = 0;
 
 	for (i = 0; i < b->n; i++) {
 		op = &b->ops[i];
@@ -242,9 +242,12 @@ void area_pv_map(struct area *area, struct mapping *m, struct area_batch *b)
 	(void)HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, b->map, b->n);
 
 	for (i = 0; i < b->n; i++) {
-		if (b->map[i].status == GNTST_okay)
-			w->handles[b->ops[i].slot] = b->map[i].handle;
+		if (b->map[i].status != GNTST_okay)
+			continue;
+		w->handles[b->ops[i].slot] = b->map[i].handle;
+		mapped++;
 	}
+	atomic_long_add(mapped, &counters.handles);
 }
 
 static int pass(pte_t *pte, unsigned long addr, void *data)
@@ -292,7 +295,7 @@ static u32 prepare_unmap(const struct window *w, struct area_batch *b)
 void area_pv_unmap(struct area *area, struct mapping *m, struct area_batch *b)
 {
 	struct window *w = &m->window;
-	u32 i, k, slot, n = prepare_unmap(w, b);
+	u32 i, k, slot, unmapped = 0, n = prepare_unmap(w, b);
 
 	if (n)
 		(void)HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref,
@@ -302,13 +305,16 @@ void area_pv_unmap(struct area *area, struct mapping *m, struct area_batch *b)
 		i = b->which[k];
 		slot = b->ops[i].slot;
 		w->handles[slot] = INVALID_GRANT_HANDLE;
-		if (b->unmap[k].status == GNTST_okay)
+		if (b->unmap[k].status == GNTST_okay) {
+			unmapped++;
 			continue;
+		}
 		grants_warn(&b->unmap[k]);
 		w->handles[slot] = LOST_HANDLE;
 		b->claimed[i] = SLOT_LOST;
 		b->ops[i].status = b->unmap[k].status;
 	}
+	atomic_long_sub(unmapped, &counters.handles);
 
 	for (i = 0; i < b->n; i++) {
 		if (slot_is_mapped(b->claimed[i]) &&
@@ -350,8 +356,10 @@ static int map_one(struct window *w, u32 slot, u64 pte, bool writable)
 			  grant->domid & ~GRANT_READONLY);
 	op.status = 1;
 	(void)HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, &op, 1);
-	if (op.status == GNTST_okay)
+	if (op.status == GNTST_okay) {
 		w->handles[slot] = op.handle;
+		atomic_long_inc(&counters.handles);
+	}
 
 	return grants_status_errno(op.status);
 }
@@ -368,7 +376,8 @@ static vm_fault_t area_pv_fault(struct vm_fault *vmf)
 	int err;
 	u64 pte;
 
-	if (!w)
+	/* Without any access, it is a debugger's look, and no entry may be. */
+	if (!w || !(vma->vm_flags & VM_ACCESS_FLAGS))
 		return VM_FAULT_SIGBUS;
 	area = area_of(w);
 

@@ -204,7 +204,7 @@ static phys_addr_t page_addr(struct page *page)
 static void map_by_kernel(struct mapping *m, struct area_batch *b)
 {
 	const struct gntdev_area_op *op;
-	u32 i;
+	u32 i, mapped = 0;
 
 	for (i = 0; i < b->n; i++) {
 		op = &b->ops[i];
@@ -220,15 +220,21 @@ static void map_by_kernel(struct mapping *m, struct area_batch *b)
 	(void)gnttab_map_refs(b->map, NULL, b->pages, b->n);
 
 	for (i = 0; i < b->n; i++) {
-		if (b->map[i].status == GNTST_okay)
+		if (b->map[i].status == GNTST_okay) {
 			m->handles[b->ops[i].slot] = b->map[i].handle;
-		else
+			mapped++;
+		} else {
 			ClearPageForeign(b->pages[i]);
+		}
 	}
+	atomic_long_add(mapped, &counters.handles);
 }
 
-/* Tells of each operation, and gives the slots free that stay empty. */
-static void map_settle(struct area *area, struct area_batch *b)
+/*
+ * Tells of each operation, and gives the slots free that stay empty. Returns how
+ * many do not. The mapping may go after it.
+ */
+static u32 map_settle(struct area *area, struct area_batch *b)
 {
 	u32 i, mapped = 0;
 	bool done;
@@ -249,22 +255,26 @@ static void map_settle(struct area *area, struct area_batch *b)
 	spin_unlock(&area->lock);
 
 	atomic_long_add(mapped, &counters.mapped);
+
+	return mapped;
 }
 
 /* Returns 0 with the number of operations in @b, or an errno if there is none. */
 int area_map_some(struct area *area, struct area_batch *b, u32 n)
 {
+	struct instance *inst;
 	struct mapping *m;
 	int err = area_enter(area, b, n, true, &m);
 
 	if (err)
 		return err;
+	inst = m->inst;
 
 	if (b->by_kernel)
 		map_by_kernel(m, b);
 	else
 		area_pv_map(area, m, b);
-	map_settle(area, b);
+	tally_add(inst, maps, map_settle(area, b));
 
 	return 0;
 }

@@ -131,10 +131,11 @@ static void unmap_by_kernel(struct mapping *m, struct area_batch *b)
 
 /*
  * The slots are free, and the events of those that had an entry alone are due.
- * Whoever waits for entries need not wait for what the kernel maps.
+ * Whoever waits for entries need not wait for what the kernel maps. Returns how
+ * many slots are free now.
  */
-static void unmap_settle(struct area *area, struct mapping *m,
-			 struct area_batch *b, bool landed)
+static u32 unmap_settle(struct area *area, struct mapping *m,
+			struct area_batch *b, bool landed)
 {
 	u32 i, slot, freed = 0;
 	u8 *state;
@@ -163,6 +164,8 @@ static void unmap_settle(struct area *area, struct mapping *m,
 
 	if (!landed)
 		atomic_long_sub(freed, &counters.mapped);
+
+	return freed;
 }
 
 /* The kernel has pages of the slots mapped, or there is more to be told. */
@@ -181,12 +184,14 @@ static bool has_more(const struct mapping *m, const struct area_batch *b)
 /* As area_map_some(). */
 int area_unmap_some(struct area *area, struct area_batch *b, u32 n)
 {
+	struct instance *inst;
 	struct mapping *m;
 	bool more;
 	int err = area_enter(area, b, n, false, &m);
 
 	if (err)
 		return err;
+	inst = m->inst;
 
 	take_notifications(m, b);
 	if (mode->user_grants)
@@ -198,7 +203,7 @@ int area_unmap_some(struct area *area, struct area_batch *b, u32 n)
 		area_land(area);
 		unmap_by_kernel(m, b);
 	}
-	unmap_settle(area, m, b, more);
+	tally_add(inst, unmaps, unmap_settle(area, m, b, more));
 
 	return 0;
 }

@@ -113,8 +113,10 @@ static void name_range(struct instance *inst, u64 index,
 
 	mutex_lock(&inst->lock);
 	range = range_find(inst, index);
-	if (range)
-		*first = range->grants[0];
+	if (range) {
+		first->domid = range->grants[0].domid & ~GRANT_READONLY;
+		first->ref = range->grants[0].ref;
+	}
 	mutex_unlock(&inst->lock);
 }
 
