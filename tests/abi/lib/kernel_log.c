@@ -27,6 +27,7 @@ static const char *const harmless[] = {
 	"perf: interrupt took too long ",
 	"xen:grant_table: xen/grant-table: max_grant_frames reached ",
 	"xen:grant_table: maptrack limit reached, ",
+	"xen-gntdev: the hypervisor has no handle left for a grant: ",
 };
 
 static int log_fd = -1;
@@ -35,6 +36,9 @@ static bool is_harmless(const char *text)
 {
 	/* Of lines that were fewer than there were reasons for them. */
 	if (strstr(text, " callbacks suppressed"))
+		return true;
+	/* That line of this driver begins with how many. */
+	if (strstr(text, " grant references are wanted and cannot be had: "))
 		return true;
 	for (size_t i = 0; i < sizeof(harmless) / sizeof(*harmless); i++) {
 		if (!strncmp(text, harmless[i], strlen(harmless[i])))
