@@ -30,6 +30,7 @@ struct page {
 	bool foreign; /* PageForeign */
 	bool in_p2m; /* the kernel's table has the granter's frame for it */
 	bool written; /* by a copy, since it was pinned */
+	bool held; /* PAGE_FRAME: and its domain's page with it */
 	unsigned int pins;
 	/* PAGE_DMA */
 	unsigned long attrs;
