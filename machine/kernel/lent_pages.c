@@ -88,7 +88,7 @@ static bool find_line(pid_t pid, unsigned long addr,
 		if (!parse(text, line))
 			continue;
 		found = file ? line->dev == file->dev &&
-				       line->inode == file->inode
+					line->inode == file->inode
 			     : line->start <= addr && addr < line->end;
 	}
 	if (maps)
@@ -114,8 +114,7 @@ static void collect(bool all)
 	hypervisor_lock();
 	list_for_each_entry_safe(file, next, &files, node) {
 		if (file->users ||
-		    (!all && file->pid &&
-		     find_line(file->pid, 0, file, &line)))
+		    (!all && file->pid && find_line(file->pid, 0, file, &line)))
 			continue;
 		list_del(&file->node);
 		list_add_tail(&file->node, &gone);

@@ -103,8 +103,9 @@ void mmdrop(struct mm_struct *mm)
 	if (__atomic_sub_fetch(&mm->users, 1, __ATOMIC_ACQ_REL))
 		return;
 	if (mm->locked)
-		machine_fatal("%ld pages of a program count as locked at its end",
-			      mm->locked);
+		machine_fatal(
+			"%ld pages of a program count as locked at its end",
+			mm->locked);
 	machine_rwsem_destroy(&mm->mmap_lock);
 	free(mm);
 }

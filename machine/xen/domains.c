@@ -114,7 +114,8 @@ static bool make_tables(struct domain *d)
 	d->table = calloc(d->entries, sizeof(*d->table));
 	d->uses = calloc(d->entries, sizeof(*d->uses));
 	d->free_entries = calloc(d->entries, sizeof(*d->free_entries));
-	if (d->free_pages && d->frames && d->table && d->uses && d->free_entries)
+	if (d->free_pages && d->frames && d->table && d->uses &&
+	    d->free_entries)
 		return true;
 	pr_err("no memory for a domain's tables\n");
 	errno = ENOMEM;
