@@ -20,6 +20,7 @@
 #define HOLDS 4
 #define USERS 3
 #define IMPORTED 4
+#define LENT 3
 #define BUFFER (8 * PAGE)
 #define MAX_OPS 64
 
@@ -54,6 +55,11 @@ extern struct fuzz {
 		uint64_t index;
 	} ranges[8];
 	unsigned int nranges;
+	/* Own memory that was granted; it may be taken back. */
+	struct lent {
+		unsigned int file, count;
+		uint64_t index;
+	} lent[LENT];
 	struct page *holds[HOLDS];
 	/* Other drivers that use a dma-buf, and one that it is vmapped for. */
 	struct dmabuf_user *users[USERS];
@@ -75,6 +81,10 @@ struct slot *some_slot(unsigned long *at);
 long request(struct task *task, struct file *file, unsigned int cmd, void *arg);
 /* What a program sees there is the granter's. */
 void check_slot(const struct slot *s, unsigned long at);
+
+/* lent.c */
+void op_lend(void);
+void op_restrict_or_tell(void);
 
 /* buffers.c */
 void op_export(void);

@@ -376,6 +376,11 @@ OPERATION(revoke_mapped);
 OPERATION(signal);
 OPERATION(first_mmap);
 
+OPERATION(lend);
+OPERATION(lend_wrong);
+OPERATION(restrict);
+OPERATION(map_status);
+
 OPERATION(common_map);
 OPERATION(common_mmap);
 OPERATION(common_unmap);
