@@ -437,6 +437,8 @@ long instance_max_request(struct instance *inst, void __user *arg);
 
 /* dmabuf_export.c, dmabuf_import.c; dmabuf_none.c for kernels without */
 long dmabuf_export_request(struct instance *inst, void __user *arg);
+long dmabuf_export_offset_request(struct instance *inst, void __user *arg);
+long dmabuf_import_offset_request(struct instance *inst, void __user *arg);
 long dmabuf_wait_request(struct instance *inst, void __user *arg);
 long dmabuf_import_request(struct instance *inst, void __user *arg);
 long dmabuf_release_request(struct instance *inst, void __user *arg);

@@ -14,6 +14,19 @@ const struct difference_group more_differences[] = {
 		DIFFERS,
 		NO_REQUEST,
 		{
+			"programs_map_whole_pages_of_a_buffer_with_an_offset",
+			"import_tells_where_the_data_of_a_buffer_begin",
+			"import_of_a_buffer_without_an_offset_tells_none",
+			"data_must_begin_in_the_first_page",
+			"bad_pointers_to_requests_with_an_offset_are_efault",
+			"first_entry_may_begin_within_its_page",
+			"no_entry_of_a_buffer_with_an_offset_ends_within_a_page",
+		},
+	},
+	{
+		DIFFERS,
+		NO_REQUEST,
+		{
 			"anonymous_memory_is_granted",
 			"memory_of_a_memfd_is_granted",
 			"memory_of_a_closed_memfd_is_granted",
