@@ -271,6 +271,7 @@ int main(int argc, char **argv)
 	if (profiled && argv[0] && argv[1] && argv[2]) {
 		profile(map_workloads, argv[0], atoi(argv[1]), atoi(argv[2]));
 		profile(copy_workloads, argv[0], atoi(argv[1]), atoi(argv[2]));
+		profile(lent_workloads, argv[0], atoi(argv[1]), atoi(argv[2]));
 		profile(floor_workloads, argv[0], atoi(argv[1]), atoi(argv[2]));
 		return 0;
 	}
@@ -279,6 +280,7 @@ int main(int argc, char **argv)
 	calibrate();
 	measure_all(map_workloads, argv);
 	measure_all(copy_workloads, argv);
+	measure_all(lent_workloads, argv);
 	measure_all(floor_workloads, argv);
 	if (disagreed && !counts_calls) {
 		fprintf(stderr,
