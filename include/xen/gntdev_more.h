@@ -139,7 +139,8 @@ struct gntdev_area_op {
 	_IOC(_IOC_NONE, 'G', 38, sizeof(struct ioctl_gntdev_area_op))
 struct ioctl_gntdev_area_op {
 	__u64 index __attribute__((aligned(8)));
-	__u64 ops __attribute__((aligned(8))); /* of struct gntdev_area_op[count] */
+	__u64 ops
+		__attribute__((aligned(8))); /* of struct gntdev_area_op[count] */
 	__u32 count;
 	__u32 done; /* out */
 };

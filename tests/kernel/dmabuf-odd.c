@@ -24,7 +24,8 @@ MODULE_IMPORT_NS("DMA_BUF");
 
 static char *kind = "plain";
 module_param(kind, charp, 0444);
-MODULE_PARM_DESC(kind, "plain, merged, offset, begins, short, fewer, more or nowhere");
+MODULE_PARM_DESC(kind,
+		 "plain, merged, offset, begins, short, fewer, more or nowhere");
 
 static int fd = -1;
 module_param(fd, int, 0444);
