@@ -26,6 +26,7 @@ struct exported {
 	struct holder holder; /* constant */
 	u32 fd; /* the number that the dma-buf was given */
 	u32 count;
+	u32 data_ofs; /* bytes of the first page before the data */
 	u32 windows; /* mmaps of it; guarded by the instance's lock */
 	struct mutex lock;
 	struct list_head attachments; /* that are mapped; guarded by lock */
@@ -47,6 +48,8 @@ struct imported {
 	u32 domid; /* whom the pages are granted to */
 	u32 taken; /* references of the domain's */
 	u32 granted; /* of these, the first ones */
+	u32 data_ofs; /* bytes of the first page before the data */
+	bool may_begin_late; /* there may be some */
 	struct dma_buf *dmabuf;
 	struct dma_buf_attachment *attachment;
 	struct sg_table *sgt;

@@ -248,6 +248,39 @@ static int export_install(struct exported *exp, struct dma_buf *dmabuf,
 	return 0;
 }
 
+/* What both requests for exports do, when they have read their structures. */
+static long export_refs(struct instance *inst,
+			const struct ioctl_gntdev_dmabuf_exp_from_refs *op,
+			u32 data_ofs, const u32 __user *refs, u32 __user *fd)
+{
+	struct dma_buf *dmabuf;
+	struct exported *exp;
+	int err;
+
+	/* 0, or one of the two. */
+	if (op->flags > GNTDEV_DMA_FLAG_COHERENT)
+		return -EINVAL;
+	if (op->domid > DOMID_IDLE || !instance_takes(inst, op->count))
+		return -EINVAL;
+
+	exp = export_create(inst, op, refs);
+	if (IS_ERR(exp))
+		return PTR_ERR(exp);
+	exp->data_ofs = data_ofs;
+
+	dmabuf = export_wrap(exp);
+	if (IS_ERR(dmabuf)) {
+		export_release(exp);
+		return PTR_ERR(dmabuf);
+	}
+
+	err = export_install(exp, dmabuf, fd);
+	if (err)
+		dma_buf_put(dmabuf);
+
+	return err;
+}
+
 /**
  * dmabuf_export_request() - IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS
  * @inst: the instance
@@ -263,33 +296,40 @@ long dmabuf_export_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_dmabuf_exp_from_refs __user *user = arg;
 	struct ioctl_gntdev_dmabuf_exp_from_refs op;
-	struct dma_buf *dmabuf;
-	struct exported *exp;
-	int err;
 
 	if (copy_from_user(&op, user, offsetof(typeof(op), refs)))
 		return -EFAULT;
-	/* 0, or one of the two. */
-	if (op.flags > GNTDEV_DMA_FLAG_COHERENT)
+
+	return export_refs(inst, &op, 0, user->refs, &user->fd);
+}
+
+/**
+ * dmabuf_export_offset_request() - IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS_V2
+ * @inst: the instance
+ * @arg: struct ioctl_gntdev_dmabuf_exp_from_refs_v2 with its references
+ *
+ * The same for data that begin within the first page. Devices are told of the
+ * data alone. The size of the dma-buf is that of the pages, so that programs can
+ * mmap all of them, and see what is before the data too.
+ *
+ * Return: as dmabuf_export_request(); -EINVAL too if the data do not begin in the
+ * first page.
+ */
+long dmabuf_export_offset_request(struct instance *inst, void __user *arg)
+{
+	struct ioctl_gntdev_dmabuf_exp_from_refs_v2 __user *user = arg;
+	struct ioctl_gntdev_dmabuf_exp_from_refs_v2 op;
+	struct ioctl_gntdev_dmabuf_exp_from_refs same = {};
+
+	if (copy_from_user(&op, user, offsetof(typeof(op), refs)))
+		return -EFAULT;
+	if (op.data_ofs >= PAGE_SIZE)
 		return -EINVAL;
-	if (op.domid > DOMID_IDLE || !instance_takes(inst, op.count))
-		return -EINVAL;
+	same.flags = op.flags;
+	same.count = op.count;
+	same.domid = op.domid;
 
-	exp = export_create(inst, &op, user->refs);
-	if (IS_ERR(exp))
-		return PTR_ERR(exp);
-
-	dmabuf = export_wrap(exp);
-	if (IS_ERR(dmabuf)) {
-		export_release(exp);
-		return PTR_ERR(dmabuf);
-	}
-
-	err = export_install(exp, dmabuf, &user->fd);
-	if (err)
-		dma_buf_put(dmabuf);
-
-	return err;
+	return export_refs(inst, &same, op.data_ofs, user->refs, &user->fd);
 }
 
 struct lookup {

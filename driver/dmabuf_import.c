@@ -55,19 +55,25 @@ static const struct dma_map_ops identity_ops = {
 
 /*
  * Grants the pages of one entry. Fails if there are more than the import has
- * room for, if one does not start at offset 0, or is no memory of this domain: a
- * device's own, for instance.
+ * room for, if one is not a whole page, but for the beginning of the first where
+ * the caller asks for that, or is no memory of this domain: a device's own, for
+ * instance.
  */
 static int grant_entry(struct imported *imp, dma_addr_t addr, size_t len,
 		       domid_t domid)
 {
 	unsigned long pfn = PHYS_PFN(addr);
-	unsigned long pages = len >> PAGE_SHIFT;
+	u32 before = addr & ~PAGE_MASK;
+	unsigned long pages = (before + len) >> PAGE_SHIFT;
 	unsigned long gfn;
 
-	if (!PAGE_ALIGNED(addr) || !PAGE_ALIGNED(len) ||
-	    pages > imp->count - imp->granted)
+	if (!PAGE_ALIGNED(before + len) || pages > imp->count - imp->granted)
 		return -EINVAL;
+	if (before) {
+		if (imp->granted || !imp->may_begin_late)
+			return -EINVAL;
+		imp->data_ofs = before;
+	}
 
 	for (; pages; pages--, pfn++) {
 		if (!pfn_valid(pfn))
@@ -223,7 +229,7 @@ static int import_attach(struct imported *imp)
 static struct imported *
 import_alloc(struct instance *inst,
 	     const struct ioctl_gntdev_dmabuf_imp_to_refs *op,
-	     struct dma_buf *dmabuf)
+	     struct dma_buf *dmabuf, bool may_begin_late)
 {
 	struct imported *imp;
 
@@ -238,6 +244,7 @@ import_alloc(struct instance *inst,
 	imp->count = op->count;
 	imp->domid = op->domid;
 	holder_set(&imp->holder);
+	imp->may_begin_late = may_begin_late;
 	imp->dmabuf = dmabuf;
 
 	return imp;
@@ -246,13 +253,17 @@ import_alloc(struct instance *inst,
 /* The dma-buf of a request, if it may be imported; or an ERR_PTR. */
 static struct dma_buf *
 import_dmabuf(struct instance *inst,
-	      const struct ioctl_gntdev_dmabuf_imp_to_refs *op)
+	      const struct ioctl_gntdev_dmabuf_imp_to_refs *op,
+	      bool may_begin_late)
 {
 	struct dma_buf *dmabuf = dma_buf_get(op->fd);
+	size_t size;
 
 	if (IS_ERR(dmabuf))
 		return ERR_PTR(-ENOENT);
-	if (dmabuf->size == (u64)op->count << PAGE_SHIFT &&
+	/* Its pages are counted when they are granted. */
+	size = may_begin_late ? PAGE_ALIGN(dmabuf->size) : dmabuf->size;
+	if (size == (u64)op->count << PAGE_SHIFT &&
 	    instance_takes(inst, op->count))
 		return dmabuf;
 
@@ -263,9 +274,10 @@ import_dmabuf(struct instance *inst,
 /* An import with its pages granted, in no list; or an ERR_PTR. */
 static struct imported *
 import_create(struct instance *inst,
-	      const struct ioctl_gntdev_dmabuf_imp_to_refs *op)
+	      const struct ioctl_gntdev_dmabuf_imp_to_refs *op,
+	      bool may_begin_late)
 {
-	struct dma_buf *dmabuf = import_dmabuf(inst, op);
+	struct dma_buf *dmabuf = import_dmabuf(inst, op, may_begin_late);
 	struct imported *imp;
 	int err;
 
@@ -275,7 +287,7 @@ import_create(struct instance *inst,
 	err = import_reserve(inst, op->count, op->domid);
 	if (err)
 		goto put;
-	imp = import_alloc(inst, op, dmabuf);
+	imp = import_alloc(inst, op, dmabuf, may_begin_late);
 	if (!imp) {
 		err = -ENOMEM;
 		goto unreserve;
@@ -319,6 +331,24 @@ static int import_show(struct instance *inst, struct imported *imp)
 	return err;
 }
 
+/* Tells the references, and shows the import to others. */
+static int import_finish(struct instance *inst, struct imported *imp,
+			 u32 __user *refs, u32 __user *data_ofs)
+{
+	int err;
+
+	if (copy_to_user(refs, imp->refs,
+			 array_size(imp->count, sizeof(imp->refs[0]))) ||
+	    (data_ofs && put_user(imp->data_ofs, data_ofs)))
+		err = -EFAULT;
+	else
+		err = import_show(inst, imp);
+	if (err)
+		import_end(imp);
+
+	return err;
+}
+
 /**
  * dmabuf_import_request() - IOCTL_GNTDEV_DMABUF_IMP_TO_REFS
  * @inst: the instance
@@ -339,28 +369,50 @@ long dmabuf_import_request(struct instance *inst, void __user *arg)
 	struct ioctl_gntdev_dmabuf_imp_to_refs __user *user = arg;
 	struct ioctl_gntdev_dmabuf_imp_to_refs op;
 	struct imported *imp;
-	int err;
 
 	if (copy_from_user(&op, user, offsetof(typeof(op), refs)))
 		return -EFAULT;
 	if (op.reserved || op.domid > DOMID_IDLE || xlat_refuses(op.domid))
 		return -EINVAL;
 
-	imp = import_create(inst, &op);
+	imp = import_create(inst, &op, false);
 	if (IS_ERR(imp))
 		return PTR_ERR(imp);
 
-	if (copy_to_user(user->refs, imp->refs,
-			 array_size(imp->count, sizeof(imp->refs[0])))) {
-		import_end(imp);
+	return import_finish(inst, imp, user->refs, NULL);
+}
+
+/**
+ * dmabuf_import_offset_request() - IOCTL_GNTDEV_DMABUF_IMP_TO_REFS_V2
+ * @inst: the instance
+ * @arg: struct ioctl_gntdev_dmabuf_imp_to_refs_v2 with room for its references
+ *
+ * The same for a buffer whose data may begin within its first page. The field
+ * reserved is not looked at: libraries leave it as it was.
+ *
+ * Return: as dmabuf_import_request(); -EINVAL too if another page than the first
+ * does not begin, or one does not end, where a page does.
+ */
+long dmabuf_import_offset_request(struct instance *inst, void __user *arg)
+{
+	struct ioctl_gntdev_dmabuf_imp_to_refs_v2 __user *user = arg;
+	struct ioctl_gntdev_dmabuf_imp_to_refs_v2 op;
+	struct ioctl_gntdev_dmabuf_imp_to_refs same = {};
+	struct imported *imp;
+
+	if (copy_from_user(&op, user, offsetof(typeof(op), data_ofs)))
 		return -EFAULT;
-	}
+	if (op.domid > DOMID_IDLE || xlat_refuses(op.domid))
+		return -EINVAL;
+	same.fd = op.fd;
+	same.count = op.count;
+	same.domid = op.domid;
 
-	err = import_show(inst, imp);
-	if (err)
-		import_end(imp);
+	imp = import_create(inst, &same, true);
+	if (IS_ERR(imp))
+		return PTR_ERR(imp);
 
-	return err;
+	return import_finish(inst, imp, user->refs, &user->data_ofs);
 }
 
 /* Whether an instance has dma-bufs of another domain than that; with its lock. */

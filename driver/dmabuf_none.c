@@ -7,6 +7,16 @@ long dmabuf_export_request(struct instance *inst, void __user *arg)
 	return -ENOTTY;
 }
 
+long dmabuf_export_offset_request(struct instance *inst, void __user *arg)
+{
+	return -ENOTTY;
+}
+
+long dmabuf_import_offset_request(struct instance *inst, void __user *arg)
+{
+	return -ENOTTY;
+}
+
 long dmabuf_wait_request(struct instance *inst, void __user *arg)
 {
 	return -ENOTTY;

@@ -11,9 +11,10 @@ struct attachment {
 	enum dma_data_direction dir;
 };
 
-static struct attachment *attachment_create(struct mapping *m,
+static struct attachment *attachment_create(const struct exported *exp,
 					    struct device *dev)
 {
+	size_t size = ((size_t)exp->count << PAGE_SHIFT) - exp->data_ofs;
 	struct attachment *a = kzalloc(sizeof(*a), GFP_KERNEL);
 
 	if (!a)
@@ -23,8 +24,8 @@ static struct attachment *attachment_create(struct mapping *m,
 	 * Neighbours in our address space are none in the machine's. The DMA
 	 * API would see that, and copy, if there were entries of many pages.
 	 */
-	if (sg_alloc_table_from_pages_segment(&a->sgt, m->pages, m->count, 0,
-					      (size_t)m->count << PAGE_SHIFT,
+	if (sg_alloc_table_from_pages_segment(&a->sgt, exp->mapping->pages,
+					      exp->count, exp->data_ofs, size,
 					      PAGE_SIZE, GFP_KERNEL)) {
 		kfree(a);
 		return NULL;
@@ -38,7 +39,7 @@ static struct sg_table *buffer_map_dma(struct dma_buf_attachment *attach,
 				       enum dma_data_direction dir)
 {
 	struct exported *exp = attach->dmabuf->priv;
-	struct attachment *a = attachment_create(exp->mapping, attach->dev);
+	struct attachment *a = attachment_create(exp, attach->dev);
 	int err;
 
 	if (!a)

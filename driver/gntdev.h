@@ -544,6 +544,8 @@ static inline void holder_set(struct holder *holder)
 
 /* dmabuf_export.c, dmabuf_import.c; dmabuf_none.c for kernels without */
 long dmabuf_export_request(struct instance *inst, void __user *arg);
+long dmabuf_export_offset_request(struct instance *inst, void __user *arg);
+long dmabuf_import_offset_request(struct instance *inst, void __user *arg);
 long dmabuf_wait_request(struct instance *inst, void __user *arg);
 long dmabuf_import_request(struct instance *inst, void __user *arg);
 long dmabuf_release_request(struct instance *inst, void __user *arg);

@@ -17,6 +17,7 @@ struct lent {
 	u32 pinned; /* of @pages, the first */
 	u32 granted; /* of @refs, the first; those of the same pages */
 	bool writable;
+	bool dirty; /* or may be */
 	grant_ref_t *refs;
 	struct page *pages[];
 };
@@ -46,7 +47,7 @@ static void lent_free(struct lent *lent)
 /* Lets go of pages that are not granted any more. */
 static void unpin(struct lent *lent, struct page **pages, u32 n)
 {
-	unpin_user_pages_dirty_lock(pages, n, lent->writable);
+	unpin_user_pages_dirty_lock(pages, n, lent->dirty);
 	account_locked_vm(lent->mm, n, false);
 	cond_resched();
 }
@@ -103,8 +104,11 @@ static void clear_bytes(const struct grant_range *range)
 {
 	u32 i;
 
-	for (i = 0; range->notify && i < range->count; i++)
+	for (i = 0; range->notify && i < range->count; i++) {
+		if (range->notify[i].action & UNMAP_NOTIFY_CLEAR_BYTE)
+			range->lent->dirty = true;
 		notify_clear(&range->notify[i], range->lent->pages[i]);
+	}
 	/* Before any event. */
 	wmb();
 }
@@ -210,6 +214,7 @@ lent_create(const struct ioctl_gntdev_grant_memory *op)
 		return ERR_PTR(-ENOMEM);
 	}
 	lent->writable = op->flags & GNTDEV_GRANT_WRITABLE;
+	lent->dirty = lent->writable;
 
 	err = lent_pin(lent, op->addr);
 	if (!err)

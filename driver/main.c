@@ -41,6 +41,10 @@ static long gntdev_request(struct instance *inst, unsigned int cmd,
 		return dmabuf_import_request(inst, arg);
 	case IOCTL_GNTDEV_DMABUF_IMP_RELEASE:
 		return dmabuf_release_request(inst, arg);
+	case IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS_V2:
+		return dmabuf_export_offset_request(inst, arg);
+	case IOCTL_GNTDEV_DMABUF_IMP_TO_REFS_V2:
+		return dmabuf_import_offset_request(inst, arg);
 	case IOCTL_GNTDEV_AREA_CREATE:
 		return area_create_request(inst, arg);
 	case IOCTL_GNTDEV_AREA_MAP:

@@ -12,6 +12,7 @@
 #include "kernel/dma.h"
 #include "kernel/faults.h"
 #include "kernel/files.h"
+#include "kernel/lent_pages.h"
 #include "kernel/pages.h"
 #include "kernel/vmap.h"
 #include "kernel/waiting.h"
@@ -189,6 +190,7 @@ unsigned int machine_stop(FILE *out)
 	count += ports_leaks(out);
 	count += alloc_leaks(out);
 	domains_stop();
+	lent_files_stop();
 	machine.running = false;
 
 	return count;

@@ -251,6 +251,12 @@ unsigned int domain_id(const struct domain *d);
 int domain_memfd(const struct domain *d);
 /* In this process; pages lie in it in order. */
 unsigned char *domain_memory(const struct domain *d);
+/*
+ * Pages that programs grant of their own memory are those of the programs' files;
+ * one that is shortened leaves the machine without. To be called on SIGBUS, with
+ * the address: whether it was one of those, and may be tried again.
+ */
+bool machine_repair(const void *addr);
 
 /* Page frames of the domain for a program of it. Negative: none left. */
 long domain_page_alloc(struct domain *d);
@@ -460,7 +466,8 @@ unsigned int machine_driver_users(void);
 struct view_page {
 	bool present; /* else any access is SIGBUS (or, in time, a fault) */
 	bool writable;
-	int fd; /* the owner's memory */
+	int fd; /* the owner's memory, or a file of a program of his */
+	int reader; /* the same for reading, if there is one: else -1 */
 	off_t offset;
 };
 struct view {

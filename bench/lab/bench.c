@@ -272,6 +272,7 @@ int main(int argc, char **argv)
 		profile(map_workloads, argv[0], atoi(argv[1]), atoi(argv[2]));
 		profile(area_workloads, argv[0], atoi(argv[1]), atoi(argv[2]));
 		profile(copy_workloads, argv[0], atoi(argv[1]), atoi(argv[2]));
+		profile(lent_workloads, argv[0], atoi(argv[1]), atoi(argv[2]));
 		profile(floor_workloads, argv[0], atoi(argv[1]), atoi(argv[2]));
 		return 0;
 	}
@@ -281,6 +282,7 @@ int main(int argc, char **argv)
 	measure_all(map_workloads, argv);
 	measure_all(area_workloads, argv);
 	measure_all(copy_workloads, argv);
+	measure_all(lent_workloads, argv);
 	measure_all(floor_workloads, argv);
 	if (disagreed && !counts_calls) {
 		fprintf(stderr,

@@ -33,6 +33,7 @@ int floor_device(void);
 /* Each ended by an entry without a name. */
 extern const struct workload map_workloads[]; /* maps.c */
 extern const struct workload copy_workloads[]; /* copies.c */
+extern const struct workload lent_workloads[]; /* lent.c */
 extern const struct workload floor_workloads[]; /* bare.c */
 extern const struct workload area_workloads[]; /* areas.c */
 /* areas.c */

@@ -254,6 +254,17 @@ void memory_after_fork(void);
 bool copy_call(const struct request *request, struct answer *answer);
 void copy_after_fork(void);
 
+/* ---- lend.c ---- */
+
+/*
+ * Around GRANT_MEMORY: the program's memory becomes such that the server can hold
+ * on to it. A descriptor for lend_end(), or -1.
+ */
+int lend_begin(const void *argument);
+void lend_end(int fd);
+/* In a child, with the lock of ranges. */
+void lend_after_fork(void);
+
 /* ---- careful.c ---- */
 
 /* Around such copies; what is in @mask is for the end. */

@@ -192,6 +192,7 @@ static bool gives_descriptor(unsigned long number)
 {
 	/* DRM_IOCTL_PRIME_HANDLE_TO_FD */
 	return (uint32_t)number == IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS ||
+	       (uint32_t)number == IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS_V2 ||
 	       (_IOC_TYPE(number) == 'd' && _IOC_NR(number) == 0x2d);
 }
 
@@ -208,7 +209,14 @@ static int64_t ask(const struct request *request, struct answer *answer)
 {
 	struct promise promise;
 	int64_t result;
+	int memory;
 
+	if (request->a == IOCTL_GNTDEV_GRANT_MEMORY) {
+		memory = lend_begin((void *)(uintptr_t)request->b);
+		result = channel_call(request, answer);
+		lend_end(memory);
+		return result;
+	}
 	if (request->a == IOCTL_GNTDEV_GRANT_COPY && copy_call(request, answer))
 		return answer->value;
 	if (!gives_descriptor(request->a))

@@ -42,6 +42,7 @@ static void in_child(void)
 		return;
 	connect_after_fork(true);
 	memory_after_fork();
+	lend_after_fork();
 	ranges_unlock(&before);
 }
 

@@ -242,7 +242,8 @@ int sg_alloc_table_from_pages_segment(struct sg_table *sgt, struct page **pages,
 	struct scatterlist *sg = NULL;
 	unsigned int variant, i;
 
-	if (offset || size != (unsigned long)n_pages << PAGE_SHIFT || !n_pages)
+	if (offset >= PAGE_SIZE || !n_pages ||
+	    size != ((unsigned long)n_pages << PAGE_SHIFT) - offset)
 		machine_fatal(
 			"a scatter list of %lu bytes from offset %u on of %u pages is not modelled",
 			size, offset, n_pages);
@@ -257,7 +258,7 @@ int sg_alloc_table_from_pages_segment(struct sg_table *sgt, struct page **pages,
 
 	max_segment &= PAGE_MASK;
 	for (i = 0; i < n_pages; i++) {
-		if (sg &&
+		if (sg && !(i == 1 && offset) &&
 		    page_to_pfn(pages[i]) == page_to_pfn(pages[i - 1]) + 1 &&
 		    sg->length + PAGE_SIZE <= max_segment) {
 			sg->length += PAGE_SIZE;
@@ -266,6 +267,10 @@ int sg_alloc_table_from_pages_segment(struct sg_table *sgt, struct page **pages,
 		sg = sg ? sg + 1 : sgt->sgl;
 		sg->page = pages[i];
 		sg->length = PAGE_SIZE;
+		if (!i) {
+			sg->offset = offset;
+			sg->length -= offset;
+		}
 	}
 	sg->last = true;
 	sgt->nents = sg - sgt->sgl + 1;
@@ -381,7 +386,7 @@ static int map_direct(struct scatterlist *sgl, int nents)
 
 	hypervisor_lock();
 	for_each_sg(sgl, sg, nents, n) {
-		sg->dma_address = bus_address(sg->page);
+		sg->dma_address = bus_address(sg->page) + sg->offset;
 		sg->dma_length = sg->length;
 		for (i = 1; i < sg->length >> PAGE_SHIFT; i++) {
 			if (bus_address(sg->page + i) !=

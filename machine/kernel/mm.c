@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "context.h"
 #include "faults.h"
@@ -55,17 +54,24 @@ static bool task_may_lock(pid_t pid)
 	return caps >> 14 & 1;
 }
 
-/* Pages, or -1 for any number. */
+/* Pages, or -1 for any number; prlimit() would need rights. */
 static long locked_limit(pid_t pid)
 {
-	struct rlimit limit;
+	long long bytes = -1;
+	char path[64], line[256];
+	FILE *file;
 
+	snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);
+	file = fopen(path, "re");
 	/* One that is gone can lock nothing more. */
-	if (prlimit(pid, RLIMIT_MEMLOCK, NULL, &limit) ||
-	    limit.rlim_cur == RLIM_INFINITY)
-		return -1;
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "Max locked memory %lld", &bytes) == 1)
+			break;
+	}
+	if (file)
+		fclose(file);
 
-	return (long)(limit.rlim_cur >> PAGE_SHIFT);
+	return bytes < 0 ? -1 : (long)(bytes >> PAGE_SHIFT);
 }
 
 int account_locked_vm(struct mm_struct *mm, unsigned long pages, bool inc)

@@ -31,6 +31,7 @@ static int view_fill(struct vm_area_struct *vma, struct view *view)
 {
 	struct domain *owner;
 	unsigned long pfn;
+	int fds[2];
 	size_t i;
 
 	view->addr = vma->vm_start;
@@ -48,8 +49,9 @@ static int view_fill(struct vm_area_struct *vma, struct view *view)
 		if (!page->present)
 			continue;
 		page->writable = vma->vm_flags & VM_WRITE && page->writable;
-		page->fd = domain_memfd(owner);
-		page->offset = (off_t)(pfn << PAGE_SHIFT);
+		domain_page_where(owner, pfn, fds, &page->offset);
+		page->fd = fds[0];
+		page->reader = fds[1];
 	}
 
 	return 0;

@@ -7,6 +7,7 @@
 
 #include "context.h"
 #include "faults.h"
+#include "lent_pages.h"
 #include "pages.h"
 #include "user.h"
 #include "vm.h"
@@ -128,8 +129,21 @@ struct page *page_with_memory(void)
 	return page;
 }
 
+/* What a page stood for is not in use by it any more. */
+static void page_ends(struct page *page)
+{
+	if (!page->held)
+		return;
+	if (page->granted)
+		machine_fatal(
+			"a page is not pinned any more that is granted to another domain");
+	page->held = false;
+	domain_page_release(page->owner, page->pfn);
+}
+
 static void page_free(struct page *page)
 {
+	page_ends(page);
 	if (page->kind == PAGE_PLAIN)
 		set_memory(page, false);
 	page->next_free = NULL;
@@ -351,8 +365,33 @@ void gnttab_free_pages(int nr_pages, struct page **pages)
 	}
 }
 
-/* The page behind an address, pinned; NULL if the access is not allowed. */
-static struct page *pin_one(struct task *task, unsigned long addr, bool write)
+/* A page of a program's file, which is one of its domain's from now on. */
+static struct page *pin_lent(struct task *task, unsigned long addr,
+			     struct lent_stretch *s)
+{
+	struct page *page;
+	long pfn;
+
+	if (!lent_stretch_find(task, addr, s))
+		return NULL;
+	pfn = domain_page_lend(task->domain, s->file,
+			       s->offset + ((addr & PAGE_MASK) - s->start));
+	if (pfn < 0)
+		return NULL;
+	page = page_new(PAGE_FRAME);
+	page->owner = task->domain;
+	page->pfn = pfn;
+	page->held = true;
+
+	return page;
+}
+
+/*
+ * The page behind an address, pinned; NULL if the access is not allowed. With @s
+ * for long, where it is to stay what it is.
+ */
+static struct page *pin_one(struct task *task, unsigned long addr, bool write,
+			    struct lent_stretch *s)
 {
 	struct page *page;
 
@@ -367,6 +406,8 @@ static struct page *pin_one(struct task *task, unsigned long addr, bool write)
 
 	if (user_pages(task, addr, 1, write) != 1)
 		return NULL;
+	if (s)
+		return pin_lent(task, addr, s);
 	page = page_new(PAGE_USER);
 	page->task = task;
 	page->addr = addr & PAGE_MASK;
@@ -380,7 +421,7 @@ size_t fault_in_safe_writeable(const char __user *uaddr, size_t size)
 	struct page *page;
 
 	for (at = start & PAGE_MASK; at < end; at += PAGE_SIZE) {
-		page = pin_one(task, at, true);
+		page = pin_one(task, at, true, NULL);
 		if (!page)
 			return end - max(at, start);
 		put_page(page);
@@ -413,7 +454,8 @@ int pin_user_pages_fast(unsigned long start, int nr_pages,
 {
 	struct context *c = context();
 	const struct lock_class *class = lock_any_held();
-	bool write = gup_flags & FOLL_WRITE;
+	bool write = gup_flags & FOLL_WRITE, lasts = gup_flags & FOLL_LONGTERM;
+	struct lent_stretch stretch = {0};
 	unsigned int variant;
 	int i;
 
@@ -437,18 +479,21 @@ int pin_user_pages_fast(unsigned long start, int nr_pages,
 		nr_pages = nr_pages / 2;
 	}
 
-	if (!(gup_flags & FOLL_LONGTERM))
+	if (!lasts)
 		i = pin_plain(c->task, start, nr_pages, write, pages);
 	else
 		i = 0;
 	if (i)
 		return i;
 	for (i = 0; i < nr_pages; i++) {
-		pages[i] = pin_one(c->task, start + i * PAGE_SIZE, write);
+		pages[i] = pin_one(c->task, start + i * PAGE_SIZE, write,
+				   lasts ? &stretch : NULL);
 		if (!pages[i])
 			break;
 		__atomic_fetch_add(&pages[i]->pins, 1, __ATOMIC_RELAXED);
 	}
+
+	lent_stretch_end(&stretch);
 
 	return i ? i : -EFAULT;
 }
@@ -481,6 +526,7 @@ void unpin_user_pages_dirty_lock(struct page **pages, unsigned long npages,
 			machine_fatal("a page was written and not marked dirty");
 		if (!unpin(pages[i]))
 			continue;
+		page_ends(pages[i]);
 		pages[i]->next_free = unused;
 		unused = pages[i];
 	}

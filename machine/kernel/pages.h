@@ -31,6 +31,7 @@ struct page {
 	bool foreign; /* PageForeign */
 	bool in_p2m; /* the kernel's table has the granter's frame for it */
 	bool written; /* by a copy, since it was pinned */
+	bool held; /* PAGE_FRAME: and its domain's page with it */
 	unsigned int pins;
 	/* PAGE_DMA */
 	unsigned long attrs;
@@ -81,6 +82,7 @@ unsigned long page_to_xen_pfn(struct page *page);
 bool pfn_valid(unsigned long pfn);
 unsigned long pfn_to_gfn(unsigned long pfn);
 #define PHYS_PFN(addr) ((unsigned long)((addr) >> PAGE_SHIFT))
+#define PAGE_ALIGN(size) (((size) + PAGE_SIZE - 1) & PAGE_MASK)
 #define PAGE_ALIGNED(addr) (!((addr) & (PAGE_SIZE - 1)))
 
 int gnttab_alloc_pages(int nr_pages, struct page **pages);

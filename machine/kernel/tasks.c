@@ -172,6 +172,8 @@ void task_set_pid(struct task *task, pid_t pid)
 {
 	task->pid = pid;
 	task->here = pid == getpid();
+	if (task->mm)
+		task->mm->pid = pid;
 }
 
 void tasks_each(void (*fn)(struct task *task, void *arg), void *arg)

@@ -511,6 +511,8 @@ static bool entry_page(struct vm_area_struct *vma, unsigned long addr,
 		*page = page_new(PAGE_FRAME);
 		(*page)->owner = pte.owner;
 		(*page)->pfn = pte.pfn;
+		(*page)->held = true;
+		domain_page_hold(pte.owner, pte.pfn);
 		break;
 	}
 

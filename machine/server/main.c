@@ -165,6 +165,14 @@ static void on_signal(struct watch *watch, uint32_t events)
 			info.ssi_signo, info.ssi_pid);
 }
 
+/* A program has shortened a file, pages of which it had granted. */
+static void on_bus_error(int signal_number, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (!machine_repair(info->si_addr))
+		signal(signal_number, SIG_DFL);
+}
+
 static void start_watching(void)
 {
 	sigset_t set;
@@ -178,6 +186,10 @@ static void start_watching(void)
 	sigaddset(&set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGBUS,
+		  &(struct sigaction){.sa_sigaction = on_bus_error,
+				      .sa_flags = SA_SIGINFO},
+		  NULL);
 	/* A limit of files' sizes is an error like others. */
 	signal(SIGXFSZ, SIG_IGN);
 

@@ -104,7 +104,7 @@ bool view_is_ready(const struct view *view)
 	const struct view_page *page = view->pages;
 
 	for (; page < view->pages + view->count; page++) {
-		if (page->present && !page->writable &&
+		if (page->present && !page->writable && page->reader < 0 &&
 		    view_reader(page->fd) < 0)
 			return false;
 	}
@@ -125,7 +125,9 @@ void view_add(struct view_stream *stream, const struct view *view)
 		else if (page->writable)
 			add_page(stream, address, page->fd, page->offset);
 		else
-			add_page(stream, address, view_reader(page->fd),
+			add_page(stream, address,
+				 page->reader < 0 ? view_reader(page->fd)
+						  : page->reader,
 				 page->offset);
 	}
 }

@@ -199,6 +199,9 @@ static bool left_to_caller(const struct side *user, const struct side *grant,
 	if (!user->task || !grant->granter)
 		return false;
 	order.offset = grant->memory - grant->granter->memory;
+	/* Nor does its window show pages that programs have granted. */
+	if (domain_page_is_lent(grant->granter, order.offset >> PAGE_SHIFT))
+		return false;
 
 	return errand_take(&order);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../kernel/dma.h"
+#include "../kernel/lent_pages.h"
 #include "xen.h"
 #include "../kernel/errand.h"
 
@@ -75,6 +76,7 @@ static void domain_destroy(struct domain *d)
 	if (d->memfd >= 0)
 		close(d->memfd);
 	free(d->free_pages);
+	free(d->frames);
 	free(d->table);
 	free(d->uses);
 	free(d->free_entries);
@@ -108,10 +110,12 @@ static bool make_memory(struct domain *d)
 static bool make_tables(struct domain *d)
 {
 	d->free_pages = calloc(d->pages, sizeof(*d->free_pages));
+	d->frames = calloc(d->pages, sizeof(*d->frames));
 	d->table = calloc(d->entries, sizeof(*d->table));
 	d->uses = calloc(d->entries, sizeof(*d->uses));
 	d->free_entries = calloc(d->entries, sizeof(*d->free_entries));
-	if (d->free_pages && d->table && d->uses && d->free_entries)
+	if (d->free_pages && d->frames && d->table && d->uses &&
+	    d->free_entries)
 		return true;
 	pr_err("no memory for a domain's tables\n");
 	errno = ENOMEM;
@@ -140,10 +144,31 @@ static struct domain *domain_make(void)
 	return NULL;
 }
 
+/* The domain's own memory is at a page's place again. */
+static void end_lending(struct domain *d, unsigned long pfn)
+{
+	struct frame *f = &d->frames[pfn];
+
+	if (!f->file)
+		return;
+	if (mmap(d->memory + pfn * PAGE_SIZE, PAGE_SIZE, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_FIXED, d->memfd,
+		 (off_t)(pfn * PAGE_SIZE)) == MAP_FAILED)
+		machine_fatal("a page of a domain's: %s", strerror(errno));
+	lent_file_put(f->file);
+	f->file = NULL;
+}
+
 /* As new: only what was touched is cleaned, so that it costs little. */
 static void domain_reset(struct domain *d, unsigned int id)
 {
+	unsigned long pfn;
+
 	d->id = id;
+	for (pfn = 0; pfn < d->touched; pfn++) {
+		end_lending(d, pfn);
+		d->frames[pfn] = (struct frame){0};
+	}
 	if (d->touched > 64)
 		fallocate(d->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 			  0, d->touched * PAGE_SIZE);
@@ -320,11 +345,102 @@ long domain_page_alloc(struct domain *d)
 void domain_page_free(struct domain *d, unsigned long pfn)
 {
 	hypervisor_lock();
-	if (pfn >= d->touched || d->free_count == d->touched)
+	if (pfn >= d->touched || d->free_count == d->touched ||
+	    d->frames[pfn].freed)
 		machine_fatal("domain %u frees page %lu, which it has not",
 			      d->id, pfn);
-	d->free_pages[d->free_count++] = pfn;
+	if (d->frames[pfn].holds)
+		d->frames[pfn].freed = true;
+	else
+		d->free_pages[d->free_count++] = pfn;
 	hypervisor_unlock();
+}
+
+void domain_page_hold(struct domain *d, unsigned long pfn)
+{
+	hypervisor_lock();
+	d->frames[pfn].holds++;
+	hypervisor_unlock();
+}
+
+void domain_page_release(struct domain *d, unsigned long pfn)
+{
+	struct frame *f = &d->frames[pfn];
+
+	hypervisor_lock();
+	if (!f->holds)
+		machine_fatal("page %lu of domain %u is let go too often", pfn,
+			      d->id);
+	if (--f->holds == 0 && f->freed) {
+		errand_settle();
+		f->freed = false;
+		end_lending(d, pfn);
+		d->free_pages[d->free_count++] = pfn;
+	}
+	hypervisor_unlock();
+}
+
+long domain_page_lend(struct domain *d, struct lent_file *file, u64 offset)
+{
+	long pfn = domain_page_alloc(d);
+	struct frame *f;
+
+	if (pfn < 0)
+		return pfn;
+	f = &d->frames[pfn];
+	if (mmap(d->memory + pfn * PAGE_SIZE, PAGE_SIZE, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_FIXED, lent_file_fd(file, true),
+		 (off_t)offset) == MAP_FAILED) {
+		domain_page_free(d, pfn);
+		return -ENOMEM;
+	}
+	hypervisor_lock();
+	lent_file_get(file);
+	*f = (struct frame){file, offset, .holds = 1, .freed = true};
+	hypervisor_unlock();
+
+	return pfn;
+}
+
+bool domain_page_is_lent(const struct domain *d, unsigned long pfn)
+{
+	return pfn < d->pages && d->frames[pfn].file;
+}
+
+void domain_page_where(const struct domain *d, unsigned long pfn, int fds[2],
+		       off_t *offset)
+{
+	const struct frame *f = &d->frames[pfn];
+
+	fds[0] = d->memfd;
+	fds[1] = -1;
+	*offset = (off_t)(pfn << PAGE_SHIFT);
+	hypervisor_lock();
+	if (f->file) {
+		fds[0] = lent_file_fd(f->file, true);
+		fds[1] = lent_file_fd(f->file, false);
+		*offset = (off_t)f->offset;
+	}
+	hypervisor_unlock();
+}
+
+bool machine_repair(const void *addr)
+{
+	const unsigned char *at = addr;
+	struct domain *d;
+	u64 offset;
+
+	list_for_each_entry(d, &domains.all, node) {
+		offset = at - d->memory;
+		if (at < d->memory || offset >= d->pages * PAGE_SIZE)
+			continue;
+		return mmap(d->memory + (offset & PAGE_MASK), PAGE_SIZE,
+			    PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1,
+			    0) != MAP_FAILED;
+	}
+
+	return false;
 }
 
 /* ---- grants ---- */

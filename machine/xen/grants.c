@@ -445,6 +445,14 @@ void grant_store(struct page *page, unsigned long offset, const void *value,
 	};
 
 	hypervisor_lock();
+	if (page->kind == PAGE_FRAME && page->pins) {
+		page->written = true;
+		memory_copy(page->owner->memory + (page->pfn << PAGE_SHIFT) +
+				    offset,
+			    value, size);
+		hypervisor_unlock();
+		return;
+	}
 	if (!page_is_for_grants(page) || !page->mapped)
 		machine_fatal(
 			"the kernel stores to a page with nothing behind it: it would go down");

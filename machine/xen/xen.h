@@ -34,6 +34,12 @@ struct domain {
 	unsigned long *free_pages; /* a stack */
 	unsigned long free_count;
 	unsigned long touched; /* pages that ever were in use */
+	struct frame {
+		struct lent_file *file; /* whose page it is, or NULL */
+		u64 offset; /* in that */
+		u32 holds; /* pins */
+		bool freed; /* it goes with the last of those */
+	} * frames;
 	struct grant_entry *table;
 	/* The hypervisor's own account of who uses an entry. */
 	struct grant_use {
@@ -62,6 +68,22 @@ void memory_copy(void *to, const void *from, size_t size);
 /* Where a page of a domain is for devices, and back. */
 u64 frame_address(const struct domain *d, unsigned long pfn);
 void domains_each(void (*fn)(struct domain *d, void *arg), void *arg);
+/*
+ * A pin of a page: it is nobody else's until that ends, though it may be given
+ * back before.
+ */
+void domain_page_hold(struct domain *d, unsigned long pfn);
+void domain_page_release(struct domain *d, unsigned long pfn);
+/*
+ * A page of a program's own file that becomes one of its domain's, held once and
+ * gone with the last hold; the number, or a negative errno.
+ */
+long domain_page_lend(struct domain *d, struct lent_file *file, u64 offset);
+/* Whether it is such a page: the hypervisor's lock is held. */
+bool domain_page_is_lent(const struct domain *d, unsigned long pfn);
+/* Where it is to be seen: @fds for writing and for reading, -1 if not known. */
+void domain_page_where(const struct domain *d, unsigned long pfn, int fds[2],
+		       off_t *offset);
 
 /* ---- grants ---- */
 

@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <xen/gntdev_more.h>
+
 #include "dmabuf.h"
 #include "granter.h"
 #include "tap.h"
@@ -328,6 +330,46 @@ TEST(entries_that_a_device_sees_merged_are_granted_once)
 TEST(entry_that_does_not_start_with_its_page_is_einval)
 {
 	check_odd_is_einval("offset");
+}
+
+/* As the vendors' request for it has it. */
+static int import_late(int device, int fd, uint32_t *data_ofs)
+{
+	struct {
+		struct ioctl_gntdev_dmabuf_imp_to_refs_v2 op;
+		uint32_t more[7];
+	} room = {.op = {.fd = fd, .count = 8, .domid = granter_domid()}};
+
+	if (ioctl(device, IOCTL_GNTDEV_DMABUF_IMP_TO_REFS_V2, &room))
+		return -errno;
+	*data_ofs = room.op.data_ofs;
+	return 0;
+}
+
+TEST(first_entry_may_begin_within_its_page)
+{
+	int device = dev_open(), fd = odd_buffer("begins");
+	uint32_t refs[8], data_ofs = 0;
+
+	EXPECT(dmabuf_import(device, fd, granter_domid(), refs, 8), -EINVAL);
+	EXPECT(import_late(device, fd, &data_ofs), 0);
+	EQUAL(data_ofs, 512);
+	EXPECT(dmabuf_release(device, fd), 0);
+	odd_buffer_gone(fd);
+}
+
+TEST(no_entry_of_a_buffer_with_an_offset_ends_within_a_page)
+{
+	static const char *const kinds[] = {"offset", "short", "fewer", "more"};
+	uint32_t data_ofs;
+	int device, fd;
+
+	for (int i = 0; i < 4; i++) {
+		device = dev_open();
+		fd = odd_buffer(kinds[i]);
+		EXPECT(import_late(device, fd, &data_ofs), -EINVAL);
+		odd_buffer_gone(fd);
+	}
 }
 
 TEST(entry_that_does_not_end_with_its_page_is_einval)

@@ -146,6 +146,111 @@ TEST(memory_of_a_memfd_is_granted)
 	check_gone(&lent);
 }
 
+TEST(memory_of_a_closed_memfd_is_granted)
+{
+	int fd = dev_open(), memfd = memfd_create("frames", MFD_CLOEXEC);
+	struct lent lent;
+	uint8_t *at;
+
+	CHECK(!ftruncate(memfd, 2 * PAGE), "ftruncate: %s", error_name(errno));
+	at = mmap(NULL, 2 * PAGE, READ_WRITE, MAP_SHARED, memfd, 0);
+	close(memfd);
+	lent = lend(fd, at, 2, WRITABLE);
+	check_shared(&lent);
+}
+
+static void write_into(void *argument)
+{
+	fill_page(argument, 7);
+}
+
+TEST(memory_shared_with_a_child_is_granted)
+{
+	int fd = dev_open();
+	uint8_t *at = mmap(NULL, 2 * PAGE, READ_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct lent lent = lend(fd, at, 2, WRITABLE);
+	uint8_t page[PAGE];
+	int map;
+
+	in_child(write_into, at + PAGE);
+	map = granter_map(lent.refs, 2);
+	CHECK(map >= 0, "the other side's map: %s", error_name(-map));
+	granter_map_read(map, PAGE, page, PAGE);
+	check_page(page, 7);
+	granter_unmap(map);
+}
+
+TEST(memory_of_the_heap_is_granted_again_and_again)
+{
+	uint8_t *at = aligned_alloc(PAGE, 3 * PAGE);
+	int fd = dev_open();
+	struct lent lent;
+
+	for (int i = 0; i < 3; i++) {
+		lent = lend(fd, at + i % 2 * PAGE, 2, WRITABLE);
+		check_shared(&lent);
+		EXPECT(ungrant_memory(fd, lent.index, 2), 0);
+		check_gone(&lent);
+	}
+	free(at);
+}
+
+TEST(huge_pages_are_granted)
+{
+	int fd = dev_open();
+	struct lent lent;
+	uint8_t *at;
+
+	if (world.machine)
+		SKIP("they are the real kernel's");
+	write_line("/proc/sys/vm/nr_hugepages", "2");
+	at = mmap(NULL, 2 << 20, READ_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	write_line("/proc/sys/vm/nr_hugepages", "0");
+	if (at == MAP_FAILED)
+		SKIP("no huge pages");
+	lent = lend(fd, at + 5 * PAGE, 3, WRITABLE);
+	check_shared(&lent);
+	EXPECT(ungrant_memory(fd, lent.index, 3), 0);
+}
+
+TEST(shortened_file_harms_nobody)
+{
+	int fd = dev_open(), memfd = memfd_create("frames", MFD_CLOEXEC), map;
+	struct lent lent;
+	uint8_t *at;
+
+	CHECK(!ftruncate(memfd, 2 * PAGE), "ftruncate: %s", error_name(errno));
+	at = mmap(NULL, 2 * PAGE, READ_WRITE, MAP_SHARED, memfd, 0);
+	lent = lend(fd, at, 2, WRITABLE);
+	EXPECT(dev_notify(fd, lent.index + 5, UNMAP_NOTIFY_CLEAR_BYTE, 0), 0);
+	CHECK(!ftruncate(memfd, 0), "ftruncate: %s", error_name(errno));
+	map = granter_map(lent.refs, 2);
+	CHECK(map >= 0, "the other side's map: %s", error_name(-map));
+	granter_unmap(map);
+	EXPECT(ungrant_memory(fd, lent.index, 2), 0);
+	check_gone(&lent);
+}
+
+TEST(child_has_granted_memory_of_its_own)
+{
+	int fd = dev_open(), status;
+	struct lent lent = lend(fd, anonymous(2), 2, WRITABLE);
+	pid_t child = fork();
+
+	if (!child) {
+		check_page(lent.at, 0);
+		check_page(lent.at + PAGE, 1);
+		fill_page(lent.at, 9);
+		check_page(lent.at, 9);
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	EQUAL(status, 0);
+	check_page(lent.at, 0);
+}
+
 TEST(read_only_granted_memory_is_not_written)
 {
 	int fd = dev_open(), map;

@@ -306,6 +306,73 @@ static void copy_into_a_mapping(void)
 	req_copy(world.file, &s, 1);
 }
 
+static void restrict_it(void)
+{
+	uint64_t index;
+
+	req_restrict(world.file, 1);
+	req_map(world.file, 0, 2, &index);
+	req_restrict(world.file, 2);
+}
+
+static void tell_statuses(void)
+{
+	int16_t told[3];
+	uint64_t index;
+
+	domain_revoke(world.granter, world.refs[1]);
+	if (req_map(world.file, 0, 3, &index))
+		return;
+	map_index(AT(0), index, 3, RW);
+	req_status(world.file, index, 0, 3, told);
+	req_unmap(world.file, index, 3);
+}
+
+/* Memory that this process has, granted and taken back; what is left closes. */
+static void lend_memory(void)
+{
+	unsigned char *at = lendable(3);
+	uint64_t index;
+
+	if (!req_lend(world.file, at, 3, 1, &index, NULL)) {
+		req_notify(world.file, index + 5, UNMAP_NOTIFY_CLEAR_BYTE, 0);
+		req_unlend(world.file, index, 3);
+	}
+	req_lend(world.file, at + PAGE, 2, 0, &index, NULL);
+	lendable_free(at, 3);
+}
+
+/* The other domain has it mapped when its granter ends. */
+static void lend_and_close(void)
+{
+	struct ioctl_gntdev_map_grant_ref op = {.count = 1};
+	struct task *peer = task_new(world.granter, getpid());
+	unsigned char *at = lendable(2);
+	struct file *file = NULL;
+	uint32_t refs[2];
+	bool mapped = false;
+
+	if (!req_lend(world.file, at, 2, 1, NULL, refs) &&
+	    !file_open(peer, "gntdev", O_RDWR, &file)) {
+		op.refs[0].ref = refs[1];
+		mapped = !file_ioctl(peer, file, IOCTL_GNTDEV_MAP_GRANT_REF,
+				     (unsigned long)&op, false) &&
+			 !task_mmap(peer, file, AT(2), PAGE, RW, MAP_SHARED,
+				    op.index, NULL);
+	}
+	lendable_free(at, 2);
+	file_close(world.task, world.file);
+	world.file = NULL;
+	task_exit(world.task);
+	world.task = NULL;
+	machine_advance(300);
+	if (mapped)
+		task_munmap(peer, AT(2), PAGE);
+	task_exit(peer);
+	if (file)
+		file_close(NULL, file);
+}
+
 #define IN(modes, name)                   \
 	{                                 \
 #name, name, modes, false \
@@ -334,6 +401,10 @@ const struct scenario scenarios[] = {
 	{"copy_short_out", copy_short_out, IN_ANY, true},
 	IN(IN_ANY, copy_for_32_bits),
 	IN(IN_BOTH, copy_into_a_mapping),
+	IN(IN_ANY, restrict_it),
+	IN(IN_BOTH, tell_statuses),
+	IN(IN_ANY, lend_memory),
+	IN(IN_BOTH, lend_and_close),
 };
 
 const size_t nscenarios = ARRAY_SIZE(scenarios);

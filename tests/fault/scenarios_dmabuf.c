@@ -228,6 +228,25 @@ static void import_and_let_the_peer_map(void)
 	close_buffer(fd);
 }
 
+/* With an offset; then the same buffer is granted on. */
+static void export_and_import_late(void)
+{
+	struct {
+		struct ioctl_gntdev_dmabuf_imp_to_refs_v2 op;
+		uint32_t more[2];
+	} import = {.op = {.count = 3, .domid = 1}};
+	long fd = req_export_late(world.file, 0, 3, 100);
+
+	if (fd < 0)
+		return;
+	import.op.fd = fd;
+	if (!file_ioctl(world.task, world.file,
+			IOCTL_GNTDEV_DMABUF_IMP_TO_REFS_V2,
+			(unsigned long)&import, false))
+		req_release(world.file, fd);
+	close_buffer(fd);
+}
+
 #define IN(name)                            \
 	{                                   \
 #name, name, IN_BOTH, false \
@@ -253,6 +272,7 @@ const struct scenario scenarios_dmabuf[] = {
 	IN(import_and_release),
 	IN(import_own_and_close),
 	IN(import_and_let_the_peer_map),
+	IN(export_and_import_late),
 };
 
 const size_t nscenarios_dmabuf = ARRAY_SIZE(scenarios_dmabuf);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../include/xen/gntdev_more.h"
 #include "fuzz.h"
 
 typedef uint16_t domid_t;
@@ -194,18 +195,25 @@ static void op_raw(void)
 		IOCTL_GNTDEV_DMABUF_EXP_WAIT_RELEASED,
 		IOCTL_GNTDEV_DMABUF_IMP_TO_REFS,
 		IOCTL_GNTDEV_DMABUF_IMP_RELEASE,
+		IOCTL_GNTDEV_RESTRICT,
+		IOCTL_GNTDEV_MAP_STATUS,
+		IOCTL_GNTDEV_GRANT_MEMORY,
+		IOCTL_GNTDEV_UNGRANT_MEMORY,
+		IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS_V2,
+		IOCTL_GNTDEV_DMABUF_IMP_TO_REFS_V2,
 	};
-	unsigned int which = below(13), i, cmd = 0;
+	const unsigned int known = sizeof(requests) / sizeof(requests[0]);
+	unsigned int which = below(known + 2), i, cmd = 0;
 	void *arg = buffer;
 
-	if (which < 11)
+	if (which < known)
 		cmd = requests[which];
 	else
 		cmd = 'G' << 8 | byte() | byte() << 16;
 	for (i = 0; i < 24; i++)
 		buffer[i] = byte();
 	/* At the end of what can be read, or nowhere. */
-	if (which == 12)
+	if (which == known + 1)
 		arg = memmove(buffer + BUFFER - 8, buffer, 8);
 	request(some_task(NULL), f.files[below(FILES)], cmd, arg);
 }
@@ -491,6 +499,7 @@ static void (*const ops[])(void) = {
 	op_time,       op_process,	 op_munmap,	    op_copy,
 	op_export,     op_export,	 op_use_buffer,	    op_use_buffer,
 	op_use_buffer, op_share_buffer,	 op_share_buffer,   op_import,
+	op_lend,       op_lend,		 op_lend,	    op_restrict_or_tell,
 };
 
 /* ---- a sequence ---- */

@@ -20,6 +20,7 @@
 #define HOLDS 4
 #define USERS 3
 #define IMPORTED 4
+#define LENT 3
 #define BUFFER (8 * PAGE)
 #define MAX_OPS 64
 
@@ -57,6 +58,11 @@ extern struct fuzz {
 		bool area;
 	} ranges[8];
 	unsigned int nranges;
+	/* Own memory that was granted; it may be taken back. */
+	struct lent {
+		unsigned int file, count;
+		uint64_t index;
+	} lent[LENT];
 	struct page *holds[HOLDS];
 	/* Other drivers that use a dma-buf, and one that it is vmapped for. */
 	struct dmabuf_user *users[USERS];
@@ -82,6 +88,10 @@ void check_slot(const struct slot *s, unsigned long at);
 /* areas.c */
 void op_area(void);
 void op_operate(void);
+
+/* lent.c */
+void op_lend(void);
+void op_restrict_or_tell(void);
 
 /* buffers.c */
 void op_export(void);

@@ -24,7 +24,8 @@ MODULE_IMPORT_NS("DMA_BUF");
 
 static char *kind = "plain";
 module_param(kind, charp, 0444);
-MODULE_PARM_DESC(kind, "plain, merged, offset, short, fewer, more or nowhere");
+MODULE_PARM_DESC(kind,
+		 "plain, merged, offset, begins, short, fewer, more or nowhere");
 
 static int fd = -1;
 module_param(fd, int, 0444);
@@ -73,6 +74,9 @@ static struct sg_table *odd_map(struct dma_buf_attachment *attachment,
 		sgt->nents = 1;
 	} else if (is("offset")) {
 		sg_dma_address(sgt->sgl) += 512;
+	} else if (is("begins")) {
+		sg_dma_address(sgt->sgl) += 512;
+		sg_dma_len(sgt->sgl) -= 512;
 	} else if (is("short")) {
 		sg_dma_len(sgt->sgl) -= 512;
 	} else if (is("fewer")) {

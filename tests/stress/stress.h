@@ -378,6 +378,10 @@ OPERATION(first_mmap);
 
 OPERATION(area);
 OPERATION(area_common);
+OPERATION(lend);
+OPERATION(lend_wrong);
+OPERATION(restrict);
+OPERATION(map_status);
 
 OPERATION(common_map);
 OPERATION(common_mmap);

@@ -86,6 +86,11 @@ const struct operation operations[] = {
 	OP(signal, 10),
 	OP(first_mmap, 3),
 
+	OP(lend, 8),
+	OP(lend_wrong, 2),
+	OP(restrict, 2),
+	OP(map_status, 4),
+
 	OP(common_map, 15),
 	OP(common_mmap, 15),
 	OP(common_unmap, 8),

@@ -11,5 +11,6 @@ lab "contract tests by 32-bit callers" --timeout 400 \
 	--file build/i386/tests/pack/abi32 --file build/i386/tests/pack/abi64 -- \
 	env GRANTER64=/lab/abi64 ./abi32/run-abi requests map mmap readonly unmap \
 	notify event copy copies io vma mremap lifetime limits wide dmabuf_export \
-	dmabuf_import dmabuf_foreign dmabuf_peer compat
+	dmabuf_import dmabuf_foreign dmabuf_peer compat \
+	memory restrict status dmabuf_offset
 finish

@@ -51,6 +51,27 @@ long req_export(struct file *file, uint32_t flags, unsigned int first,
 	return ret;
 }
 
+long req_export_late(struct file *file, unsigned int first, unsigned int count,
+		     unsigned int data_ofs)
+{
+	struct ioctl_gntdev_dmabuf_exp_from_refs_v2 *op;
+	unsigned int i;
+	long ret;
+
+	op = calloc(1, sizeof(*op) + count * sizeof(op->refs[0]));
+	op->count = count;
+	op->data_ofs = data_ofs;
+	op->domid = domain_id(world.granter);
+	for (i = 0; i < count; i++)
+		op->refs[i] = world.refs[first + i];
+	ret = request(file, IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS_V2, op);
+	if (!ret)
+		ret = op->fd;
+	free(op);
+
+	return ret;
+}
+
 long req_wait(struct file *file, uint32_t fd, uint32_t ms)
 {
 	struct ioctl_gntdev_dmabuf_exp_wait_released op = {fd, ms};

@@ -8,6 +8,9 @@
 /* Grants first to first + count - 1 as a dma-buf: its number, or -errno. */
 long req_export(struct file *file, uint32_t flags, unsigned int first,
 		unsigned int count);
+/* The same, of data that begin within the first page. */
+long req_export_late(struct file *file, unsigned int first, unsigned int count,
+		     unsigned int data_ofs);
 long req_wait(struct file *file, uint32_t fd, uint32_t ms);
 /* For domain 1. */
 long req_import(struct file *file, uint32_t fd, uint32_t count, uint32_t *refs);

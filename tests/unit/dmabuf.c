@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/dma-buf.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -490,7 +491,46 @@ static void a_graphics_device_imports_buffers(void)
 	world_stop();
 }
 
+static void devices_see_the_data_alone(void)
+{
+	struct ioctl_gntdev_dmabuf_imp_to_refs_v2 *op =
+		calloc(1, sizeof(*op) + 3 * sizeof(op->refs[0]));
+	struct dmabuf_user *user;
+	long fd;
+
+	world_start();
+	grant(3, false);
+	CHECK_EQ(req_export_late(world.file, 0, 3, PAGE), -EINVAL);
+	fd = req_export_late(world.file, 0, 3, 100);
+	CHECK(fd >= 0);
+	CHECK_EQ(dmabuf_attach(buffer(fd), &user), 0);
+	CHECK(dmabuf_device_sees(user, 0) == granted(0) + 100);
+	CHECK(dmabuf_device_sees(user, PAGE) == granted(1) + 100);
+	CHECK(dmabuf_device_sees(user, 3 * PAGE - 101) ==
+	      granted(2) + PAGE - 1);
+	CHECK(!dmabuf_device_sees(user, 3 * PAGE - 100));
+	dmabuf_detach(user);
+	/* Programs see all of the pages. */
+	CHECK_EQ(map_buffer(AT(0), fd, 3, RW), 0);
+	CHECK_EQ(peek(AT(0)), 'A');
+	op->fd = fd;
+	op->count = 3;
+	op->domid = 1;
+	op->reserved = 0xdead;
+	CHECK_EQ(file_ioctl(world.task, world.file,
+			    IOCTL_GNTDEV_DMABUF_IMP_TO_REFS_V2,
+			    (unsigned long)op, false),
+		 0);
+	CHECK_EQ(op->data_ofs, 100);
+	CHECK_EQ(req_release(world.file, fd), 0);
+	free(op);
+	task_munmap(world.task, AT(0), 3 * PAGE);
+	close_buffer(fd);
+	world_stop();
+}
+
 static const struct test tests[] = {
+	TEST(devices_see_the_data_alone),
 	TEST(programs_see_the_granters_pages),
 	TEST(mappings_obey_the_rules_of_a_range),
 	TEST(moved_mapping_is_refused_or_followed),

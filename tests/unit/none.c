@@ -9,6 +9,9 @@
 #define dma_memory_move none_memory_move
 #define dma_memory_free none_memory_free
 #define dmabuf_export_request none_export_request
+#define dmabuf_export_offset_request none_export_offset_request
+#define dmabuf_import_offset_request none_import_offset_request
+#define dmabuf_has_others none_has_others
 #define dmabuf_wait_request none_wait_request
 #define dmabuf_import_request none_import_request
 #define dmabuf_release_request none_release_request
@@ -24,6 +27,8 @@
 static void requests_are_enotty(void)
 {
 	CHECK_EQ(dmabuf_export_request(NULL, NULL), -ENOTTY);
+	CHECK_EQ(dmabuf_export_offset_request(NULL, NULL), -ENOTTY);
+	CHECK_EQ(dmabuf_import_offset_request(NULL, NULL), -ENOTTY);
 	CHECK_EQ(dmabuf_wait_request(NULL, NULL), -ENOTTY);
 	CHECK_EQ(dmabuf_import_request(NULL, NULL), -ENOTTY);
 	CHECK_EQ(dmabuf_release_request(NULL, NULL), -ENOTTY);
@@ -31,6 +36,7 @@ static void requests_are_enotty(void)
 
 static void the_rest_is_nothing(void)
 {
+	CHECK(!dmabuf_has_others(NULL, 0));
 	CHECK_EQ(dmabuf_init(), 0);
 	CHECK_EQ(dma_memory_alloc(NULL, GNTDEV_DMA_FLAG_WC), -ENOMEM);
 	dma_memory_put_pages(NULL, 0, 0);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/ioctl.h>
@@ -10,6 +11,9 @@
 
 typedef uint16_t domid_t;
 #include <xen/evtchn.h>
+
+/* Of the memory that is granted: one at a time. */
+#define LENDABLE_FD 300
 
 struct world world;
 static bool prepared;
@@ -150,6 +154,72 @@ long req_copy(struct file *file, struct gntdev_grant_copy_segment *segments,
 					     .segments = segments};
 
 	return request(file, IOCTL_GNTDEV_GRANT_COPY, &op);
+}
+
+long req_restrict(struct file *file, unsigned int domid)
+{
+	struct ioctl_gntdev_restrict op = {domid, 0};
+
+	return request(file, IOCTL_GNTDEV_RESTRICT, &op);
+}
+
+long req_status(struct file *file, uint64_t index, unsigned int first,
+		unsigned int count, int16_t *statuses)
+{
+	struct ioctl_gntdev_map_status op = {index, (uintptr_t)statuses, first,
+					     count};
+
+	return request(file, IOCTL_GNTDEV_MAP_STATUS, &op);
+}
+
+long req_lend(struct file *file, const void *at, unsigned int count,
+	      unsigned int flags, uint64_t *index, uint32_t *refs)
+{
+	struct ioctl_gntdev_grant_memory *op;
+	long ret;
+
+	op = calloc(1, sizeof(*op) + count * sizeof(op->refs[0]));
+	op->addr = (uintptr_t)at;
+	op->count = count;
+	op->domid = 1;
+	op->flags = flags;
+	ret = request(file, IOCTL_GNTDEV_GRANT_MEMORY, op);
+	if (index)
+		*index = op->index;
+	if (refs && !ret)
+		memcpy(refs, op->refs, count * sizeof(refs[0]));
+	free(op);
+
+	return ret;
+}
+
+long req_unlend(struct file *file, uint64_t index, unsigned int count)
+{
+	struct ioctl_gntdev_ungrant_memory op = {index, count, 0};
+
+	return request(file, IOCTL_GNTDEV_UNGRANT_MEMORY, &op);
+}
+
+unsigned char *lendable(unsigned int pages)
+{
+	int fd = memfd_create("lendable", MFD_CLOEXEC);
+	void *at;
+
+	CHECK(fd >= 0 && !ftruncate(fd, pages * PAGE));
+	at = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		  0);
+	CHECK(at != MAP_FAILED);
+	/* The machine looks for a descriptor of it. */
+	CHECK_EQ(dup2(fd, LENDABLE_FD), LENDABLE_FD);
+	close(fd);
+
+	return at;
+}
+
+void lendable_free(unsigned char *at, unsigned int pages)
+{
+	munmap(at, pages * PAGE);
+	close(LENDABLE_FD);
 }
 
 int map_index(unsigned long addr, uint64_t index, unsigned int count, int prot)

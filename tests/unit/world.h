@@ -11,6 +11,7 @@
 
 #include "tap.h"
 #include "../../include/xen/gntdev.h"
+#include "../../include/xen/gntdev_more.h"
 
 #define PAGE 4096UL
 /* Where tests map: no address of this process. */
@@ -55,6 +56,17 @@ long req_offset(struct file *file, uint64_t vaddr, uint64_t *offset,
 long req_max(struct file *file, uint32_t count);
 long req_copy(struct file *file, struct gntdev_grant_copy_segment *segments,
 	      uint32_t count);
+
+long req_restrict(struct file *file, unsigned int domid);
+long req_status(struct file *file, uint64_t index, unsigned int first,
+		unsigned int count, int16_t *statuses);
+/* Grants memory of this process to domain 1. */
+long req_lend(struct file *file, const void *at, unsigned int count,
+	      unsigned int flags, uint64_t *index, uint32_t *refs);
+long req_unlend(struct file *file, uint64_t index, unsigned int count);
+/* Memory that can be granted: a memfd's. */
+unsigned char *lendable(unsigned int pages);
+void lendable_free(unsigned char *at, unsigned int pages);
 
 /* Maps grants first to first + count - 1 at @addr; -errno. */
 long map_at(unsigned long addr, unsigned int first, unsigned int count,

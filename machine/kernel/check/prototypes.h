@@ -61,6 +61,9 @@ int(pin_user_pages_fast)(unsigned long start, int nr_pages,
 			 unsigned int gup_flags, struct page **pages);
 void(unpin_user_pages_dirty_lock)(struct page **pages, unsigned long npages,
 				  bool make_dirty);
+int(account_locked_vm)(struct mm_struct *mm, unsigned long pages, bool inc);
+void(mmgrab)(struct mm_struct *mm);
+void(mmdrop)(struct mm_struct *mm);
 size_t(fault_in_safe_writeable)(const char __user *uaddr, size_t size);
 int(vm_insert_pages)(struct vm_area_struct *vma, unsigned long addr,
 		     struct page **pages, unsigned long *num);

@@ -575,5 +575,6 @@ bool difference_of(const char *test, struct difference *found)
 	return find(groups, sizeof(groups) / sizeof(*groups), test, here,
 		    found) ||
 	       find(dmabuf_differences, dmabuf_difference_count, test, here,
-		    found);
+		    found) ||
+	       find(more_differences, more_difference_count, test, here, found);
 }

@@ -96,6 +96,8 @@ struct difference_group {
 };
 extern const struct difference_group dmabuf_differences[];
 extern const size_t dmabuf_difference_count;
+extern const struct difference_group more_differences[];
+extern const size_t more_difference_count;
 
 bool difference_of(const char *test, struct difference *found);
 
