@@ -16,6 +16,8 @@
  * Lock hierarchy, outermost first:
  *
  *   mmap_lock		the kernel's; held by mmap, munmap and faults
+ *     shown.lock	a PV domain's windows; with windows' locks inside only
+ *			when no program runs
  *     instance->lock	the table, the ranges' states and notifications;
  *			a few instructions long, no hypercall inside but one,
  *			for a page whose byte is to be cleared
@@ -140,9 +142,13 @@ struct recheck {
 /* Of a grant that the hypervisor did not unmap when it was told to. */
 #define LOST_HANDLE ((grant_handle_t)-2)
 
+/* Of one that went when the domain was saved, while somebody had its page. */
+#define VOID_HANDLE ((grant_handle_t)-3)
+
 static inline bool handle_is_good(grant_handle_t handle)
 {
-	return handle != INVALID_GRANT_HANDLE && handle != LOST_HANDLE;
+	return handle != INVALID_GRANT_HANDLE && handle != LOST_HANDLE &&
+	       handle != VOID_HANDLE;
 }
 
 /* Notification of one page; action 0 means none. */
@@ -185,6 +191,7 @@ struct window {
 
 	struct mutex lock;
 	struct mmu_interval_notifier notifier;
+	struct list_head shown; /* of a program's in a PV domain */
 	/* Changed under lock and the mapping's lock, so either will do. */
 	grant_handle_t *handles;
 	u64 *ptes; /* machine addresses; guarded by lock */
@@ -207,6 +214,7 @@ struct mapping {
 	u32 count;
 	u32 held; /* pages that have grants behind them, or may have */
 	u32 missing; /* pages that are not there, as NULL in their place says */
+	u32 restores; /* as many there had been when it was mapped */
 	bool writable;
 	spinlock_t lock;
 	struct page **pages; /* NULL where one retired, or is lost for ever */
@@ -274,6 +282,14 @@ void reserve_refill(void);
 void reserve_look_after(void);
 void reserve_init(void);
 void reserve_exit(void);
+void reserve_renew(void);
+
+/* suspend.c */
+extern u32 restores;
+void suspend_add(struct window *w);
+void suspend_remove(struct window *w);
+int __init suspend_init(void);
+void suspend_exit(void);
 
 /* table.c: callers hold the instance's lock */
 int table_insert(struct table *table, struct grant_range *range);
@@ -336,7 +352,9 @@ int __init grants_init(void);
 void grants_exit(void);
 int grants_map(struct mapping *m);
 int grants_map_one(struct mapping *m, u32 i);
+void grants_map_missing(struct mapping *m);
 void grants_unmap_one(struct mapping *m, u32 i);
+void grants_forget(struct mapping *m);
 int grants_ensure(struct window *w, u32 first, u32 n);
 u32 grants_unmap(struct mapping *m);
 void grants_free_pages(struct mapping *m);

@@ -152,6 +152,12 @@ static int __init gntdev_init(void)
 		goto no_dmabufs;
 	}
 
+	err = suspend_init();
+	if (err) {
+		pr_err("cannot make the device for suspending: %d\n", err);
+		goto no_suspend;
+	}
+
 	err = misc_register(&gntdev_device);
 	if (err) {
 		pr_err("cannot register /dev/xen/gntdev: %d\n", err);
@@ -161,6 +167,8 @@ static int __init gntdev_init(void)
 	return 0;
 
 no_device:
+	suspend_exit();
+no_suspend:
 	dmabuf_exit();
 no_dmabufs:
 	reserve_exit();
@@ -176,6 +184,7 @@ static void __exit gntdev_exit(void)
 {
 	misc_deregister(&gntdev_device);
 	recheck_exit();
+	suspend_exit();
 	dmabuf_exit();
 	reserve_exit();
 	own_domid_exit();

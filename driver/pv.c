@@ -56,6 +56,7 @@ static const struct mmu_interval_notifier_ops pv_notifier_ops = {
 
 static void pv_detach(struct window *w)
 {
+	suspend_remove(w);
 	mmu_interval_notifier_remove(&w->notifier);
 	/* The notifier had them all, unless mmap itself failed half-way. */
 	pv_unmap_entries(w);
@@ -131,6 +132,7 @@ static int pv_attach(struct window *w, struct vm_area_struct *vma)
 	if (err)
 		return err;
 
+	suspend_add(w);
 	/* Without any access (PROT_NONE), no entry may be there. */
 	if (vma->vm_flags & VM_ACCESS_FLAGS)
 		err = populate(w, vma);

@@ -12,7 +12,10 @@
 #define SOONEST msecs_to_jiffies(4)
 #define LATEST msecs_to_jiffies(256)
 
-/* Of the module's own, so that its end can wait for what runs. */
+/*
+ * Of the module's own, so that its end can wait for what runs. While the domain is
+ * suspended nothing does: see suspend.c.
+ */
 static struct workqueue_struct *queue;
 
 static void recheck_look(struct work_struct *work)
@@ -62,7 +65,7 @@ void recheck_at_once(struct recheck *r, bool (*is_over)(struct recheck *r))
 
 int __init recheck_init(void)
 {
-	queue = alloc_workqueue("xen-gntdev", WQ_UNBOUND, 0);
+	queue = alloc_workqueue("xen-gntdev", WQ_UNBOUND | WQ_FREEZABLE, 0);
 
 	return queue ? 0 : -ENOMEM;
 }
