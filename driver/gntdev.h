@@ -29,6 +29,8 @@
  *         page tables	the kernel's, a spinlock
  *           mapping->lock	the kernel's own mappings of pages that a
  *				program sees; a spinlock
+ *   keep.c's lock	kept mappings; a spinlock; taken by who looks for memory,
+ *			so anywhere
  *   ports.lock		the event channels that notifications hold; taken
  *			alone
  *
@@ -78,8 +80,9 @@ struct table {
 	u32 ranges;
 };
 
-/* Mappings whose pages wait for the next range. Guarded by the instance's lock. */
+/* Mappings whose pages wait for the next range. Guarded by keep.c's lock. */
 struct keep {
+	struct list_head node; /* of all that have any */
 	struct list_head list; /* the longest kept one first */
 	u32 mappings;
 	u32 pages; /* of all of them */
@@ -90,7 +93,7 @@ struct instance {
 	struct kref refs; /* one of each of its files, exports and imports */
 	struct mutex lock; /* see the hierarchy above */
 	struct table table; /* guarded by lock */
-	struct keep keep; /* guarded by lock */
+	struct keep keep;
 	struct list_head exports; /* live dma-bufs; guarded by lock */
 	struct list_head imports; /* guarded by lock */
 	u64 exported_grants; /* grants of its dma-bufs; guarded by lock */
@@ -385,6 +388,8 @@ struct mapping *keep_take(struct keep *keep, u32 count);
 void keep_put(struct keep *keep, struct mapping *m, struct list_head *unwanted);
 void keep_free(struct list_head *unwanted);
 void keep_free_all(struct keep *keep);
+int __init keep_init(void);
+void keep_exit(void);
 
 /* notify.c */
 long notify_request(struct instance *inst, void __user *arg);

@@ -139,6 +139,9 @@ static int __init gntdev_init(void)
 	err = recheck_init();
 	if (err)
 		return err;
+	err = keep_init();
+	if (err)
+		goto no_keep;
 	err = grants_init();
 	if (err)
 		goto no_grants;
@@ -175,6 +178,8 @@ no_dmabufs:
 	own_domid_exit();
 	grants_exit();
 no_grants:
+	keep_exit();
+no_keep:
 	recheck_exit();
 	return err;
 }
@@ -183,6 +188,7 @@ no_grants:
 static void __exit gntdev_exit(void)
 {
 	misc_deregister(&gntdev_device);
+	keep_exit();
 	recheck_exit();
 	suspend_exit();
 	dmabuf_exit();
