@@ -136,9 +136,10 @@ static int notify_arm(struct instance *inst, u64 index, struct notify *new)
 		if (err != -EAGAIN)
 			return err;
 
-		spare = kvcalloc(count, sizeof(*spare), GFP_PROGRAM);
+		spare = memory_for_program(array_size(count, sizeof(*spare)));
 		if (!spare)
 			return -ENOMEM;
+		memset(spare, 0, array_size(count, sizeof(*spare)));
 	}
 }
 

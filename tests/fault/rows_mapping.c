@@ -66,8 +66,9 @@ static void row_7_each_allocation_of_large_requests_may_fail(void)
 	CHECK_EQ(map_index(AT(0), index, 1000, RW), 0);
 	CHECK_EQ(machine_failed(), 0);
 	machine_fail_none();
-	fail_call("kvcalloc", 1, 0, false);
+	CHECK_EQ(machine_fail_spec("kmalloc:1,vmalloc:1", why, sizeof(why)), 0);
 	CHECK_EQ(req_notify(world.file, index, CLEAR, 0), -ENOMEM);
+	machine_fail_none();
 	CHECK_EQ(req_notify(world.file, index, CLEAR, 0), 0);
 	world_stop();
 }
