@@ -150,8 +150,8 @@ struct recheck {
 
 static inline bool handle_is_good(grant_handle_t handle)
 {
-	return handle != INVALID_GRANT_HANDLE && handle != LOST_HANDLE &&
-	       handle != VOID_HANDLE;
+	/* The others are above, as is INVALID_GRANT_HANDLE. */
+	return handle < VOID_HANDLE;
 }
 
 /* Notification of one page; action 0 means none. */
@@ -394,14 +394,23 @@ void keep_exit(void);
 /* notify.c */
 long notify_request(struct instance *inst, void __user *arg);
 bool notify_clears(const struct grant_range *range);
-void notify_clear(const struct notify *notify, struct page *page);
+
+/* Clears the byte of a page that the kernel has mapped, if it is to be. */
+static inline void notify_clear(const struct notify *notify, struct page *page)
+{
+	u8 *bytes = page_address(page);
+
+	if (notify->action & UNMAP_NOTIFY_CLEAR_BYTE)
+		WRITE_ONCE(bytes[notify->byte], 0);
+}
+
 void notify_send(struct notify *notify, u32 count);
 
 /* ports.c */
 void ports_init(void);
 int port_hold(u32 port, int *irq);
 bool port_is_same(u32 port, int irq);
-void port_drop(int irq);
+void port_drop(int irq, u32 pages);
 
 /* xlat.c */
 bool xlat_refuses(u32 domid);

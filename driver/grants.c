@@ -473,9 +473,12 @@ static bool page_is_bare(const struct mapping *m, u32 i)
 	return m->pages[i] && m->handles[i] == INVALID_GRANT_HANDLE;
 }
 
-/* For how many pages from @first on the same is true, up to a batch. */
-static u32 run_of(const struct mapping *m, u32 first,
-		  bool (*is)(const struct mapping *m, u32 i))
+/*
+ * For how many pages from @first on the same is true, up to a batch. Each call is a
+ * loop of its own, without a call for each page.
+ */
+static __always_inline u32 run_of(const struct mapping *m, u32 first,
+				  bool (*is)(const struct mapping *m, u32 i))
 {
 	u32 most = min(m->count - first, GNTDEV_BATCH), n = 0;
 
