@@ -111,10 +111,9 @@ static struct miscdevice gntdev_device = {
 	.groups = gntdev_groups,
 };
 
-static int __init gntdev_init(void)
+/* Whether this domain and its hypervisor are such as the driver needs. */
+static int __init choose_mode(void)
 {
-	int err;
-
 	if (!xen_domain()) {
 		pr_err("this kernel does not run on Xen\n");
 		return -ENODEV;
@@ -136,6 +135,16 @@ static int __init gntdev_init(void)
 		return -ENODEV;
 	}
 
+	return 0;
+}
+
+static int __init gntdev_init(void)
+{
+	int err;
+
+	err = choose_mode();
+	if (err)
+		return err;
 	err = recheck_init();
 	if (err)
 		return err;

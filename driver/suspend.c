@@ -118,11 +118,8 @@ static const struct dev_pm_ops suspend_ops = {
 };
 
 static struct platform_driver driver = {
-	.driver =
-		{
-			.name = DEVICE_NAME,
-			.pm = &suspend_ops,
-		},
+	.driver.name = DEVICE_NAME,
+	.driver.pm = &suspend_ops,
 };
 
 int __init suspend_init(void)

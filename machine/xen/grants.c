@@ -459,21 +459,12 @@ void grant_store(struct page *page, unsigned long offset, const void *value,
 	event_emit(&event);
 }
 
-/* ---- save and restore ---- */
-
 /* The kernel's memory of a page comes along, what was behind it does not. */
 static void forget(struct track *t, u32 handle)
 {
-	if (t->area)
-		machine_fatal(
-			"an area of grants is saved: what the kernel has beside it is lost");
-	if (t->page) {
-		t->page->mapped = false;
-		t->page->owner = NULL;
+	if (t->page)
 		t->page->in_p2m = false;
-	}
-	if (t->pte)
-		*t->pte = (pte_t){.kind = PTE_NONE};
+	unmake_mapping(t);
 	if (!t->device) {
 		t->granter->uses[t->ref].mapped[t->readonly]--;
 		grant_release(t->granter, t->ref, t->readonly);
@@ -483,19 +474,15 @@ static void forget(struct track *t, u32 handle)
 
 void tracks_saved(bool restored)
 {
-	struct track *t;
-	u32 i;
-
 	hypervisor_lock();
-	for (i = 0; i < grants.used; i++) {
-		t = &grants.tracks[i];
-		if (!t->used)
-			continue;
-		if (t->pte && !t->area && !t->refused)
+	for (u32 i = 0; i < grants.used; i++) {
+		struct track *t = &grants.tracks[i];
+
+		if (t->used && t->pte && !t->refused)
 			machine_fatal(
-				"a program's page table is saved with grant %u of domain %u in it: what is beside it is lost",
-				t->ref, t->granter->id);
-		if (restored)
+				"a page table is saved with grant %u in it: what is beside it is lost",
+				t->ref);
+		if (t->used && restored)
 			forget(t, i);
 	}
 	hypervisor_unlock();
