@@ -35,6 +35,8 @@
 #include <linux/pagemap.h>
 #include <linux/percpu.h>
 #include <linux/proc_fs.h>
+#include <linux/platform_device.h>
+#include <linux/pm.h>
 #include <linux/rbtree.h>
 #include <linux/rwsem.h>
 #include <linux/refcount.h>

@@ -103,8 +103,20 @@ int area_pv_attach(struct window *w, struct vm_area_struct *vma)
 	}
 	/* A new notifier is not told of what is under way; see populate(). */
 	mmu_interval_read_begin(&w->notifier);
+	suspend_add(w);
 
 	return 0;
+}
+
+/* The domain is suspended: page tables may be elsewhere when it goes on. */
+void area_pv_forget(struct window *w)
+{
+	struct area *area = area_of(w);
+
+	spin_lock(&area->lock);
+	memset(w->ptes, 0, w->count * sizeof(w->ptes[0]));
+	area->valid = false;
+	spin_unlock(&area->lock);
 }
 
 /* Which of the slots have entries that are not known: a 1 in @b. */

@@ -73,7 +73,7 @@ static struct exported *export_alloc(struct instance *inst, u32 domid,
 	struct exported *exp;
 	int err;
 
-	exp = kvmalloc(struct_size(exp, grants, count), GFP_PROGRAM);
+	exp = memory_for_program(struct_size(exp, grants, count));
 	if (!exp)
 		return ERR_PTR(-ENOMEM);
 

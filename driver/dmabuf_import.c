@@ -233,7 +233,7 @@ import_alloc(struct instance *inst,
 {
 	struct imported *imp;
 
-	imp = kvmalloc(struct_size(imp, refs, op->count), GFP_PROGRAM);
+	imp = memory_for_program(struct_size(imp, refs, op->count));
 	if (!imp)
 		return NULL;
 

@@ -22,7 +22,7 @@ static void *reserve_area(u32 count, struct page *placeholder)
 	void *at;
 	u32 i;
 
-	pages = kvmalloc_array(count, sizeof(*pages), GFP_KERNEL);
+	pages = memory_for_program(array_size(count, sizeof(*pages)));
 	if (!pages)
 		return NULL;
 

@@ -16,6 +16,8 @@
  * Lock hierarchy, outermost first:
  *
  *   mmap_lock		the kernel's; held by mmap, munmap and faults
+ *     shown.lock	a PV domain's windows; with windows' locks inside only
+ *			when no program runs
  *     instance->lock	the table, the ranges' states and notifications;
  *			a few instructions long, no hypercall inside but one,
  *			for a page whose byte is to be cleared
@@ -27,6 +29,8 @@
  *         page tables	the kernel's, a spinlock
  *           mapping->lock	the kernel's own mappings of pages that a
  *				program sees; a spinlock
+ *   keep.c's lock	kept mappings; a spinlock; taken by who looks for memory,
+ *			so anywhere
  *   ports.lock		the event channels that notifications hold; taken
  *			alone
  *
@@ -84,8 +88,9 @@ struct table {
 	u32 ranges;
 };
 
-/* Mappings whose pages wait for the next range. Guarded by the instance's lock. */
+/* Mappings whose pages wait for the next range. Guarded by keep.c's lock. */
 struct keep {
+	struct list_head node; /* of all that have any */
 	struct list_head list; /* the longest kept one first */
 	u32 mappings;
 	u32 pages; /* of all of them */
@@ -123,7 +128,7 @@ struct instance {
 	uid_t owner; /* the opener's user; constant */
 	struct tally __percpu *tally; /* NULL until there is something to count */
 	struct table table; /* guarded by lock */
-	struct keep keep; /* guarded by lock */
+	struct keep keep;
 	struct list_head exports; /* live dma-bufs; guarded by lock */
 	struct list_head imports; /* guarded by lock */
 	u64 buffers; /* exports and imports ever made; guarded by lock */
@@ -193,9 +198,13 @@ struct recheck {
 /* Of a grant that the hypervisor did not unmap when it was told to. */
 #define LOST_HANDLE ((grant_handle_t)-2)
 
+/* Of one that went when the domain was saved, while somebody had its page. */
+#define VOID_HANDLE ((grant_handle_t)-3)
+
 static inline bool handle_is_good(grant_handle_t handle)
 {
-	return handle != INVALID_GRANT_HANDLE && handle != LOST_HANDLE;
+	/* The others are above, as is INVALID_GRANT_HANDLE. */
+	return handle < VOID_HANDLE;
 }
 
 /* Notification of one page; action 0 means none. */
@@ -243,6 +252,7 @@ struct window {
 
 	struct mutex lock;
 	struct mmu_interval_notifier notifier;
+	struct list_head shown; /* of a program's in a PV domain */
 	/* Changed under lock and the mapping's lock, so either will do. */
 	grant_handle_t *handles;
 	u64 *ptes; /* machine addresses; guarded by lock */
@@ -266,6 +276,7 @@ struct mapping {
 	u32 count;
 	u32 held; /* pages that have grants behind them, or may have */
 	u32 missing; /* pages that are not there, as NULL in their place says */
+	u32 restores; /* as many there had been when it was mapped */
 	bool writable;
 	spinlock_t lock;
 	struct page **pages; /* NULL where one retired, or is lost for ever */
@@ -344,6 +355,14 @@ void reserve_refill(void);
 void reserve_look_after(void);
 void reserve_init(void);
 void reserve_exit(void);
+void reserve_renew(void);
+
+/* suspend.c */
+extern u32 restores;
+void suspend_add(struct window *w);
+void suspend_remove(struct window *w);
+int __init suspend_init(void);
+void suspend_exit(void);
 
 /* table.c: callers hold the instance's lock */
 int table_insert(struct table *table, struct grant_range *range);
@@ -416,7 +435,9 @@ int __init grants_init(void);
 void grants_exit(void);
 int grants_map(struct mapping *m);
 int grants_map_one(struct mapping *m, u32 i);
+void grants_map_missing(struct mapping *m);
 void grants_unmap_one(struct mapping *m, u32 i);
+void grants_forget(struct mapping *m);
 int grants_ensure(struct window *w, u32 first, u32 n);
 u32 grants_unmap(struct mapping *m);
 void grants_free_pages(struct mapping *m);
@@ -451,11 +472,22 @@ struct mapping *keep_take(struct keep *keep, u32 count);
 void keep_put(struct keep *keep, struct mapping *m, struct list_head *unwanted);
 void keep_free(struct list_head *unwanted);
 void keep_free_all(struct keep *keep);
+int __init keep_init(void);
+void keep_exit(void);
 
 /* notify.c */
 long notify_request(struct instance *inst, void __user *arg);
 bool notify_clears(const struct grant_range *range);
-void notify_clear(const struct notify *notify, struct page *page);
+
+/* Clears the byte of a page that the kernel has mapped, if it is to be. */
+static inline void notify_clear(const struct notify *notify, struct page *page)
+{
+	u8 *bytes = page_address(page);
+
+	if (notify->action & UNMAP_NOTIFY_CLEAR_BYTE)
+		WRITE_ONCE(bytes[notify->byte], 0);
+}
+
 void notify_send(struct notify *notify, u32 count);
 
 /* refs.c */
@@ -480,7 +512,7 @@ long restrict_request(struct instance *inst, void __user *arg);
 void ports_init(void);
 int port_hold(u32 port, int *irq);
 bool port_is_same(u32 port, int irq);
-void port_drop(int irq);
+void port_drop(int irq, u32 pages);
 
 /* xlat.c */
 bool xlat_refuses(u32 domid);
@@ -496,6 +528,7 @@ long area_request(struct instance *inst, void __user *arg, bool map);
 int area_show(struct grant_range *range, struct vm_area_struct *vma);
 void area_close(struct mapping *m);
 bool area_has_others(struct area *area, u32 domid);
+void area_pv_forget(struct window *w);
 u32 area_slot_domain(const struct grant_range *range, u32 slot);
 void area_put(struct area *area);
 

@@ -276,6 +276,27 @@ int grants_map_one(struct mapping *m, u32 i)
 	return map_batch(m, &op, i, 1);
 }
 
+/*
+ * Maps again what was ended for a suspending that then did not come to pass. The
+ * caller holds handle_lock, and nobody else has the pages.
+ */
+void grants_map_missing(struct mapping *m)
+{
+	int err;
+	u32 i;
+
+	for (i = 0; i < m->count; i++) {
+		if (!m->pages[i] || m->handles[i] != INVALID_GRANT_HANDLE)
+			continue;
+		err = grants_map_one(m, i);
+		if (err)
+			pr_warn_ratelimited(
+				"reference %u of domain %u is not mapped any more: error %d after a suspending\n",
+				m->grants[i].ref, m->grants[i].domid, err);
+		cond_resched();
+	}
+}
+
 /* Maps what is not, of a few entries that are there. */
 static int ensure_batch(struct window *w, u32 first, u32 last)
 {
@@ -289,6 +310,8 @@ static int ensure_batch(struct window *w, u32 first, u32 last)
 	for (i = first; i < last; i++) {
 		if (!handle_is_good(w->handles[i]))
 			return -ENOENT;
+		if (m->handles[w->first + i] == VOID_HANDLE)
+			return -EIO;
 	}
 
 	for (i = first; i < last && !err; i += max(n, 1U)) {
@@ -439,8 +462,7 @@ void grants_unmap_one(struct mapping *m, u32 i)
 /* The page is there to be unmapped: mapped, and only this driver has it. */
 static inline bool page_is_idle(const struct mapping *m, u32 i)
 {
-	return m->handles[i] != INVALID_GRANT_HANDLE &&
-	       m->handles[i] != LOST_HANDLE && page_count(m->pages[i]) == 1;
+	return handle_is_good(m->handles[i]) && page_count(m->pages[i]) == 1;
 }
 
 /* The same, and the kernel knows of it, as it does but after a failed call. */
@@ -454,15 +476,24 @@ static bool page_is_stray(const struct mapping *m, u32 i)
 	return page_is_idle(m, i) && !PageForeign(m->pages[i]);
 }
 
+/* What was behind it went with the domain as it was, and now its last user. */
+static bool page_is_void(const struct mapping *m, u32 i)
+{
+	return m->handles[i] == VOID_HANDLE && page_count(m->pages[i]) == 1;
+}
+
 /* The kernel has nothing mapped there, so nobody can have the page. */
 static bool page_is_bare(const struct mapping *m, u32 i)
 {
 	return m->pages[i] && m->handles[i] == INVALID_GRANT_HANDLE;
 }
 
-/* For how many pages from @first on the same is true, up to a batch. */
-static u32 run_of(const struct mapping *m, u32 first,
-		  bool (*is)(const struct mapping *m, u32 i))
+/*
+ * For how many pages from @first on the same is true, up to a batch. Each call is a
+ * loop of its own, without a call for each page.
+ */
+static __always_inline u32 run_of(const struct mapping *m, u32 first,
+				  bool (*is)(const struct mapping *m, u32 i))
 {
 	u32 most = min(m->count - first, GNTDEV_BATCH), n = 0;
 
@@ -470,6 +501,34 @@ static u32 run_of(const struct mapping *m, u32 first,
 		n++;
 
 	return n;
+}
+
+/**
+ * grants_forget() - give up the handles of a domain that was restored
+ * @m: a mapping of before
+ *
+ * The hypervisor knows none of them, or knows others by these numbers. Where they
+ * were, nothing is mapped; the pages are the driver's still, and empty.
+ */
+void grants_forget(struct mapping *m)
+{
+	u32 i;
+
+	for (i = 0; i < m->count; i++) {
+		if (handle_is_good(m->handles[i]))
+			m->handles[i] = VOID_HANDLE;
+	}
+	m->restores = restores;
+}
+
+/* Pages that are empty since the domain was restored, and nobody else's. */
+static void let_go_of_void(struct mapping *m, u32 first, u32 n)
+{
+	u32 i;
+
+	for (i = first; i < first + n; i++)
+		ClearPageForeign(m->pages[i]);
+	let_go(m, first, n);
 }
 
 /**
@@ -486,7 +545,15 @@ u32 grants_unmap(struct mapping *m)
 {
 	u32 i, n;
 
+	if (m->restores != restores)
+		grants_forget(m);
+
 	for (i = 0; i < m->count && m->held; i += max(n, 1U)) {
+		n = run_of(m, i, page_is_void);
+		if (n) {
+			let_go_of_void(m, i, n);
+			continue;
+		}
 		n = run_of(m, i, page_is_bare);
 		if (n) {
 			let_go(m, i, n);

@@ -180,10 +180,9 @@ static struct miscdevice gntdev_device = {
 	.groups = gntdev_groups,
 };
 
-static int __init gntdev_init(void)
+/* Whether this domain and its hypervisor are such as the driver needs. */
+static int __init choose_mode(void)
 {
-	int err;
-
 	if (!xen_domain()) {
 		pr_err("this kernel does not run on Xen\n");
 		return -ENODEV;
@@ -205,9 +204,22 @@ static int __init gntdev_init(void)
 		return -ENODEV;
 	}
 
+	return 0;
+}
+
+static int __init gntdev_init(void)
+{
+	int err;
+
+	err = choose_mode();
+	if (err)
+		return err;
 	err = recheck_init();
 	if (err)
 		return err;
+	err = keep_init();
+	if (err)
+		goto no_keep;
 	err = grants_init();
 	if (err)
 		goto no_grants;
@@ -221,6 +233,12 @@ static int __init gntdev_init(void)
 		goto no_dmabufs;
 	}
 
+	err = suspend_init();
+	if (err) {
+		pr_err("cannot make the device for suspending: %d\n", err);
+		goto no_suspend;
+	}
+
 	holdings_init();
 	err = misc_register(&gntdev_device);
 	if (err) {
@@ -232,12 +250,16 @@ static int __init gntdev_init(void)
 
 no_device:
 	holdings_exit();
+	suspend_exit();
+no_suspend:
 	dmabuf_exit();
 no_dmabufs:
 	reserve_exit();
 	own_domid_exit();
 	grants_exit();
 no_grants:
+	keep_exit();
+no_keep:
 	recheck_exit();
 	return err;
 }
@@ -247,7 +269,9 @@ static void __exit gntdev_exit(void)
 {
 	misc_deregister(&gntdev_device);
 	holdings_exit();
+	keep_exit();
 	recheck_exit();
+	suspend_exit();
 	dmabuf_exit();
 	reserve_exit();
 	own_domid_exit();

@@ -80,6 +80,7 @@ void mapping_begin(struct mapping *m,
 	m->writable = writable;
 	m->window.writable = writable;
 	m->held = m->count;
+	m->restores = restores;
 	atomic_long_add(m->count, &counters.mapped);
 }
 
@@ -142,6 +143,7 @@ struct mapping *mapping_split(struct mapping *m)
 	}
 	rest->missing = 0;
 	rest->held = n;
+	rest->restores = m->restores;
 	m->missing += n;
 	m->held = 0;
 

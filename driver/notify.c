@@ -22,27 +22,37 @@ bool notify_clears(const struct grant_range *range)
 	return false;
 }
 
-/* Clears the byte of a page that the kernel has mapped, if it is to be. */
-void notify_clear(const struct notify *notify, struct page *page)
+/* How many of the pages from the first on have events on the same port. */
+static u32 run_of_port(const struct notify *notify, u32 count)
 {
-	u8 *bytes = page_address(page);
+	u32 n = 1;
 
-	if (notify->action & UNMAP_NOTIFY_CLEAR_BYTE)
-		WRITE_ONCE(bytes[notify->byte], 0);
+	while (n < count && notify[n].action & UNMAP_NOTIFY_SEND_EVENT &&
+	       notify[n].port == notify->port && notify[n].irq == notify->irq)
+		n++;
+
+	return n;
 }
 
-/* The events of pages that are unmapped, or never were mapped. Spends them. */
+/*
+ * The events of pages that are unmapped, or never were mapped. Spends them. An
+ * event says no more than that there was one, so one is enough for neighbours.
+ */
 void notify_send(struct notify *notify, u32 count)
 {
-	u32 i;
+	struct notify *end;
+	u32 n;
 
-	for (i = 0; i < count; i++) {
-		if (notify[i].action & UNMAP_NOTIFY_SEND_EVENT) {
-			if (port_is_same(notify[i].port, notify[i].irq))
-				notify_remote_via_evtchn(notify[i].port);
-			port_drop(notify[i].irq);
+	for (; count; count -= n) {
+		n = 1;
+		if (notify->action & UNMAP_NOTIFY_SEND_EVENT) {
+			n = run_of_port(notify, count);
+			if (port_is_same(notify->port, notify->irq))
+				notify_remote_via_evtchn(notify->port);
+			port_drop(notify->irq, n);
 		}
-		notify[i].action = 0;
+		for (end = notify + n; notify < end; notify++)
+			notify->action = 0;
 	}
 }
 
@@ -137,9 +147,10 @@ static int notify_arm(struct instance *inst, u64 index, struct notify *new)
 		if (err != -EAGAIN)
 			return err;
 
-		spare = kvcalloc(count, sizeof(*spare), GFP_PROGRAM);
+		spare = memory_for_program(array_size(count, sizeof(*spare)));
 		if (!spare)
 			return -ENOMEM;
+		memset(spare, 0, array_size(count, sizeof(*spare)));
 	}
 }
 
@@ -187,7 +198,7 @@ long notify_request(struct instance *inst, void __user *arg)
 
 	/* What was replaced, or on failure the new one. */
 	if (new.action & UNMAP_NOTIFY_SEND_EVENT)
-		port_drop(new.irq);
+		port_drop(new.irq, 1);
 
 	return err;
 }

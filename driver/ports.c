@@ -105,8 +105,8 @@ bool port_is_same(u32 port, int irq)
 	return (int)irq_from_evtchn(port) == irq;
 }
 
-/* Not for that page any more. */
-void port_drop(int irq)
+/* Not for so many of its pages any more. */
+void port_drop(int irq, u32 pages)
 {
 	struct rb_node *parent, **link;
 	struct held_port *held;
@@ -114,7 +114,8 @@ void port_drop(int irq)
 	mutex_lock(&ports.lock);
 	link = place(irq, &parent);
 	held = rb_entry(*link, struct held_port, node);
-	if (!--held->pages) {
+	held->pages -= pages;
+	if (!held->pages) {
 		rb_erase(&held->node, &ports.held);
 		if (port_is_same(held->port, irq))
 			evtchn_put(held->port);

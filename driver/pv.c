@@ -56,6 +56,7 @@ static const struct mmu_interval_notifier_ops pv_notifier_ops = {
 
 static void pv_detach(struct window *w)
 {
+	suspend_remove(w);
 	mmu_interval_notifier_remove(&w->notifier);
 	/* The notifier had them all, unless mmap itself failed half-way. */
 	pv_unmap_entries(w);
@@ -131,6 +132,7 @@ static int pv_attach(struct window *w, struct vm_area_struct *vma)
 	if (err)
 		return err;
 
+	suspend_add(w);
 	/* Without any access (PROT_NONE), no entry may be there. */
 	if (vma->vm_flags & VM_ACCESS_FLAGS)
 		err = populate(w, vma);
@@ -142,13 +144,17 @@ static int pv_attach(struct window *w, struct vm_area_struct *vma)
 	return err;
 }
 
-/* Makes an entry again, unless it has come back, or is lost. */
-static int fault_in(struct window *w, struct vm_area_struct *vma, u32 i)
+/*
+ * Makes an entry again, unless it has come back, or is lost. Where the hypervisor
+ * has no handle, or the page is the granter's to get first, the access is made
+ * again and again, until that has changed or the program is killed.
+ */
+static vm_fault_t fault_in(struct window *w, struct vm_area_struct *vma, u32 i)
 {
 	unsigned long addr = vma->vm_start + ((unsigned long)i << PAGE_SHIFT);
 	unsigned long seq;
+	int err = 0;
 	bool again;
-	int err;
 	u64 pte;
 
 	do {
@@ -157,9 +163,8 @@ static int fault_in(struct window *w, struct vm_area_struct *vma, u32 i)
 		 * an empty table then, so only from here on the table is ours.
 		 */
 		seq = mmu_interval_read_begin(&w->notifier);
-		err = pv_find_entries(vma, addr, 1, &pte);
-		if (err)
-			return err;
+		if (pv_find_entries(vma, addr, 1, &pte))
+			return VM_FAULT_OOM;
 		mutex_lock(&w->lock);
 		again = mmu_interval_read_retry(&w->notifier, seq);
 		if (!again && w->handles[i] == INVALID_GRANT_HANDLE) {
@@ -171,32 +176,26 @@ static int fault_in(struct window *w, struct vm_area_struct *vma, u32 i)
 		mutex_unlock(&w->lock);
 	} while (again);
 
-	return err;
-}
-
-/*
- * mmap_lock is held for reading. Where the hypervisor has no handle, or the page
- * is the granter's to get first, the access is made again and again, until that
- * has changed or the program is killed.
- */
-static vm_fault_t pv_fault(struct vm_fault *vmf)
-{
-	struct vm_area_struct *vma = vmf->vma;
-	struct window *w = vma->vm_private_data;
-	unsigned long addr = vmf->address & PAGE_MASK;
-	int err;
-
-	/* Without any access, it is a debugger's look: see pv_access(). */
-	if (!w || !(vma->vm_flags & VM_ACCESS_FLAGS))
-		return VM_FAULT_SIGBUS;
-
-	err = fault_in(w, vma, (addr - vma->vm_start) >> PAGE_SHIFT);
 	if (err == -EAGAIN || err == -ENOMEM) {
 		schedule_timeout_killable(1);
 		err = 0;
 	}
 
 	return err ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
+}
+
+/* mmap_lock is held for reading. */
+static vm_fault_t pv_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct window *w = vma->vm_private_data;
+	unsigned long addr = vmf->address & PAGE_MASK;
+
+	/* Without any access, it is a debugger's look: see pv_access(). */
+	if (!w || !(vma->vm_flags & VM_ACCESS_FLAGS))
+		return VM_FAULT_SIGBUS;
+
+	return fault_in(w, vma, (addr - vma->vm_start) >> PAGE_SHIFT);
 }
 
 /*

@@ -68,9 +68,7 @@ static void range_end(struct instance *inst, struct grant_range *range)
 	LIST_HEAD(unwanted);
 
 	if (range->mapping) {
-		mutex_lock(&inst->lock);
 		keep_put(&inst->keep, range->mapping, &unwanted);
-		mutex_unlock(&inst->lock);
 		range->mapping = NULL;
 	}
 	range_free(range);

@@ -12,7 +12,10 @@
 #define SOONEST msecs_to_jiffies(4)
 #define LATEST msecs_to_jiffies(256)
 
-/* Of the module's own, so that its end can wait for what runs. */
+/*
+ * Of the module's own, so that its end can wait for what runs. While the domain is
+ * suspended nothing does: see suspend.c.
+ */
 static struct workqueue_struct *queue;
 
 /* Those that say what they hold, for the list of holdings. */
@@ -129,7 +132,7 @@ int __init recheck_init(void)
 	mutex_init(&waiting.lock);
 	INIT_LIST_HEAD(&waiting.list);
 	waiting.last = 0;
-	queue = alloc_workqueue("xen-gntdev", WQ_UNBOUND, 0);
+	queue = alloc_workqueue("xen-gntdev", WQ_UNBOUND | WQ_FREEZABLE, 0);
 
 	return queue ? 0 : -ENOMEM;
 }

@@ -69,7 +69,6 @@ bool reserve_give(void)
 	if (op.status == GNTST_okay)
 		return true;
 
-	/* What a domain had when it was saved, it has not when it is restored. */
 	reserve.count = 0;
 	grants_warn(&op);
 	return false;
@@ -93,6 +92,42 @@ void reserve_look_after(void)
 	up_write(&handle_lock);
 }
 
+/* Grants the page to a domain, or frees it; returns whether it is granted. */
+static bool grant_page(int domid)
+{
+	int ref = domid;
+
+	if (domid >= 0)
+		ref = gnttab_grant_foreign_access(domid,
+						  xen_page_to_gfn(reserve.page),
+						  1);
+	if (ref < 0) {
+		__free_page(reserve.page);
+		reserve.page = NULL;
+		return false;
+	}
+	reserve.domid = domid;
+	reserve.ref = ref;
+
+	return true;
+}
+
+/* The domain was restored: neither what it had is there, nor its number. */
+void reserve_renew(void)
+{
+	if (!reserve.page)
+		return;
+
+	down_write(&handle_lock);
+	reserve.count = 0;
+	/* Where it is refused, the page is left to whoever maps it. */
+	if (!gnttab_try_end_foreign_access(reserve.ref))
+		reserve.page = NULL;
+	else if (grant_page(ask_domid()))
+		reserve_refill();
+	up_write(&handle_lock);
+}
+
 /**
  * reserve_init() - have handles in reserve, if this domain may need any
  *
@@ -100,7 +135,7 @@ void reserve_look_after(void)
  */
 void reserve_init(void)
 {
-	int domid, ref;
+	int domid;
 
 	init_rwsem(&handle_lock);
 	memset(&reserve, 0, sizeof(reserve));
@@ -111,17 +146,8 @@ void reserve_init(void)
 	if (domid < 0)
 		return;
 	reserve.page = alloc_page(GFP_KERNEL | __GFP_ZERO);
-	if (!reserve.page)
+	if (!reserve.page || !grant_page(domid))
 		return;
-	ref = gnttab_grant_foreign_access(domid, xen_page_to_gfn(reserve.page),
-					  1);
-	if (ref < 0) {
-		__free_page(reserve.page);
-		reserve.page = NULL;
-		return;
-	}
-	reserve.domid = domid;
-	reserve.ref = ref;
 
 	down_write(&handle_lock);
 	reserve_refill();

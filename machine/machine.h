@@ -122,10 +122,17 @@ unsigned int file_report(struct file *file, FILE *out);
 void machine_list(FILE *out);
 
 /*
- * The kernel that serves all domains is saved and restored: event channels are
- * gone. Of mappings this is not modelled; none may be there.
+ * The kernel that serves all domains was saved and restored, and its event channels
+ * are gone.
  */
 void machine_resume(void);
+
+/*
+ * The same with all that belongs to it, while no program runs: the driver is told
+ * before, and what is mapped still goes with the rest. All mappings have to be of
+ * that one domain. Or nothing comes of it: the domain goes on as it was.
+ */
+void machine_suspend(struct domain *d, bool restored);
 
 /*
  * The kernel has too little memory: asks the driver for so many pages, and says

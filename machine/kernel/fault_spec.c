@@ -106,8 +106,10 @@ static const char *never_comes(const char *part)
 
 	if (op == MACHINE_OP_UMAP && machine_mode() == MACHINE_XLAT)
 		return "an auto-translated machine maps nothing into programs' entries";
-	if (machine_running() && (site == SITE_MISC_REGISTER ||
-				  site == SITE_DEVICE || site == SITE_DMA_MASK))
+	if (machine_running() &&
+	    (site == SITE_MISC_REGISTER || site == SITE_DEVICE ||
+	     site == SITE_DMA_MASK || site == SITE_PLATFORM_DRIVER ||
+	     site == SITE_PLATFORM_DEVICE))
 		return "the driver calls it when it is loaded, which it is";
 
 	return NULL;

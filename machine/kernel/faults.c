@@ -36,6 +36,8 @@ static const struct {
 	[SITE_SIGNAL] = {"fatal_signal", 1},
 	[SITE_P2M] = {"set_foreign_p2m_mapping", 1},
 	[SITE_DEVICE] = {"root_device_register", 1},
+	[SITE_PLATFORM_DRIVER] = {"platform_driver_register", 1},
+	[SITE_PLATFORM_DEVICE] = {"platform_device_register_simple", 1},
 	[SITE_DMA_MASK] = {"dma_coerce_mask_and_coherent", 1},
 	[SITE_DMA_ALLOC] = {"dma_alloc_attrs", 1},
 	[SITE_DMA_SGTABLE] = {"dma_get_sgtable_attrs", 1},

@@ -34,6 +34,13 @@ static inline void list_add(struct list_head *entry, struct list_head *head)
 	list_add_tail(entry, head->next);
 }
 
+static inline void list_move_tail(struct list_head *entry,
+				  struct list_head *head)
+{
+	list_del(entry);
+	list_add_tail(entry, head);
+}
+
 static inline void list_del_init(struct list_head *entry)
 {
 	/* Of one that is alone it is nothing. */

@@ -20,6 +20,7 @@
 #include "pages.h"
 #include "refs.h"
 #include "shrink.h"
+#include "suspend.h"
 #include "user.h"
 #include "vm.h"
 #include "vmap.h"

@@ -319,7 +319,7 @@ struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags,
 	va_list args;
 
 	might_sleep();
-	if (flags != WQ_UNBOUND)
+	if ((flags & ~WQ_FREEZABLE) != WQ_UNBOUND)
 		machine_fatal("a workqueue with flags %#x is not modelled",
 			      flags);
 	if (fault(SITE_WORKQUEUE, &variant))

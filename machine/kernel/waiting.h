@@ -54,6 +54,7 @@ struct delayed_work {
 
 /* One thread serves all queues, one work after the other. */
 #define WQ_UNBOUND 2
+#define WQ_FREEZABLE 4
 struct workqueue_struct;
 struct workqueue_struct *alloc_workqueue(const char *format, unsigned int flags,
 					 int max_active, ...);

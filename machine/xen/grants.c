@@ -467,6 +467,35 @@ void grant_store(struct page *page, unsigned long offset, const void *value,
 	event_emit(&event);
 }
 
+/* The kernel's memory of a page comes along, what was behind it does not. */
+static void forget(struct track *t, u32 handle)
+{
+	if (t->page)
+		t->page->in_p2m = false;
+	unmake_mapping(t);
+	if (!t->device) {
+		t->granter->uses[t->ref].mapped[t->readonly]--;
+		grant_release(t->granter, t->ref, t->readonly);
+	}
+	handle_free(handle);
+}
+
+void tracks_saved(bool restored)
+{
+	hypervisor_lock();
+	for (u32 i = 0; i < grants.used; i++) {
+		struct track *t = &grants.tracks[i];
+
+		if (t->used && t->pte && !t->refused)
+			machine_fatal(
+				"a page table is saved with grant %u in it: what is beside it is lost",
+				t->ref);
+		if (t->used && restored)
+			forget(t, i);
+	}
+	hypervisor_unlock();
+}
+
 /* ---- what is left ---- */
 
 void tracks_each(void (*fn)(const struct track *t, void *arg), void *arg)

@@ -135,6 +135,8 @@ unsigned int tracks_leaks(FILE *out);
 unsigned int tracks_refused_entries(void);
 /* Its mapping, or another of the same grant, was refused to be ended. */
 bool page_is_excused(const struct page *page);
+/* The domain is saved, and is restored, or goes on. */
+void tracks_saved(bool restored);
 void tracks_each(void (*fn)(const struct track *t, void *arg), void *arg);
 /* For the kernel's store into a page. */
 void grant_store(struct page *page, unsigned long offset, const void *value,

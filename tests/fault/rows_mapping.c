@@ -66,9 +66,27 @@ static void row_7_each_allocation_of_large_requests_may_fail(void)
 	CHECK_EQ(map_index(AT(0), index, 1000, RW), 0);
 	CHECK_EQ(machine_failed(), 0);
 	machine_fail_none();
-	fail_call("kvcalloc", 1, 0, false);
+	CHECK_EQ(machine_fail_spec("kmalloc:1,vmalloc:1", why, sizeof(why)), 0);
 	CHECK_EQ(req_notify(world.file, index, CLEAR, 0), -ENOMEM);
+	machine_fail_none();
 	CHECK_EQ(req_notify(world.file, index, CLEAR, 0), 0);
+	world_stop();
+}
+
+/* The kernel is told, who kills somebody for it or tries again; nothing is lost. */
+static void a_fault_without_a_page_table_is_for_lack_of_memory(void)
+{
+	world_start();
+	grant(1, false);
+	CHECK_EQ(map_at(AT(0), 0, 1, RW, NULL), 0);
+	fail_call("apply_to_page_range", 1, 0, true);
+	CHECK_EQ(task_madvise(world.task, AT(0), PAGE, MADV_DONTNEED), 0);
+	machine_fail_none();
+	fail_call("apply_to_page_range", 1, 0, true);
+	CHECK_EQ(peek(AT(0)), -1);
+	CHECK_EQ(machine_failed(), 1);
+	machine_fail_none();
+	CHECK_EQ(peek(AT(0)), 'A');
 	world_stop();
 }
 
@@ -427,6 +445,7 @@ static void row_30_handles_that_are_none_are_not_unmapped(void)
 }
 
 static const struct test tests[] = {
+	TEST_IN(IN_PV, a_fault_without_a_page_table_is_for_lack_of_memory),
 	TEST_IN(IN_ANY, row_2_a_copy_out_that_fails_leaves_no_range),
 	TEST(row_7_each_allocation_of_large_requests_may_fail),
 	TEST(row_10_all_statuses_of_three_maps),

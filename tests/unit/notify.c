@@ -137,6 +137,39 @@ static void each_page_has_its_own(void)
 	world_stop();
 }
 
+/* An event is not counted by whom it is for: one is enough for all at once. */
+static void neighbours_share_an_event_when_all_are_unmapped(void)
+{
+	static const unsigned int ports[6] = {0, 0, 0, 1, 1, 0};
+	struct channel c[2];
+	int i;
+
+	world_start();
+	grant(6, false);
+	channel_open(&c[0]);
+	channel_open(&c[1]);
+	CHECK_EQ(map_at(AT(0), 0, 6, RW, NULL), 0);
+	for (i = 0; i < 6; i++)
+		CHECK_EQ(req_notify(world.file, i * PAGE, CLEAR | SEND,
+				    c[ports[i]].port),
+			 0);
+	seen = 0;
+	machine_watch(record, NULL);
+	CHECK_EQ(task_munmap(world.task, AT(0), 6 * PAGE), 0);
+	machine_watch(NULL, NULL);
+	for (i = 0; i < 6; i++)
+		CHECK_EQ(granted(i)[0], 0);
+	CHECK_EQ(channel_events(&c[0]), 2);
+	CHECK_EQ(channel_events(&c[1]), 1);
+	for (i = 0; events[i].kind != MACHINE_EVENT_SEND; i++)
+		;
+	CHECK(last(MACHINE_EVENT_UNMAP, false) < i);
+	/* No reference is left: the ports go with their files. */
+	file_close(world.task, c[0].evtchn);
+	file_close(world.task, c[1].evtchn);
+	world_stop();
+}
+
 static void a_later_one_replaces_and_zero_cancels(void)
 {
 	struct channel a, b;
@@ -399,6 +432,7 @@ static const struct test tests[] = {
 	TEST(the_byte_is_cleared_where_the_program_may_not_write),
 	TEST(a_notification_is_spent_by_munmap),
 	TEST(each_page_has_its_own),
+	TEST(neighbours_share_an_event_when_all_are_unmapped),
 	TEST(a_later_one_replaces_and_zero_cancels),
 	TEST(a_page_never_mapped_is_never_written),
 	TEST(a_readonly_range_takes_no_clear_byte),

@@ -5,10 +5,13 @@
  */
 #include "../../machine/kernel/outside.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "../../machine/kernel/calls.h"
 #include "world.h"
+
+#define RW (PROT_READ | PROT_WRITE)
 
 static struct context kernel;
 static struct mutex lock;
@@ -114,7 +117,62 @@ static void port_of_before_a_restore_put(void)
 	evtchn_put(c.port);
 }
 
+/* A range of so many grants comes and goes; its pages may be kept. */
+static void come_and_go(struct file *file, unsigned int count)
+{
+	uint64_t index;
+
+	CHECK_EQ(req_map(file, 0, count, &index), 0);
+	CHECK_EQ(task_mmap(world.task, file, AT(0), count * PAGE, RW,
+			   MAP_SHARED, index, NULL),
+		 0);
+	CHECK_EQ(task_munmap(world.task, AT(0), count * PAGE), 0);
+	CHECK_EQ(req_unmap(file, index, count), 0);
+}
+
+static long kept(void)
+{
+	struct machine_counters n;
+
+	machine_counters(&n);
+
+	return n.kept;
+}
+
+/* From one instance after the other; what is left serves as before. */
+static void kept_pages_are_given_when_memory_is_short(void)
+{
+	struct file *other;
+	size_t before;
+
+	world_start();
+	grant(100, false);
+	CHECK_EQ(machine_shrink(10), 0);
+	CHECK_EQ(file_open(world.task, "gntdev", O_RDWR, &other), 0);
+	come_and_go(world.file, 20);
+	come_and_go(world.file, 30);
+	come_and_go(other, 40);
+	CHECK_EQ(kept(), 90);
+	before = machine_allocated();
+
+	CHECK_EQ(machine_shrink(21), 60);
+	CHECK_EQ(kept(), 30);
+	machine_advance(1000);
+	CHECK(machine_allocated() < before);
+	come_and_go(world.file, 30);
+	come_and_go(other, 40);
+	CHECK_EQ(kept(), 70);
+	CHECK_EQ(machine_shrink(1000), 70);
+	CHECK_EQ(machine_shrink(1000), 0);
+	/* The worker is not done yet, and its instance goes. */
+	file_close(world.task, other);
+	machine_advance(1000);
+	CHECK_EQ(kept(), 0);
+	world_stop();
+}
+
 static const struct test tests[] = {
+	TEST(kept_pages_are_given_when_memory_is_short),
 	TEST_IN(IN_ANY, memory_is_asked_of_shrinkers),
 	TEST_DIES(allocation_under_a_shrinkers_lock,
 		  "memory reclaim (the kernel:0) is taken inside &lock"),
