@@ -174,6 +174,53 @@ void pv_end_entries(struct window *w, u32 first, u32 last, bool may_sleep)
 	}
 }
 
+/* Entries that end together. */
+struct ending {
+	struct window *w;
+	u32 first, n;
+};
+
+static int end_them(pte_t *pte, unsigned long addr, void *data)
+{
+	struct ending *e = data;
+
+	unmap_batch(e->w, e->first, e->n);
+	e->n = 0;
+
+	return 0;
+}
+
+/* How many entries from one on are in the same page of a page table. */
+static u32 neighbours(unsigned long addr)
+{
+	return PTRS_PER_PTE - (addr >> PAGE_SHIFT) % PTRS_PER_PTE;
+}
+
+/*
+ * Ends entries that are there and may come back, while others look at them: who
+ * has read an entry under the page table's lock, and goes on to take its page or
+ * to write the entry again, finds it as it was for as long as he has the lock.
+ */
+static void end_under_lock(struct window *w, u32 first, u32 last)
+{
+	struct ending e = {.w = w};
+	unsigned long addr;
+	u32 n;
+
+	for (; first < last; first += n) {
+		addr = w->start + ((unsigned long)first << PAGE_SHIFT);
+		n = min(last - first, GNTDEV_ATOMIC_BATCH);
+		n = min(n, neighbours(addr));
+		e.first = first;
+		e.n = n;
+		(void)apply_to_existing_page_range(w->notifier.mm, addr,
+						   PAGE_SIZE, end_them, &e);
+		/* Without an entry, nobody looks at it either. */
+		if (e.n)
+			unmap_batch(w, first, n);
+	}
+}
+
 /*
  * Has the kernel map what an entry maps, and ends the entry, when there may be
  * no handle for both: with one of the reserve, or else after the entry, which
@@ -189,7 +236,7 @@ static void keep_one(struct window *w, u32 i)
 	do {
 		err = grants_ensure(w, i, 1);
 	} while (err == -ENOMEM && reserve_give());
-	unmap_batch(w, i, 1);
+	end_under_lock(w, i, i + 1);
 	if (err)
 		err = grants_map_one(w->mapping, w->first + i);
 	reserve_refill();
@@ -226,7 +273,7 @@ bool pv_keep_entries(struct window *w, u32 first, u32 last, bool may_sleep)
 		if (err && !may_sleep)
 			return false;
 		if (!err)
-			unmap_batch(w, i, n);
+			end_under_lock(w, i, end);
 		for (; err && i < end; i++)
 			keep_one(w, i);
 		if (may_sleep)

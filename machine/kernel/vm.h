@@ -115,6 +115,7 @@ unsigned long mm_get_unmapped_area(struct mm_struct *mm, struct file *file,
 
 int vm_insert_pages(struct vm_area_struct *vma, unsigned long addr,
 		    struct page **pages, unsigned long *num);
+#define PTRS_PER_PTE 512
 typedef int (*pte_fn_t)(pte_t *pte, unsigned long addr, void *data);
 int apply_to_page_range(struct mm_struct *mm, unsigned long address,
 			unsigned long size, pte_fn_t fn, void *data);

@@ -2,6 +2,7 @@
 /* I/O of every kind from and to mapped grants: they are memory as any other. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -187,6 +188,68 @@ TEST(another_process_reads_and_writes_with_process_vm)
 	check_granters_page(owner.range.refs[1], 30);
 	gate_open(&owner.over);
 	child_must_pass(child);
+}
+
+/* Readers of a mapping whose entries others take away and bring back. */
+struct contest {
+	struct mapped range;
+	volatile bool over;
+	unsigned int failures; /* only of the one reader */
+};
+
+static void *take_entries(void *arg)
+{
+	struct contest *c = arg;
+
+	while (!c->over)
+		madvise(c->range.at, c->range.pages * PAGE, MADV_DONTNEED);
+	return NULL;
+}
+
+static void *bring_entries(void *arg)
+{
+	const struct contest *c = arg;
+	unsigned int i;
+
+	while (!c->over)
+		for (i = 0; i < c->range.pages; i++)
+			(void)*(const volatile uint8_t *)(c->range.at +
+							  i * PAGE);
+	return NULL;
+}
+
+static void *read_by_kernel(void *arg)
+{
+	struct contest *c = arg;
+	size_t size = c->range.pages * PAGE;
+	uint8_t *local = pages_alloc(c->range.pages);
+	struct iovec here = {local, size}, there = {c->range.at, size};
+
+	while (!c->over) {
+		if (process_vm_readv(getpid(), &here, 1, &there, 1, 0) !=
+		    (ssize_t)size)
+			c->failures++;
+	}
+	return NULL;
+}
+
+/* An entry that somebody has just seen is there until he has its page. */
+TEST(kernel_reads_a_mapping_whose_entries_come_and_go, .timeout = 60)
+{
+	void *(*const run[])(void *) = {read_by_kernel, take_entries,
+					take_entries, bring_entries};
+	struct contest c = {.range = map_some(dev_open(), 4, READ_WRITE)};
+	pthread_t threads[4];
+
+	for (unsigned int i = 0; i < 4; i++)
+		EQUAL(pthread_create(&threads[i], NULL, run[i], &c), 0);
+	sleep(15);
+	c.over = true;
+	for (unsigned int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	EQUAL(c.failures, 0);
+	check_whole(&c.range);
+	unmap_some(&c.range);
 }
 
 TEST(debugger_reads_and_writes_with_ptrace)
