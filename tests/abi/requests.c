@@ -17,7 +17,8 @@ static int request(int fd, unsigned long number, void *argument)
 }
 
 /*
- * Numbers of none of the header's requests. 32 and up are the project's own.
+ * Numbers of none of the header's requests. 32 and up are the project's own, 13
+ * and 14 vendors'.
  */
 TEST(unknown_request_is_enotty)
 {
@@ -25,7 +26,7 @@ TEST(unknown_request_is_enotty)
 	int fd = dev_open();
 
 	for (unsigned int number = 0; number < 32; number++) {
-		if (number <= 3 || (number >= 7 && number <= 12))
+		if (number <= 3 || (number >= 7 && number <= 14))
 			continue;
 		for (unsigned int size = 0; size <= 32; size += 4)
 			EXPECT(request(fd, _IOC(_IOC_NONE, 'G', number, size),
@@ -37,12 +38,13 @@ TEST(unknown_request_is_enotty)
 TEST(known_number_with_another_size_is_enotty)
 {
 	static const unsigned int sizes[][2] = {
-		{0, 24}, {1, 16}, {2, 24}, {3, 4}, {7, 16}, {8, 16},
+		{0, 24}, {1, 16}, {2, 24},  {3, 4},
+		{7, 16}, {8, 16}, {13, 24}, {14, 24},
 	};
 	uint64_t argument[64] = {0};
 	int fd = dev_open();
 
-	for (unsigned int i = 0; i < 6; i++)
+	for (unsigned int i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		for (unsigned int size = 0; size <= 32; size += 4) {
 			if (size == sizes[i][1] ||
 			    (sizes[i][0] == 8 && size == 8))
