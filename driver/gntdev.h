@@ -191,7 +191,7 @@ struct recheck {
 #define GRANT_READONLY BIT(31)
 
 /* Of a grant that the hypervisor did not unmap when it was told to. */
-#define LOST_HANDLE ((grant_handle_t)-2)
+#define LOST_HANDLE ((grant_handle_t)~1U)
 
 static inline bool handle_is_good(grant_handle_t handle)
 {
