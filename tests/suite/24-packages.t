@@ -67,7 +67,8 @@ begin() {
 		"deb $(mirror_of debian-security) $1-security main" &&
 		mount -t proc proc "$root/proc" && cp "$ours" "$root/ours.deb" &&
 		cp "$work/later.deb" "build/gntdev-$version.tar.gz" "$root/" &&
-		inside apt-get -qq update && runs "$(kernel)"
+		inside apt-get -qq update &&
+		runs "$(basename "$root"/boot/vmlinuz-* | sed 's/^vmlinuz-//')"
 }
 
 # runs RELEASE: as if the system had been booted with that kernel. Of all kernels that
@@ -78,12 +79,12 @@ runs() {
 			>"$root/usr/bin/uname" && chmod 755 "$root/usr/bin/uname"
 }
 
-# The release of the kernel that is installed.
+# The release of the kernel that runs.
 kernel() {
-	basename "$root"/boot/vmlinuz-* | sed 's/^vmlinuz-//'
+	inside uname -r
 }
 
-# Those that came later. Only their headers are there, and no list of modules.
+# Those that came later. Of some only the headers are there, and no list of modules.
 others() {
 	(cd "$root/lib/modules" && printf '%s\n' */build) | sed 's,/build$,,' |
 		grep -vFx "$(kernel)"
