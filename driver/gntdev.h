@@ -196,7 +196,7 @@ struct recheck {
 #define GRANT_READONLY BIT(31)
 
 /* Of a grant that the hypervisor did not unmap when it was told to. */
-#define LOST_HANDLE ((grant_handle_t)-2)
+#define LOST_HANDLE ((grant_handle_t)~1U)
 
 /* Of one that went when the domain was saved, while somebody had its page. */
 #define VOID_HANDLE ((grant_handle_t)-3)

@@ -16,7 +16,7 @@
 
 #include <xen/evtchn.h>
 
-#define UNRESTRICTED ((domid_t)-1)
+#define UNRESTRICTED ((domid_t)~0U)
 
 struct bound {
 	struct rb_node node;

@@ -20,7 +20,7 @@ struct files_struct {
 		struct file *file;
 		bool taken; /* has a file, or will have one */
 		bool cloexec;
-	} * all;
+	} *all;
 	int size; /* of it: most tasks never have one */
 };
 

@@ -153,11 +153,11 @@ static struct {
 		bool granted;
 		u32 next; /* in the list; NONE is its end */
 		struct page *page; /* NULL: of no memory that may be granted */
-	} * all;
+	} *all;
 	u32 size;
 } given = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-#define NONE ((u32)-1)
+#define NONE ((u32)~0U)
 
 static struct given *given_at(u32 ref)
 {

@@ -16,7 +16,7 @@ typedef u32 grant_handle_t;
 typedef u32 evtchn_port_t;
 typedef unsigned long xen_pfn_t;
 
-#define INVALID_GRANT_HANDLE ((grant_handle_t)-1)
+#define INVALID_GRANT_HANDLE ((grant_handle_t)~0U)
 
 struct gnttab_map_grant_ref {
 	u64 host_addr;
@@ -50,16 +50,22 @@ struct gnttab_copy {
 };
 
 /* What the statuses mean, from 0 downwards, as the hypervisor's header says. */
-#define GNTTABOP_error_msgs                                                  \
-	{                                                                    \
-		"okay", "undefined error", "unrecognised domain id",         \
-			"invalid grant reference", "invalid mapping handle", \
-			"invalid virtual address", "invalid device address", \
-			"no spare translation slot in the I/O MMU",          \
-			"permission denied", "bad page",                     \
-			"copy arguments cross page boundary",                \
-			"page address size too large",                       \
-			"operation not done; try again", "out of space",     \
+#define GNTTABOP_error_msgs                                 \
+	{                                                   \
+		"okay",                                     \
+		"undefined error",                          \
+		"unrecognised domain id",                   \
+		"invalid grant reference",                  \
+		"invalid mapping handle",                   \
+		"invalid virtual address",                  \
+		"invalid device address",                   \
+		"no spare translation slot in the I/O MMU", \
+		"permission denied",                        \
+		"bad page",                                 \
+		"copy arguments cross page boundary",       \
+		"page address size too large",              \
+		"operation not done; try again",            \
+		"out of space",                             \
 	}
 struct gnttab_query_size {
 	domid_t dom;

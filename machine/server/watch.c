@@ -21,7 +21,7 @@ static struct place {
 	struct watch *watch;
 	uint32_t used;
 	uint32_t next; /* of the free ones */
-} * places;
+} *places;
 static uint32_t place_count;
 static uint32_t first_free; /* place_count: none */
 

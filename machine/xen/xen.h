@@ -39,13 +39,13 @@ struct domain {
 		u64 offset; /* in that */
 		u32 holds; /* pins */
 		bool freed; /* it goes with the last of those */
-	} * frames;
+	} *frames;
 	struct grant_entry *table;
 	/* The hypervisor's own account of who uses an entry. */
 	struct grant_use {
 		u32 readers, writers;
 		u8 mapped[2]; /* times, writable and read-only, as Xen counts */
-	} * uses;
+	} *uses;
 	u32 entries, next_entry;
 	u32 *free_entries; /* a stack */
 	u32 free_entry_count;

@@ -373,10 +373,7 @@ static void lend_and_close(void)
 		file_close(NULL, file);
 }
 
-#define IN(modes, name)                   \
-	{                                 \
-#name, name, modes, false \
-	}
+#define IN(modes, name) {#name, name, modes, false}
 
 const struct scenario scenarios[] = {
 	IN(IN_ANY, open_and_close),

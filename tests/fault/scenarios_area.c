@@ -106,10 +106,7 @@ static void area_filled_with_many(void)
 	req_area_unmap(world.file, index, ops, 130, NULL);
 }
 
-#define IN(modes, name)                   \
-	{                                 \
-#name, name, modes, false \
-	}
+#define IN(modes, name) {#name, name, modes, false}
 
 const struct scenario scenarios_area[] = {
 	IN(IN_BOTH, area_filled_and_emptied),

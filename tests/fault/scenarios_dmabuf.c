@@ -247,14 +247,8 @@ static void export_and_import_late(void)
 	close_buffer(fd);
 }
 
-#define IN(name)                            \
-	{                                   \
-#name, name, IN_BOTH, false \
-	}
-#define LONG(name)                         \
-	{                                  \
-#name, name, IN_BOTH, true \
-	}
+#define IN(name) {#name, name, IN_BOTH, false}
+#define LONG(name) {#name, name, IN_BOTH, true}
 
 const struct scenario scenarios_dmabuf[] = {
 	IN(export_and_map),

@@ -12,7 +12,7 @@
 
 #define PAGE 4096UL
 #define RW (PROT_READ | PROT_WRITE)
-#define AT(n) (0x700000000000UL + (n)*0x100000UL)
+#define AT(n) (0x700000000000UL + (n) * 0x100000UL)
 #define GRANTS 24
 #define FILES 3
 #define TASKS 3

@@ -38,7 +38,7 @@ typedef uint16_t domid_t;
 #define CONNECTIONS 6
 #define DEVICES 6
 #define ARENA (64 * 4096UL)
-#define PLACE(n) (0x700000000000UL + (n)*0x100000UL)
+#define PLACE(n) (0x700000000000UL + (n) * 0x100000UL)
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 static struct sockaddr_un server;

@@ -316,7 +316,7 @@ static void own_handlers(void)
 	CHECK(now.sa_sigaction == catch && now.sa_flags & SA_SIGINFO &&
 		      sigismember(&now.sa_mask, SIGUSR1),
 	      "another handler than was set");
-	CHECK(signal(SIGSEGV, SIG_IGN) == (void (*)(int))(uintptr_t) catch,
+	CHECK(signal(SIGSEGV, SIG_IGN) == (void (*)(int))(uintptr_t)catch,
 	      "signal");
 	raise(SIGSEGV);
 	CHECK(signal(SIGSEGV, SIG_DFL) == SIG_IGN, "signal again");

@@ -28,10 +28,28 @@ static int spawn(const char *program, char **environment)
 	return status != 0;
 }
 
+/* Returns if the way is none of these. */
+static void another_environment(const char *way, const char *program, int fd)
+{
+	char *const arguments[] = {(char *)program, NULL};
+	char *nothing[] = {NULL}, *other[] = {"LD_PRELOAD=", NULL};
+
+	if (!strcmp(way, "empty-execve"))
+		execve(program, arguments, nothing);
+	if (!strcmp(way, "empty-execle"))
+		execle(program, program, NULL, nothing);
+	if (!strcmp(way, "empty-null"))
+		syscall(SYS_execve, program, arguments, NULL);
+	if (!strcmp(way, "empty-fexecve"))
+		fexecve(fd, arguments, nothing);
+	if (!strcmp(way, "no-preload"))
+		execve(program, arguments, other);
+}
+
 int main(int argc, char **argv)
 {
 	char *const arguments[] = {argv[2], NULL};
-	char *nothing[] = {NULL}, *other[] = {"LD_PRELOAD=", NULL};
+	char *nothing[] = {NULL};
 	const char *way = argv[1], *program = argv[2];
 	int fd;
 
@@ -61,18 +79,9 @@ int main(int argc, char **argv)
 			AT_EMPTY_PATH);
 	if (!strcmp(way, "spawn"))
 		return spawn(program, environ);
-	if (!strcmp(way, "empty-execve"))
-		execve(program, arguments, nothing);
-	if (!strcmp(way, "empty-execle"))
-		execle(program, program, NULL, nothing);
-	if (!strcmp(way, "empty-null"))
-		syscall(SYS_execve, program, arguments, NULL);
-	if (!strcmp(way, "empty-fexecve"))
-		fexecve(fd, arguments, nothing);
 	if (!strcmp(way, "empty-spawn"))
 		return spawn(program, nothing);
-	if (!strcmp(way, "no-preload"))
-		execve(program, arguments, other);
+	another_environment(way, program, fd);
 	if (!strcmp(way, "no-machine")) {
 		unsetenv("GNTDEV_MACHINE");
 		execv(program, arguments);

@@ -4,10 +4,7 @@
 
 #include "stress.h"
 
-#define OP(name, weight)                 \
-	{                                \
-#name, weight, op_##name \
-	}
+#define OP(name, weight) {#name, weight, op_##name}
 
 const struct operation operations[] = {
 	OP(map, 20),

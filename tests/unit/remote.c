@@ -21,7 +21,7 @@ static struct arena {
 	struct ioctl_gntdev_grant_copy copy;
 	segment_t segments[80];
 	unsigned char bytes[80];
-} * arena;
+} *arena;
 static unsigned char *pages; /* four: writable, writable, read-only, none */
 
 static pid_t child;

@@ -24,18 +24,9 @@ struct test {
 #define IN_BOTH 3
 #define IN_ANY 4 /* once, in no particular mode */
 
-#define TEST(name)                               \
-	{                                        \
-#name, name, IN_BOTH, NULL, NULL \
-	}
-#define TEST_IN(modes, name)                   \
-	{                                      \
-#name, name, modes, NULL, NULL \
-	}
-#define TEST_DIES(name, message)                   \
-	{                                          \
-#name, name, IN_ANY, message, NULL \
-	}
+#define TEST(name) {#name, name, IN_BOTH, NULL, NULL}
+#define TEST_IN(modes, name) {#name, name, modes, NULL, NULL}
+#define TEST_DIES(name, message) {#name, name, IN_ANY, message, NULL}
 
 /* The mode that the running test is for. */
 extern enum machine_mode test_mode;

@@ -15,7 +15,7 @@
 
 #define PAGE 4096UL
 /* Where tests map: no address of this process. */
-#define AT(n) (0x700000000000UL + (n)*0x1000000UL)
+#define AT(n) (0x700000000000UL + (n) * 0x1000000UL)
 #define MAX_GRANTS 1024
 /* Bytes: the pages of so long a buffer the driver pins, of a short one it need not. */
 #define PINNED 300

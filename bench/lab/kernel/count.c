@@ -89,10 +89,7 @@ static int count_one(struct kprobe *probe, struct pt_regs *regs)
 	return 0;
 }
 
-#define PROBE(name)                                           \
-	{                                                     \
-		.symbol_name = name, .pre_handler = count_one \
-	}
+#define PROBE(name) {.symbol_name = name, .pre_handler = count_one}
 
 static struct kprobe probes[] = {
 	PROBE("HYPERVISOR_xen_version"),
