@@ -54,11 +54,13 @@ static const struct {
 
 enum served_file device_of(const char *path)
 {
-	if (!channel_on() || !path || path[0] != '/')
+	if (!path || path[0] != '/')
 		return 0;
 	for (size_t i = 0; i < sizeof(served) / sizeof(*served); i++) {
-		if (!strcmp(path, served[i].path))
-			return served[i].file;
+		if (strcmp(path, served[i].path))
+			continue;
+		process_begin();
+		return channel_on() ? served[i].file : 0;
 	}
 
 	return 0;

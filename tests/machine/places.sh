@@ -34,6 +34,12 @@ permits() {
 }
 check 'a process permits the server to reach its memory (Yama)' permits
 
+# Libraries of the program may begin before the machine's.
+early() {
+	is "$(run -- sh -c 'LD_PRELOAD=$LD_PRELOAD:'"$programs/early.so"' exec true')" 'early: well'
+}
+check 'a device is there for a library'\''s constructor' early
+
 yama() {
 	local before status=0
 	before=$(cat /proc/sys/kernel/yama/ptrace_scope)
