@@ -88,6 +88,14 @@ static int open_served(enum served_file file, int flags)
 	int64_t error;
 	int fd;
 
+	if (flags & O_DIRECTORY) {
+		errno = ENOTDIR;
+		return -1;
+	}
+	if (flags & O_CREAT && flags & O_EXCL) {
+		errno = EEXIST;
+		return -1;
+	}
 	/* A name of the device, which nothing can be asked of. */
 	if (flags & O_PATH)
 		return raw(SYS_openat, AT_FDCWD, "/dev/null",
