@@ -311,64 +311,6 @@ static int watch_death(struct process *process)
 	return watch_add(&process->death, EPOLLIN);
 }
 
-/* What comes on a process's connection, and who sent it. */
-struct packet {
-	union {
-		struct request request;
-		struct hello hello;
-	};
-	ssize_t size;
-	pid_t pid; /* 0: unknown */
-	int fd; /* beside it, or -1 */
-};
-
-/* One descriptor goes with a packet; who sends more has them closed. */
-static void take_descriptors(const struct cmsghdr *passed, int *first)
-{
-	const int *fd = (const int *)CMSG_DATA(passed);
-	const int *end = (const int *)((const char *)passed + passed->cmsg_len);
-
-	for (; fd < end; fd++) {
-		if (*first < 0)
-			*first = *fd;
-		else
-			close(*fd);
-	}
-}
-
-static void receive(int fd, struct packet *packet)
-{
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(struct ucred)) +
-			   CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec part = {&packet->hello, sizeof(packet->hello)};
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *passed;
-	struct ucred ucred;
-
-	packet->pid = 0;
-	packet->fd = -1;
-	packet->size = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (packet->size < 0)
-		return;
-	for (passed = CMSG_FIRSTHDR(&message); passed;
-	     passed = CMSG_NXTHDR(&message, passed)) {
-		if (passed->cmsg_type == SCM_RIGHTS)
-			take_descriptors(passed, &packet->fd);
-		if (passed->cmsg_type != SCM_CREDENTIALS)
-			continue;
-		memcpy(&ucred, CMSG_DATA(passed), sizeof(ucred));
-		packet->pid = ucred.pid;
-	}
-}
-
 /* The child of a fork speaks; from here on it is a process like others. */
 static int adopt(struct process *process, pid_t pid, uint64_t address)
 {
@@ -461,7 +403,7 @@ static void on_connection(struct watch *watch, uint32_t events)
 	struct packet packet;
 
 	(void)events;
-	receive(watch->fd, &packet);
+	packet_receive(watch->fd, &packet);
 	if (take(process, &packet))
 		return;
 

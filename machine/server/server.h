@@ -99,6 +99,21 @@ void process_report(struct run *run);
 bool process_is_exiting(pid_t pid);
 void process_end_exiting(pid_t pid);
 
+/* ---- packet.c ---- */
+
+/* What comes on a process's connection, and who sent it. */
+struct packet {
+	union {
+		struct request request;
+		struct hello hello;
+	};
+	ssize_t size;
+	pid_t pid; /* 0: unknown */
+	int fd; /* beside it, or -1 */
+};
+
+void packet_receive(int fd, struct packet *packet);
+
 /* ---- device.c: open devices ---- */
 
 struct device {
