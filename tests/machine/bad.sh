@@ -291,6 +291,9 @@ check 'the same with more processes than it can have' server_full_of_processes
 check 'a limit of files'\'' sizes' said 125 'domain 0: File too large' \
 	timeout 60 sh -c "ulimit -f 1000; exec $gntdev run -- true"
 
+check 'the same from the first file on' said 125 'lock: File too large' \
+	timeout 60 sh -c "ulimit -f 0; exec $gntdev run --machine '$work/small' -- true"
+
 # The library does without what does not fit into the program.
 little_space() {
 	is "$(run -- sh -c "ulimit -v 50000; exec $programs/behave exact" | grep -c '^ok')" 1
