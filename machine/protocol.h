@@ -31,7 +31,7 @@
 
 /* Raised with every change below struct hello; that itself never changes. */
 #ifndef PROTOCOL_VERSION
-#define PROTOCOL_VERSION 4u
+#define PROTOCOL_VERSION 5u
 #endif
 #define PROTOCOL_MAGIC "gntdev\n"
 

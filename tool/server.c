@@ -56,6 +56,11 @@ static void exec_server(const struct machine *machine, const char *mode,
 	close_range(4, ~0U, 0);
 	/* For what the loader may have to say; then it has a log. */
 	dup2(ready, STDERR_FILENO);
+	/* What is to be in the program is not to be in its kernel. */
+	if (!getenv(ENV_MACHINE)) {
+		unsetenv("LD_PRELOAD");
+		unsetenv("LD_AUDIT");
+	}
 	snprintf(number, sizeof(number), "%d", ready);
 	execl(path, server_name, machine->folder, mode ?: "pv", number,
 	      machine->private ? "private" : NULL, NULL);
@@ -63,21 +68,38 @@ static void exec_server(const struct machine *machine, const char *mode,
 	_exit(STATUS_FAILED);
 }
 
-/* The line that a new server has for us; empty if there is none. */
-static void read_line(int fd, char *line, size_t size)
+/* The next one, without its end; false if none comes. */
+static bool read_one(int fd, char *line, size_t size)
 {
 	struct pollfd poller = {.fd = fd, .events = POLLIN};
 	size_t got = 0;
-	ssize_t more = 1;
+	char byte = 0;
 
-	while (more > 0 && got < size - 1 && !memchr(line, '\n', got) &&
-	       poll(&poller, 1, PATIENCE_MS) > 0) {
-		more = read(fd, line + got, size - 1 - got);
-		if (more > 0)
-			got += more;
+	while (byte != '\n' && poll(&poller, 1, PATIENCE_MS) > 0 &&
+	       read(fd, &byte, 1) == 1) {
+		if (byte != '\n' && got < size - 1)
+			line[got++] = byte;
 	}
 	line[got] = '\0';
-	line[strcspn(line, "\n")] = '\0';
+
+	return got || byte == '\n';
+}
+
+/*
+ * The line that a new server has for us; empty if there is none. Before it the
+ * loader may have had something to say that kept nobody from starting it.
+ */
+static void read_line(int fd, char *line, size_t size)
+{
+	char next[2048];
+
+	*line = '\0';
+	while (read_one(fd, next, sizeof(next))) {
+		if (*next)
+			snprintf(line, size, "%s", next);
+		if (!strcmp(line, "ready") || !strcmp(line, "busy"))
+			break;
+	}
 }
 
 /* Whether a server is there now; one that was faster may have the lock. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -61,6 +62,22 @@ EXPORT int openat64(int folder, const char *path, int flags, ...)
 
 	WITH_MODE(flags, mode);
 	return fd != -2 ? fd : NEXT(openat64)(folder, path, flags, mode);
+}
+
+#define CREATION (O_CREAT | O_WRONLY | O_TRUNC)
+
+EXPORT int creat(const char *path, mode_t mode)
+{
+	int fd = device_open(path, CREATION);
+
+	return fd != -2 ? fd : NEXT(creat)(path, mode);
+}
+
+EXPORT int creat64(const char *path, mode_t mode)
+{
+	int fd = device_open(path, CREATION);
+
+	return fd != -2 ? fd : NEXT(creat64)(path, mode);
 }
 
 /* What a compiler makes of these with _FORTIFY_SOURCE. */
@@ -315,6 +332,15 @@ static long next_fcntl(int fd, long command, long argument)
 static long next_fcntl64(int fd, long command, long argument)
 {
 	return NEXT(fcntl64)(fd, command, argument);
+}
+
+/* Of a device's socket it would be the end of the device. */
+EXPORT int shutdown(int fd, int how)
+{
+	if (!device_inode(fd))
+		return NEXT(shutdown)(fd, how);
+	errno = ENOTSOCK;
+	return -1;
 }
 
 EXPORT int close(int fd)

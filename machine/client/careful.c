@@ -204,6 +204,21 @@ void careful_after_fork(void)
 
 /* ---- what the program sees of it ---- */
 
+/* A guest has handlers of its own, which begin as its parent's. */
+static int change_guests(int number, const struct sigaction *action,
+			 struct sigaction *former)
+{
+	struct sigaction real;
+	int error = NEXT(sigaction)(number, action, &real);
+
+	if (!error && former)
+		*former = real.sa_sigaction == on_signal
+				  ? handlers.own[place_of(number)]
+				  : real;
+
+	return error;
+}
+
 static int change(int number, const struct sigaction *action,
 		  struct sigaction *former)
 {
@@ -213,6 +228,8 @@ static int change(int number, const struct sigaction *action,
 
 	if (i < 0 || !handlers.ours)
 		return NEXT(sigaction)(number, action, former);
+	if (connect_is_guest())
+		return change_guests(number, action, former);
 	if (action)
 		wanted = *action;
 	lock_handlers(&mask);

@@ -122,6 +122,9 @@ int channel_begin_call(struct line **line)
 	int fd;
 
 	connect_look_around();
+	*line = NULL;
+	if (connect_is_guest())
+		return connect_for_calls(false);
 	*line = take_line(false);
 	if (*line && (*line)->fd >= 0)
 		return (*line)->fd;
@@ -349,7 +352,8 @@ int channel_next_own(int from)
 
 bool channel_owns(int fd)
 {
-	return channel_on() && fd >= 0 && channel_next_own(fd) == fd;
+	return channel_on() && fd >= 0 && channel_next_own(fd) == fd &&
+	       !connect_is_guest();
 }
 
 bool channel_move(int fd)

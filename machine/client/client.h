@@ -59,9 +59,12 @@ void connect_look_around(void);
  */
 int connect_for_calls(bool lend);
 
-/* Descriptors kept for this library are free for a moment, if there are any. */
-bool connect_lend(void);
-void connect_regain(void);
+/*
+ * Whether this is a child that runs in its parent's memory, as after vfork():
+ * what is remembered here is the parent's, and of the parent's descriptors.
+ */
+bool connect_is_guest(void);
+
 int connect_next_own(int from);
 /* What is at a number of ours gets another one, which is returned. */
 int connect_move(int fd);
@@ -70,6 +73,17 @@ bool connect_move_own(int fd);
 /* Around fork(). */
 void connect_before_fork(void);
 void connect_after_fork(bool child);
+
+/* ---- kept.c ---- */
+
+/* The same at a number that is out of the program's way, if there is one. */
+int kept_move_up(int fd);
+/* Descriptors kept for this library are free for a moment, if there are any. */
+bool kept_lend(void);
+void kept_regain(void);
+/* The lowest of them from @from on, or -1; and that it is not kept any more. */
+int kept_next(int from);
+bool kept_forget(int fd);
 
 /* ---- channel.c: calls to the server ---- */
 
@@ -318,6 +332,11 @@ enum served_file device_of(const char *path);
 int device_ioctl(int fd, unsigned long number, void *argument);
 /* lseek of what the C library's says has none. */
 off64_t device_seek(int fd, off64_t offset, int whence);
+
+/* ---- process.c ---- */
+
+/* Libraries' constructors may want devices before ours has been called. */
+void process_begin(void);
 
 /* ---- valgrind.c ---- */
 

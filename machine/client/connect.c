@@ -11,18 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "client.h"
-
-/* Descriptors kept for when the program has used up all others. */
-#define SPARES 3
 
 /* What the C library calls the program. */
 extern char *program_invocation_short_name;
@@ -35,14 +31,14 @@ static struct {
 	uint64_t next_image; /* of the child that is being forked */
 	int fork_fd; /* its connection */
 	pid_t server; /* it reaches our memory */
+	pid_t pid; /* whose all this is */
+	uint64_t inode; /* of process_fd's socket */
 	atomic_int process_fd;
-	atomic_int spares[SPARES];
 	atomic_bool said; /* why there is no connection */
 	pthread_mutex_t joining;
 } me = {
 	.fork_fd = -1,
 	.process_fd = -1,
-	.spares = {-1, -1, -1},
 	.joining = PTHREAD_MUTEX_INITIALIZER,
 };
 
@@ -57,6 +53,29 @@ bool channel_on(void)
 	return me.on;
 }
 
+bool connect_is_guest(void)
+{
+	return here && *here && raw(SYS_getpid) != me.pid;
+}
+
+static uint64_t inode_of(int fd)
+{
+	struct stat status;
+
+	return raw(SYS_fstat, fd, &status) ? 0 : status.st_ino;
+}
+
+/* A guest may have something else there: its descriptors are its own. */
+static int process_connection(void)
+{
+	int fd = me.process_fd;
+
+	if (fd < 0 || !connect_is_guest() || inode_of(fd) == me.inode)
+		return fd;
+
+	return -1;
+}
+
 static void complain(const char *what, const char *why)
 {
 	dprintf(STDERR_FILENO, "gntdev: %s: %s: %s\n", me.folder, what, why);
@@ -64,67 +83,11 @@ static void complain(const char *what, const char *why)
 
 /* ---- descriptors of our own ---- */
 
-/* Out of the way of a program that counts on low numbers, or closes them. */
-static int move_up(int fd)
-{
-	struct rlimit limit;
-	int from = 1024, higher;
-
-	if (!raw(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) &&
-	    limit.rlim_cur < 1024)
-		from = limit.rlim_cur;
-	from = from > 160 ? from - 80 : from / 2;
-	higher = raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, from);
-	if (higher < 0)
-		return fd;
-	raw(SYS_close, fd);
-
-	return higher;
-}
-
-bool connect_lend(void)
-{
-	bool lent = false;
-	int fd;
-
-	for (int i = 0; i < SPARES; i++) {
-		fd = atomic_exchange(&me.spares[i], -1);
-		if (fd >= 0)
-			lent |= !raw(SYS_close, fd);
-	}
-
-	return lent;
-}
-
-void connect_regain(void)
-{
-	int saved = errno, fd, none;
-
-	for (int i = 0; i < SPARES; i++) {
-		none = -1;
-		if (me.spares[i] >= 0)
-			continue;
-		fd = raw(SYS_eventfd2, 0, EFD_CLOEXEC);
-		if (fd < 0)
-			break;
-		fd = move_up(fd);
-		if (!atomic_compare_exchange_strong(&me.spares[i], &none, fd))
-			raw(SYS_close, fd);
-	}
-	errno = saved;
-}
-
 int connect_next_own(int from)
 {
-	int next = -1, fd;
+	int next = kept_next(from), fd = me.process_fd;
 
-	for (int i = -1; i < SPARES; i++) {
-		fd = i < 0 ? me.process_fd : me.spares[i];
-		if (fd >= from && (next < 0 || fd < next))
-			next = fd;
-	}
-
-	return next;
+	return fd >= from && (next < 0 || fd < next) ? fd : next;
 }
 
 int connect_move(int fd)
@@ -133,9 +96,9 @@ int connect_move(int fd)
 
 	if (other < 0)
 		other = raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
-	if (other < 0 && connect_lend()) {
+	if (other < 0 && kept_lend()) {
 		other = raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
-		connect_regain();
+		kept_regain();
 	}
 
 	return other;
@@ -145,12 +108,7 @@ bool connect_move_own(int fd)
 {
 	int other;
 
-	for (int i = 0; i < SPARES; i++) {
-		other = fd;
-		if (atomic_compare_exchange_strong(&me.spares[i], &other, -1))
-			return true;
-	}
-	if (me.process_fd != fd)
+	if (kept_forget(fd) || me.process_fd != fd)
 		return true;
 	other = connect_move(fd);
 	if (other >= 0)
@@ -206,7 +164,7 @@ static int connect_by_path(void)
 		return -EPERM;
 	}
 
-	return move_up(fd);
+	return kept_move_up(fd);
 }
 
 static bool make_pair(int *ends, bool lend)
@@ -215,7 +173,7 @@ static bool make_pair(int *ends, bool lend)
 
 	made = !raw(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
 		    ends);
-	if (made || errno != EMFILE || !lend || !connect_lend())
+	if (made || errno != EMFILE || !lend || !kept_lend())
 		return made;
 
 	return !raw(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
@@ -256,7 +214,7 @@ static int connect_over(int over, const struct hello *hello, bool lend)
 
 	if (!make_pair(ends, lend)) {
 		error = -errno;
-		connect_regain();
+		kept_regain();
 		return error;
 	}
 	error = send_hello(over, hello, ends[1]) ? 0 : -errno;
@@ -264,8 +222,8 @@ static int connect_over(int over, const struct hello *hello, bool lend)
 	if (error)
 		raw(SYS_close, ends[0]);
 	else
-		ends[0] = move_up(ends[0]);
-	connect_regain();
+		ends[0] = kept_move_up(ends[0]);
+	kept_regain();
 
 	return error ?: ends[0];
 }
@@ -275,9 +233,9 @@ static int connect_anew(const struct hello *hello, bool lend)
 {
 	int fd = connect_by_path();
 
-	if (fd == -EMFILE && lend && connect_lend()) {
+	if (fd == -EMFILE && lend && kept_lend()) {
 		fd = connect_by_path();
-		connect_regain();
+		kept_regain();
 	}
 	if (fd >= 0 && !channel_send(fd, hello, sizeof(*hello))) {
 		raw(SYS_close, fd);
@@ -404,6 +362,7 @@ static void become_here(void)
 		}
 		raw(SYS_madvise, here, PAGE, MADV_WIPEONFORK);
 	}
+	me.pid = raw(SYS_getpid);
 	*here = 1;
 }
 
@@ -411,6 +370,12 @@ static void new_image(uint64_t *image)
 {
 	while (raw(SYS_getrandom, image, sizeof(*image), 0) != sizeof(*image))
 		;
+}
+
+static void be_at(int fd)
+{
+	me.inode = inode_of(fd);
+	me.process_fd = fd;
 }
 
 /* Tells the server that this process is there. */
@@ -421,7 +386,7 @@ static int join(int over, char *why, size_t size)
 	new_image(&me.image);
 	fd = connect_as(CONNECTION_PROCESS, 0, over, true, why, size);
 	if (fd >= 0)
-		me.process_fd = fd;
+		be_at(fd);
 
 	return fd < 0 ? fd : 0;
 }
@@ -461,7 +426,7 @@ void connect_begin(void)
 		_exit(125);
 	}
 	me.on = true;
-	connect_regain();
+	kept_regain();
 }
 
 /* A child whose parent's connections are not its own. */
@@ -487,6 +452,7 @@ void connect_look_around(void)
 
 	if (here && !__atomic_exchange_n(here, 1, __ATOMIC_RELAXED)) {
 		/* The child of a fork that nobody told of is like a new one. */
+		me.pid = raw(SYS_getpid);
 		ranges_reset_lock();
 		careful_after_fork();
 		copy_after_fork();
@@ -494,7 +460,7 @@ void connect_look_around(void)
 		pthread_mutex_init(&me.joining, NULL);
 		leave_parent(me.process_fd);
 	}
-	if (me.process_fd >= 0)
+	if (me.process_fd >= 0 || connect_is_guest())
 		return;
 
 	/* It has not come to that yet. */
@@ -512,8 +478,8 @@ void connect_look_around(void)
 int connect_for_calls(bool lend)
 {
 	char why[512];
-	int fd = connect_as(CONNECTION_CALLS, 0, me.process_fd, lend, why,
-			    sizeof(why));
+	int fd = connect_as(CONNECTION_CALLS, 0, process_connection(), lend,
+			    why, sizeof(why));
 
 	return fd < 0 ? explain(fd, why) : fd;
 }
@@ -530,7 +496,7 @@ void connect_before_fork(void)
 
 	connect_look_around();
 	me.fork_fd = -1;
-	if (me.process_fd < 0)
+	if (process_connection() < 0)
 		return;
 	new_image(&me.next_image);
 	me.fork_fd = connect_as(CONNECTION_FORK, me.next_image, me.process_fd,
@@ -573,7 +539,7 @@ static void become_child(void)
 	if (parents >= 0)
 		raw(SYS_close, parents);
 	if (adopt())
-		me.process_fd = me.fork_fd;
+		be_at(me.fork_fd);
 	else
 		raw(SYS_close, me.fork_fd);
 }
@@ -587,6 +553,6 @@ void connect_after_fork(bool child)
 	else if (me.fork_fd >= 0)
 		raw(SYS_close, me.fork_fd);
 	me.fork_fd = -1;
-	connect_regain();
+	kept_regain();
 	errno = saved;
 }

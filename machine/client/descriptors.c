@@ -87,6 +87,8 @@ bool device_quickly(int fd, struct device *device)
 {
 	if (!channel_on() || is_ordinary(fd))
 		return false;
+	if (connect_is_guest())
+		return device_at(fd, device);
 	set_ordinary(fd);
 	if (!device_at(fd, device))
 		return false;
@@ -188,6 +190,8 @@ long descriptor_close(int fd, ask_fn ask)
 	}
 	was_device = is_device(fd);
 	error = ask(fd, 0, 0);
+	/* What comes there next may come in a way that nobody sees. */
+	device_comes(fd);
 	closed(was_device);
 
 	return error;
@@ -213,9 +217,16 @@ long descriptor_dup2(int fd, int to, int flags, ask_fn ask)
 	return result;
 }
 
+static void forget_numbers(unsigned int first, unsigned int last)
+{
+	for (; first <= last && first < NUMBERS; first++)
+		device_comes(first);
+}
+
 /* All but ours. */
 long descriptor_close_range(unsigned int first, unsigned int last, int flags)
 {
+	unsigned int from = first;
 	int own, error = 0;
 
 	if (first > last ||
@@ -233,6 +244,7 @@ long descriptor_close_range(unsigned int first, unsigned int last, int flags)
 	}
 	if (!error && first <= last)
 		error = raw(SYS_close_range, first, last, flags);
+	forget_numbers(from, last);
 	closed(channel_on());
 
 	return error;

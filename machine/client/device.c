@@ -54,11 +54,13 @@ static const struct {
 
 enum served_file device_of(const char *path)
 {
-	if (!channel_on() || !path || path[0] != '/')
+	if (!path || path[0] != '/')
 		return 0;
 	for (size_t i = 0; i < sizeof(served) / sizeof(*served); i++) {
-		if (!strcmp(path, served[i].path))
-			return served[i].file;
+		if (strcmp(path, served[i].path))
+			continue;
+		process_begin();
+		return channel_on() ? served[i].file : 0;
 	}
 
 	return 0;
@@ -86,6 +88,14 @@ static int open_served(enum served_file file, int flags)
 	int64_t error;
 	int fd;
 
+	if (flags & O_DIRECTORY) {
+		errno = ENOTDIR;
+		return -1;
+	}
+	if (flags & O_CREAT && flags & O_EXCL) {
+		errno = EEXIST;
+		return -1;
+	}
 	/* A name of the device, which nothing can be asked of. */
 	if (flags & O_PATH)
 		return raw(SYS_openat, AT_FDCWD, "/dev/null",

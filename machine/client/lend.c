@@ -75,7 +75,7 @@ each_mapping(void (*each)(const struct mapped_line *line, void *arg), void *arg)
 
 	/* Some are kept for a program that has used up all descriptors. */
 	if (helped) {
-		connect_lend();
+		kept_lend();
 		fd = open_maps();
 	}
 	while (fd >= 0 && (got = raw(SYS_read, fd, text + kept,
@@ -92,7 +92,7 @@ each_mapping(void (*each)(const struct mapped_line *line, void *arg), void *arg)
 	if (fd >= 0)
 		raw(SYS_close, fd);
 	if (helped)
-		connect_regain();
+		kept_regain();
 }
 
 struct lending {

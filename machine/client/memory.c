@@ -251,6 +251,10 @@ static void *mmap_device(void *addr, size_t length, int flags,
 	void *at;
 
 	*is_device = true;
+	if (!length) {
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
 	if (flags & MAP_FIXED &&
 	    (start & (PAGE - 1) || start + length < start)) {
 		errno = start & (PAGE - 1) ? EINVAL : ENOMEM;

@@ -87,6 +87,12 @@ static long duplicate(const long *a)
 static bool call_file(long number, const long *a, long *result)
 {
 	switch (number) {
+#ifdef SYS_creat
+	case SYS_creat:
+		*result = open_by_number(number, (const char *)a[0],
+					 O_CREAT | O_WRONLY | O_TRUNC, a);
+		return true;
+#endif
 #ifdef SYS_open
 	case SYS_open:
 		*result = open_by_number(number, (const char *)a[0], a[1], a);

@@ -48,6 +48,13 @@ static void in_child(void)
 
 static __attribute__((constructor)) void begin(void)
 {
+	process_begin();
+}
+
+void process_begin(void)
+{
+	if (channel_on())
+		return;
 	channel_begin();
 	connect_begin();
 	if (!channel_on())
@@ -121,7 +128,7 @@ EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 
 static void before_limit(int resource)
 {
-	if (resource == RLIMIT_AS)
+	if (resource == RLIMIT_AS && !connect_is_guest())
 		reserve_give_up();
 }
 
@@ -129,8 +136,8 @@ static void before_limit(int resource)
 static int after_limit(int resource, int error)
 {
 	if (!error && resource == RLIMIT_NOFILE && channel_on()) {
-		connect_lend();
-		connect_regain();
+		kept_lend();
+		kept_regain();
 	}
 
 	return error;

@@ -97,10 +97,10 @@ bool show_again(const struct range *range)
 	for (int i = 0; i < TRIES; i++) {
 		show.failed = false;
 		if (i)
-			connect_lend();
+			kept_lend();
 		result = channel_stream(&request, show_packet, &show, &flags);
 		if (i)
-			connect_regain();
+			kept_regain();
 		if (!show.failed)
 			break;
 		raw(SYS_nanosleep, &pause, NULL);

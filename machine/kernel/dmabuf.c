@@ -352,10 +352,11 @@ static int vmap_locked(struct dma_buf *dmabuf)
 {
 	int err = 0;
 
+	/* Who cannot do it is no reason for a warning. */
+	if (!dmabuf->ops->vmap)
+		return -EINVAL;
 	if (!dmabuf->vmaps)
-		err = dmabuf->ops->vmap
-			      ? dmabuf->ops->vmap(dmabuf, &dmabuf->vmapped)
-			      : -EINVAL;
+		err = dmabuf->ops->vmap(dmabuf, &dmabuf->vmapped);
 	/* Of memory, or by a fault that was asked for, it may fail. */
 	if (err && err != -ENOMEM && !machine_failed())
 		machine_fatal("vmap of a dma-buf: %d, of which the kernel warns",

@@ -49,8 +49,17 @@ bool answer_value(int fd, int64_t value)
 	return send(fd, &answer, sizeof(answer), MSG_NOSIGNAL) >= 0;
 }
 
+bool answer_now(int fd, int64_t value)
+{
+	struct answer answer = {.value = value};
+
+	return send(fd, &answer, sizeof(answer), MSG_NOSIGNAL | MSG_DONTWAIT) >=
+	       0;
+}
+
 /* A call: who calls, what for, on which device, and where the answer goes. */
 struct call {
+	LIST_ENTRY(call) entry; /* of the process's connections */
 	int fd;
 	struct process *process;
 	const struct request *request;
@@ -318,6 +327,35 @@ static bool receive(struct call *call, struct request *request)
 	return true;
 }
 
+/* Since when the process is over, nobody would end it. */
+static bool begin(struct call *call)
+{
+	bool over;
+
+	pthread_mutex_lock(&state);
+	over = call->process->over;
+	if (!over)
+		LIST_INSERT_HEAD(&call->process->connections, call, entry);
+	pthread_mutex_unlock(&state);
+
+	return !over;
+}
+
+static void end(struct call *call)
+{
+	pthread_mutex_lock(&state);
+	LIST_REMOVE(call, entry);
+	pthread_mutex_unlock(&state);
+}
+
+void call_hang_up(struct process *process)
+{
+	const struct call *call;
+
+	LIST_FOREACH(call, &process->connections, entry)
+	shutdown(call->fd, SHUT_RDWR);
+}
+
 void call_serve(int fd, struct process *process)
 {
 	struct request request;
@@ -327,11 +365,14 @@ void call_serve(int fd, struct process *process)
 		.request = &request,
 	};
 
+	if (!begin(&call))
+		return;
 	promise_begin(fd, process);
 	while (receive(&call, &request)) {
 		process_settle();
 		if (!serve(&call))
 			break;
 	}
+	end(&call);
 	copier_free(call.copier);
 }

@@ -190,8 +190,6 @@ static void start_watching(void)
 		  &(struct sigaction){.sa_sigaction = on_bus_error,
 				      .sa_flags = SA_SIGINFO},
 		  NULL);
-	/* A limit of files' sizes is an error like others. */
-	signal(SIGXFSZ, SIG_IGN);
 
 	watch_init();
 	listener.ready = on_listener;
@@ -318,6 +316,8 @@ int main(int argc, char **argv)
 	fcntl(ready, F_SETFD, FD_CLOEXEC);
 
 	umask(077);
+	/* A limit of files' sizes is an error like others. */
+	signal(SIGXFSZ, SIG_IGN);
 	folder_take();
 	limits_start();
 	start_watching();

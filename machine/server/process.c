@@ -138,19 +138,24 @@ unsigned int process_left(void)
 /* Those that are over, but have calls in work; and who waits for them. */
 static atomic_uint dying;
 static pthread_cond_t settled = PTHREAD_COND_INITIALIZER;
+/* So many of them nobody waits for any more. */
+static atomic_uint stuck;
 
 /* Their calls end soon: a fatal signal is pending. Whether there were any. */
 static bool settle(void)
 {
 	struct timespec limit;
 
-	if (!dying)
+	if (dying <= stuck)
 		return false;
 	clock_gettime(CLOCK_REALTIME, &limit);
 	limit.tv_sec += SETTLE_S;
 	pthread_mutex_lock(&state);
-	while (dying && !pthread_cond_timedwait(&settled, &state, &limit))
+	while (dying > stuck &&
+	       !pthread_cond_timedwait(&settled, &state, &limit))
 		;
+	if (dying > stuck)
+		stuck = dying;
 	pthread_mutex_unlock(&state);
 
 	return true;
@@ -195,7 +200,10 @@ static void finish(struct process *process)
 		task_exit(process->task);
 	process->task = NULL;
 	pthread_mutex_lock(&state);
-	if (!--dying)
+	dying--;
+	if (stuck > dying)
+		stuck = dying;
+	if (dying == stuck)
 		pthread_cond_broadcast(&settled);
 	pthread_mutex_unlock(&state);
 	process_put(process);
@@ -248,6 +256,7 @@ static void end(struct process *process)
 	process->over = true;
 	dying++;
 	now = !process->calls;
+	call_hang_up(process);
 	pthread_mutex_unlock(&state);
 
 	if (now)
@@ -302,51 +311,6 @@ static int watch_death(struct process *process)
 	return watch_add(&process->death, EPOLLIN);
 }
 
-/* What comes on a process's connection, and who sent it. */
-struct packet {
-	union {
-		struct request request;
-		struct hello hello;
-	};
-	ssize_t size;
-	pid_t pid; /* 0: unknown */
-	int fd; /* beside it, or -1 */
-};
-
-static void receive(int fd, struct packet *packet)
-{
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(struct ucred)) +
-			   CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec part = {&packet->hello, sizeof(packet->hello)};
-	struct msghdr message = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *passed;
-	struct ucred ucred;
-
-	packet->pid = 0;
-	packet->fd = -1;
-	packet->size = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (packet->size < 0)
-		return;
-	for (passed = CMSG_FIRSTHDR(&message); passed;
-	     passed = CMSG_NXTHDR(&message, passed)) {
-		if (passed->cmsg_type == SCM_RIGHTS)
-			memcpy(&packet->fd, CMSG_DATA(passed),
-			       sizeof(packet->fd));
-		if (passed->cmsg_type != SCM_CREDENTIALS)
-			continue;
-		memcpy(&ucred, CMSG_DATA(passed), sizeof(ucred));
-		packet->pid = ucred.pid;
-	}
-}
-
 /* The child of a fork speaks; from here on it is a process like others. */
 static int adopt(struct process *process, pid_t pid, uint64_t address)
 {
@@ -372,6 +336,7 @@ static struct process *make(int fd, uint64_t image, const struct hello *hello)
 	struct process *process = must_alloc(sizeof(*process));
 
 	process->refs = 1;
+	LIST_INIT(&process->connections);
 	process->image = image;
 	process->compat = hello->flags & HELLO_COMPAT;
 	process->helper = hello->flags & HELLO_HELPER;
@@ -389,6 +354,7 @@ static void stand_in(const struct process *former)
 	struct process *process = must_alloc(sizeof(*process));
 
 	process->refs = 1;
+	LIST_INIT(&process->connections);
 	process->pid = former->pid;
 	process->helper = former->helper;
 	process->run = former->run ? run_find(former->run->number) : NULL;
@@ -415,9 +381,8 @@ static bool take(struct process *process, const struct packet *packet)
 		close(packet->fd);
 	if (packet->size == sizeof(packet->request) &&
 	    packet->request.op == OP_ADOPT) {
-		answer_value(fd,
-			     adopt(process, packet->pid, packet->request.a));
-		return true;
+		return answer_now(fd, adopt(process, packet->pid,
+					    packet->request.a));
 	}
 	if (packet->size == sizeof(packet->request) &&
 	    packet->request.op == OP_SHORTAGE) {
@@ -438,7 +403,7 @@ static void on_connection(struct watch *watch, uint32_t events)
 	struct packet packet;
 
 	(void)events;
-	receive(watch->fd, &packet);
+	packet_receive(watch->fd, &packet);
 	if (take(process, &packet))
 		return;
 
@@ -466,7 +431,7 @@ static int begin(struct process *process)
 	if (!error && process->pid)
 		error = watch_death(process);
 	if (!error) {
-		answer_value(process->connection.fd, 0);
+		answer_now(process->connection.fd, 0);
 		return 0;
 	}
 	/* To say why, the caller has it again. */

@@ -5,9 +5,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "server.h"
+
+/* How long a run may take to read what was left. */
+#define PATIENCE_S 5
 
 static LIST_HEAD(, run) runs = LIST_HEAD_INITIALIZER(runs);
 static uint32_t numbers;
@@ -84,18 +88,23 @@ void run_left(struct run *run, struct domain *domain, pid_t pid,
 	pthread_mutex_unlock(&state);
 }
 
+/* Everybody waits meanwhile: so not for ever for who reads nothing of it. */
 static void send_lines(int fd, unsigned int count, const char *lines,
 		       size_t size, uint32_t flags)
 {
+	struct timeval patience = {.tv_sec = PATIENCE_S};
 	struct answer answer = {.value = count};
+	bool sent;
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 
 	do {
 		answer.bytes = size < ANSWER_BYTES ? size : ANSWER_BYTES;
 		size -= answer.bytes;
 		answer.flags = flags | (size ? ANSWER_MORE : 0);
-		answer_send(fd, &answer, lines, -1);
+		sent = answer_send(fd, &answer, lines, -1);
 		lines += answer.bytes;
-	} while (size);
+	} while (size && sent);
 }
 
 /* Its program has ended. */
@@ -146,16 +155,23 @@ int run_take_last(void)
 	return fd;
 }
 
+/* If it has read what it was told before: nobody is waited for. */
 void run_tell(struct run *run, const char *text)
 {
 	struct answer answer = {
 		.flags = ANSWER_TEXT,
 		.bytes = strlen(text),
 	};
+	struct iovec parts[] = {
+		{&answer, sizeof(answer)},
+		{(void *)text, 0},
+	};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 
 	if (answer.bytes > ANSWER_BYTES)
 		answer.bytes = ANSWER_BYTES;
-	answer_send(run->connection.fd, &answer, text, -1);
+	parts[1].iov_len = answer.bytes;
+	sendmsg(run->connection.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /* Whoever calls may hold any lock, and does not come back. */
@@ -220,7 +236,7 @@ int run_begin(int fd, const struct hello *hello, char *why, size_t size)
 	run->number = ++numbers;
 	LIST_INSERT_HEAD(&runs, run, entry);
 	pthread_mutex_unlock(&state);
-	answer_value(fd, run->number);
+	answer_now(fd, run->number);
 	if (watch_add(&run->connection, EPOLLIN))
 		end(run);
 	pthread_mutex_unlock(&ending);

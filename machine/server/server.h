@@ -69,6 +69,7 @@ struct process {
 	unsigned int calls; /* being served; guarded by state */
 	struct run *run;
 	struct task *task; /* NULL: it has called execve() and is silent */
+	LIST_HEAD(, call) connections; /* for calls; guarded by state */
 	struct watch connection;
 	struct watch death; /* a pidfd */
 	char name[HELLO_NAME];
@@ -97,6 +98,21 @@ bool process_holds(struct task *task, struct file *file);
 void process_report(struct run *run);
 bool process_is_exiting(pid_t pid);
 void process_end_exiting(pid_t pid);
+
+/* ---- packet.c ---- */
+
+/* What comes on a process's connection, and who sent it. */
+struct packet {
+	union {
+		struct request request;
+		struct hello hello;
+	};
+	ssize_t size;
+	pid_t pid; /* 0: unknown */
+	int fd; /* beside it, or -1 */
+};
+
+void packet_receive(int fd, struct packet *packet);
 
 /* ---- device.c: open devices ---- */
 
@@ -168,6 +184,11 @@ int xenstore_page(void);
 /* ---- call.c: a connection for calls, and its answers ---- */
 
 void call_serve(int fd, struct process *process);
+/*
+ * Nothing is said to the process any more: somebody else may have its end of a
+ * connection and read nothing. Call with the lock @state.
+ */
+void call_hang_up(struct process *process);
 /* Room for a descriptor that goes with a message, and its going; -1: none. */
 union passed {
 	struct cmsghdr header;
@@ -177,6 +198,8 @@ void pass(struct msghdr *message, union passed *control, int fd);
 bool answer_send(int fd, const struct answer *answer, const void *bytes,
 		 int passed);
 bool answer_value(int fd, int64_t value);
+/* The same where nobody may be waited for. */
+bool answer_now(int fd, int64_t value);
 
 /* ---- copier.c: copies that the calling process does ---- */
 

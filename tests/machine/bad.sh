@@ -102,6 +102,37 @@ check 'an open of no file' bad_message 1 0 'open: -22'
 check 'an open of a file that only requests make' bad_message 1 7 'open: -22'
 check 'an open of a file that there is not' bad_message 1 4000000000 'open: -2'
 
+# What breaks the rules does itself no good, and nobody else harm.
+descriptors_of() {
+	find "/proc/$1/fd" -mindepth 1 | wc -l
+}
+few_descriptors() {
+	[ "$(descriptors_of "$1")" -lt "$2" ]
+}
+misled() {
+	local before pid
+	share 2 1 || return
+	before=$(descriptors_of "$(server)")
+	"$programs/mislead" "$machine/socket" "$1" <"$work/never" &
+	pid=$!
+	sleep 0.5
+	ask granter check good && act other --domain 2 -- attempts &&
+		is "$line" nnnnnnnnnn && run --machine "$machine" --list >/dev/null &&
+		{ [ "$1" != descriptors ] || soon few_descriptors "$(server)" $((before + 30)); }
+	local status=$?
+	kill -9 "$pid"
+	wait "$pid" 2>/dev/null
+	[ "$status" = 0 ] && leave granter 0
+}
+rm -f "$work/never"
+mkfifo "$work/never"
+exec {never}<>"$work/never"
+check 'many descriptors beside a message' misled descriptors
+check 'a connection that is sent again and again, and not read' misled answers
+check 'a process that speaks for the first time again and again' misled adopt
+check 'a process that ends in a call, with a connection that is somebody else'\''s too' misled call
+exec {never}>&-
+
 domain_of_environment() {
 	share 2 1 || return
 	said 125 'cannot join the machine: there is no such domain: .* 0 to 32751' \
@@ -259,6 +290,9 @@ check 'the same with more processes than it can have' server_full_of_processes
 
 check 'a limit of files'\'' sizes' said 125 'domain 0: File too large' \
 	timeout 60 sh -c "ulimit -f 1000; exec $gntdev run -- true"
+
+check 'the same from the first file on' said 125 'lock: File too large' \
+	timeout 60 sh -c "ulimit -f 0; exec $gntdev run --machine '$work/small' -- true"
 
 # The library does without what does not fit into the program.
 little_space() {

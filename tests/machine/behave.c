@@ -178,7 +178,7 @@ int main(int argc, char **argv)
 	const struct behaviour *const all[] = {
 		descriptor_behaviours, buffer_behaviours,   process_behaviours,
 		memory_behaviours,     copy_behaviours,	    path_behaviours,
-		hole_behaviours,       shortage_behaviours,
+		hole_behaviours,       shortage_behaviours, guest_behaviours,
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)

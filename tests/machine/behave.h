@@ -35,6 +35,7 @@ extern const struct behaviour copy_behaviours[];
 extern const struct behaviour path_behaviours[];
 extern const struct behaviour hole_behaviours[];
 extern const struct behaviour shortage_behaviours[];
+extern const struct behaviour guest_behaviours[];
 
 #define MOST_PAGES 64
 

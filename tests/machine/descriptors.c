@@ -358,6 +358,39 @@ static void unknown_request(void)
 	CHECK(!isatty(fd), "it is a terminal");
 }
 
+static void no_socket(void)
+{
+	struct pair pair = pair_make(1);
+
+	CHECK(shutdown(pair.dev, SHUT_RDWR) == -1 && errno == ENOTSOCK,
+	      "shutdown: %s", strerror(errno));
+	pair_end(&pair);
+}
+
+/* By a way that the library does not see. */
+static void fetched(void)
+{
+	int events = open_or_die("/dev/xen/evtchn", O_RDWR);
+	int self = syscall(SYS_pidfd_open, getpid(), 0);
+	int former, fd;
+
+	CHECK(self >= 0, "pidfd_open: %s", strerror(errno));
+	former = open_or_die("/dev/null", O_RDWR);
+	CHECK(write(former, "xyz", 3) == 3, "write: %s", strerror(errno));
+	close(former);
+	fd = syscall(SYS_pidfd_getfd, self, events, 0);
+	CHECK(fd == former, "pidfd_getfd: %d, %s", fd, strerror(errno));
+	/* No whole port: a socket would take it. */
+	CHECK(!write(fd, "xyz", 3), "bytes were written");
+	close(fd);
+	fd = open_or_die("/dev/null", O_RDWR);
+	CHECK(fd == former && write(fd, "xyz", 3) == 3, "write: %s",
+	      strerror(errno));
+	close_range(fd, fd, 0);
+	fd = syscall(SYS_pidfd_getfd, self, events, 0);
+	CHECK(fd == former && !write(fd, "xyz", 3), "bytes were written");
+}
+
 const struct behaviour descriptor_behaviours[] = {
 	{"a duplicated descriptor is the same device", duplicate},
 	{"a descriptor is passed to another process", passed},
@@ -374,5 +407,7 @@ const struct behaviour descriptor_behaviours[] = {
 	{"open gives the lowest descriptor with the flags asked for",
 	 open_flags},
 	{"an unknown request is ENOTTY", unknown_request},
+	{"a device is no socket to shutdown", no_socket},
+	{"a device that is fetched by pidfd_getfd is one", fetched},
 	{NULL, NULL},
 };

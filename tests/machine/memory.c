@@ -64,6 +64,11 @@ static void private(void)
 		   pair.index) == MAP_FAILED &&
 		      errno == EINVAL,
 	      "a longer one: %s", strerror(errno));
+	/* More than there are addresses. */
+	CHECK(mmap(NULL, -1UL, PROT_READ, MAP_SHARED, pair.dev, 0) ==
+			      MAP_FAILED &&
+		      errno == ENOMEM,
+	      "mmap of all: %s", strerror(errno));
 }
 
 static void moved(void)

@@ -67,6 +67,22 @@ static void texts(void)
 	CHECK(!strcmp(text, "0\n"), "leaked: %s", text);
 }
 
+/* As the kernel does with a name that is there and is a device's. */
+static void refused_ways(void)
+{
+	static const char path[] = "/dev/xen/gntdev";
+	int fd;
+
+	CHECK(open(path, O_RDWR | O_DIRECTORY) == -1 && errno == ENOTDIR,
+	      "O_DIRECTORY: %s", strerror(errno));
+	CHECK(open(path, O_RDWR | O_CREAT | O_EXCL, 0600) == -1 &&
+		      errno == EEXIST,
+	      "O_EXCL: %s", strerror(errno));
+	fd = creat(path, 0600);
+	CHECK(fd >= 0, "creat: %s", strerror(errno));
+	close(fd);
+}
+
 static void parameter(void)
 {
 	static const char path[] = "/sys/module/xen_gntdev/parameters/limit";
@@ -98,6 +114,7 @@ static void fdinfo(void)
 const struct behaviour path_behaviours[] = {
 	{"the devices are character devices", are_devices},
 	{"a device is opened in every way", open_ways},
+	{"a device is no directory, and cannot be made anew", refused_ways},
 	{"the hypervisor's and the driver's files can be read", texts},
 	{"the driver's parameter can be set", parameter},
 	{"fdinfo has the driver's lines", fdinfo},

@@ -34,6 +34,20 @@ permits() {
 }
 check 'a process permits the server to reach its memory (Yama)' permits
 
+# What the loader complains of for everybody keeps no server from coming up,
+# which has nothing of it.
+preloads_nothing() {
+	ends 0 env LD_PRELOAD=/nowhere/none.so "$gntdev" run --machine "$machine" -- sh -c '
+		! tr "\0" "\n" <"/proc/$(cat "$GNTDEV_MACHINE/lock")/environ" | grep "^LD_PRELOAD="'
+}
+check 'an LD_PRELOAD of which there is no library' preloads_nothing
+
+# Libraries of the program may begin before the machine's.
+early() {
+	is "$(run -- sh -c 'LD_PRELOAD=$LD_PRELOAD:'"$programs/early.so"' exec true')" 'early: well'
+}
+check 'a device is there for a library'\''s constructor' early
+
 yama() {
 	local before status=0
 	before=$(cat /proc/sys/kernel/yama/ptrace_scope)

@@ -28,34 +28,12 @@ static int spawn(const char *program, char **environment)
 	return status != 0;
 }
 
-/* Returns if the way is none of these. */
-static void another_environment(const char *way, const char *program, int fd)
+/* Comes back where it has failed, or where it knows no such way. */
+static void become(const char *way, const char *program)
 {
 	char *const arguments[] = {(char *)program, NULL};
-	char *nothing[] = {NULL}, *other[] = {"LD_PRELOAD=", NULL};
+	int fd = open(program, O_RDONLY | O_CLOEXEC);
 
-	if (!strcmp(way, "empty-execve"))
-		execve(program, arguments, nothing);
-	if (!strcmp(way, "empty-execle"))
-		execle(program, program, NULL, nothing);
-	if (!strcmp(way, "empty-null"))
-		syscall(SYS_execve, program, arguments, NULL);
-	if (!strcmp(way, "empty-fexecve"))
-		fexecve(fd, arguments, nothing);
-	if (!strcmp(way, "no-preload"))
-		execve(program, arguments, other);
-}
-
-int main(int argc, char **argv)
-{
-	char *const arguments[] = {argv[2], NULL};
-	char *nothing[] = {NULL};
-	const char *way = argv[1], *program = argv[2];
-	int fd;
-
-	if (argc != 3)
-		return 2;
-	fd = open(program, O_RDONLY | O_CLOEXEC);
 	if (!strcmp(way, "execve"))
 		execve(program, arguments, environ);
 	if (!strcmp(way, "execv"))
@@ -77,15 +55,57 @@ int main(int argc, char **argv)
 	if (!strcmp(way, "syscall-execveat"))
 		syscall(SYS_execveat, fd, "", arguments, environ,
 			AT_EMPTY_PATH);
-	if (!strcmp(way, "spawn"))
-		return spawn(program, environ);
-	if (!strcmp(way, "empty-spawn"))
-		return spawn(program, nothing);
-	another_environment(way, program, fd);
+}
+
+/* The same, with another environment than it has. */
+static void become_bare(const char *way, const char *program)
+{
+	char *nothing[] = {NULL}, *other[] = {"LD_PRELOAD=", NULL};
+	char *const arguments[] = {(char *)program, NULL};
+	int fd = open(program, O_RDONLY | O_CLOEXEC);
+
+	if (!strcmp(way, "empty-execve"))
+		execve(program, arguments, nothing);
+	if (!strcmp(way, "empty-execle"))
+		execle(program, program, NULL, nothing);
+	if (!strcmp(way, "empty-null"))
+		syscall(SYS_execve, program, arguments, NULL);
+	if (!strcmp(way, "empty-fexecve"))
+		fexecve(fd, arguments, nothing);
+	if (!strcmp(way, "no-preload"))
+		execve(program, arguments, other);
 	if (!strcmp(way, "no-machine")) {
 		unsetenv("GNTDEV_MACHINE");
 		execv(program, arguments);
 	}
+}
+
+/* Whether requests are EFAULT where the server may not see the process. */
+static int undumpable(void)
+{
+	int fd;
+
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	fd = open("/dev/xen/gntdev", O_RDWR);
+	if (ioctl(fd, _IOC(0, 'G', 3, 4), (int[]){5}) < 0 && errno == EFAULT)
+		return 0;
+
+	return 3;
+}
+
+int main(int argc, char **argv)
+{
+	char *nothing[] = {NULL};
+	const char *way = argv[1], *program = argv[2];
+
+	if (argc != 3)
+		return 2;
+	become(way, program);
+	become_bare(way, program);
+	if (!strcmp(way, "spawn"))
+		return spawn(program, environ);
+	if (!strcmp(way, "empty-spawn"))
+		return spawn(program, nothing);
 	if (!strcmp(way, "system")) {
 		clearenv();
 		return system(program);
@@ -94,14 +114,9 @@ int main(int argc, char **argv)
 		clearenv();
 		return pclose(popen(program, "r"));
 	}
-	if (!strcmp(way, "undumpable")) {
-		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-		fd = open("/dev/xen/gntdev", O_RDWR);
-		if (ioctl(fd, _IOC(0, 'G', 3, 4), (int[]){5}) < 0 &&
-		    errno == EFAULT)
-			return 0;
-		return 3;
-	}
+	if (!strcmp(way, "undumpable"))
+		return undumpable();
 	perror(way);
+
 	return 1;
 }

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Descriptors of our own: out of the program's way, and a few that are kept for
+ * when it has used up all others.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+
+#include "client.h"
+
+#define SPARES 3
+
+static atomic_int spares[SPARES] = {-1, -1, -1};
+
+/* Programs count on low numbers, or close them. */
+int kept_move_up(int fd)
+{
+	struct rlimit limit;
+	int from = 1024, higher;
+
+	if (!raw(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) &&
+	    limit.rlim_cur < 1024)
+		from = limit.rlim_cur;
+	from = from > 160 ? from - 80 : from / 2;
+	higher = raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, from);
+	if (higher < 0)
+		return fd;
+	raw(SYS_close, fd);
+
+	return higher;
+}
+
+bool kept_lend(void)
+{
+	bool lent = false;
+	int fd;
+
+	if (connect_is_guest())
+		return false;
+	for (int i = 0; i < SPARES; i++) {
+		fd = atomic_exchange(&spares[i], -1);
+		if (fd >= 0)
+			lent |= !raw(SYS_close, fd);
+	}
+
+	return lent;
+}
+
+void kept_regain(void)
+{
+	int saved = errno, fd, none;
+
+	if (connect_is_guest())
+		return;
+	for (int i = 0; i < SPARES; i++) {
+		none = -1;
+		if (spares[i] >= 0)
+			continue;
+		fd = raw(SYS_eventfd2, 0, EFD_CLOEXEC);
+		if (fd < 0)
+			break;
+		fd = kept_move_up(fd);
+		if (!atomic_compare_exchange_strong(&spares[i], &none, fd))
+			raw(SYS_close, fd);
+	}
+	errno = saved;
+}
+
+int kept_next(int from)
+{
+	int next = -1, fd;
+
+	for (int i = 0; i < SPARES; i++) {
+		fd = spares[i];
+		if (fd >= from && (next < 0 || fd < next))
+			next = fd;
+	}
+
+	return next;
+}
+
+bool kept_forget(int fd)
+{
+	int other;
+
+	for (int i = 0; i < SPARES; i++) {
+		other = fd;
+		if (atomic_compare_exchange_strong(&spares[i], &other, -1))
+			return true;
+	}
+
+	return false;
+}
