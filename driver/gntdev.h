@@ -199,7 +199,7 @@ struct recheck {
 #define LOST_HANDLE ((grant_handle_t)~1U)
 
 /* Of one that went when the domain was saved, while somebody had its page. */
-#define VOID_HANDLE ((grant_handle_t)-3)
+#define VOID_HANDLE ((grant_handle_t) - 3)
 
 static inline bool handle_is_good(grant_handle_t handle)
 {

@@ -357,8 +357,11 @@ static int vmap_locked(struct dma_buf *dmabuf)
 		return -EINVAL;
 	if (!dmabuf->vmaps)
 		err = dmabuf->ops->vmap(dmabuf, &dmabuf->vmapped);
-	/* Of memory, or by a fault that was asked for, it may fail. */
-	if (err && err != -ENOMEM && !machine_failed())
+	/*
+	 * Of memory, by a fault that was asked for, or as the granter has taken
+	 * back what others have mapped, it may fail.
+	 */
+	if (err && err != -ENOMEM && err != -EINVAL && !machine_failed())
 		machine_fatal("vmap of a dma-buf: %d, of which the kernel warns",
 			      err);
 	if (!err)
