@@ -262,23 +262,6 @@ void area_pv_map(struct area *area, struct mapping *m, struct area_batch *b)
 	atomic_long_add(mapped, &counters.handles);
 }
 
-static int pass(pte_t *pte, unsigned long addr, void *data)
-{
-	return 0;
-}
-
-/*
- * Whoever found the page by the entry while that was there has a reference on it
- * when he gives the page table's lock free.
- */
-static void await_finders(const struct window *w, u32 slot)
-{
-	(void)apply_to_existing_page_range(w->notifier.mm,
-					   w->start + ((unsigned long)slot
-						       << PAGE_SHIFT),
-					   PAGE_SIZE, pass, NULL);
-}
-
 /* Operations to end the entries that are there; returns how many. */
 static u32 prepare_unmap(const struct window *w, struct area_batch *b)
 {
@@ -303,16 +286,84 @@ static u32 prepare_unmap(const struct window *w, struct area_batch *b)
 	return n;
 }
 
+/* Operations whose entries are in one page of a page table. */
+struct group {
+	struct gnttab_unmap_grant_ref *ops;
+	u32 n;
+};
+
+static int end_group(pte_t *pte, unsigned long addr, void *data)
+{
+	struct group *g = data;
+
+	if (g->n)
+		(void)HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref,
+						g->ops, g->n);
+	g->n = 0;
+
+	return 0;
+}
+
+static unsigned long slot_addr(const struct window *w, u32 slot)
+{
+	return w->start + ((unsigned long)slot << PAGE_SHIFT);
+}
+
+/* Which page of a page table a slot's entry is in. */
+static unsigned long table_of(const struct window *w, u32 slot)
+{
+	return (slot_addr(w, slot) >> PAGE_SHIFT) / PTRS_PER_PTE;
+}
+
+/* Puts those of the operations from @first on together that are in its table. */
+static u32 gather_table(const struct window *w, struct area_batch *b, u32 first,
+			u32 n)
+{
+	unsigned long table = table_of(w, b->ops[b->which[first]].slot);
+	u32 k, end = first + 1;
+
+	for (k = end; k < n; k++) {
+		if (table_of(w, b->ops[b->which[k]].slot) != table)
+			continue;
+		swap(b->which[k], b->which[end]);
+		swap(b->unmap[k], b->unmap[end]);
+		end++;
+	}
+
+	return end - first;
+}
+
+/*
+ * Ends entries under their page table's lock: who has read one under it, and goes
+ * on to take its page or to write the entry again, finds it as it was for as long
+ * as he has the lock; and has a reference on the page when he gives it free.
+ */
+static void end_entries(const struct window *w, struct area_batch *b, u32 n)
+{
+	u32 first, count;
+
+	for (first = 0; first < n; first += count) {
+		struct group g;
+
+		count = gather_table(w, b, first, n);
+		g.ops = &b->unmap[first];
+		g.n = count;
+		(void)apply_to_existing_page_range(
+			w->notifier.mm,
+			slot_addr(w, b->ops[b->which[first]].slot), PAGE_SIZE,
+			end_group, &g);
+		/* Without a page table, nobody looks at it either. */
+		(void)end_group(NULL, 0, &g);
+	}
+}
+
 /* The same for the entries that are there; the kernel's own mappings stay. */
 void area_pv_unmap(struct area *area, struct mapping *m, struct area_batch *b)
 {
 	struct window *w = &m->window;
 	u32 i, k, slot, unmapped = 0, n = prepare_unmap(w, b);
 
-	if (n)
-		(void)HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref,
-						b->unmap, n);
-
+	end_entries(w, b, n);
 	for (k = 0; k < n; k++) {
 		i = b->which[k];
 		slot = b->ops[i].slot;
@@ -327,12 +378,6 @@ void area_pv_unmap(struct area *area, struct mapping *m, struct area_batch *b)
 		b->ops[i].status = b->unmap[k].status;
 	}
 	atomic_long_sub(unmapped, &counters.handles);
-
-	for (i = 0; i < b->n; i++) {
-		if (slot_is_mapped(b->claimed[i]) &&
-		    m->handles[b->ops[i].slot] != INVALID_GRANT_HANDLE)
-			await_finders(w, b->ops[i].slot);
-	}
 }
 
 /*
