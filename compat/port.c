@@ -62,12 +62,12 @@ static int is_opener(const void *opener, struct file *file, unsigned int fd)
 }
 
 /**
- * port_is_callers() - has the calling process bound this port?
+ * gntdev_port_is_callers() - has the calling process bound this port?
  * @port: an event channel port, on which the driver holds a reference
  *
  * Return: true if the caller holds the open /dev/xen/evtchn that bound @port.
  */
-bool port_is_callers(evtchn_port_t port)
+bool gntdev_port_is_callers(evtchn_port_t port)
 {
 	bool known;
 	void *opener = port_opener(port, &known);

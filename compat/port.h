@@ -6,6 +6,6 @@
 #include <linux/types.h>
 #include <xen/interface/event_channel.h>
 
-bool port_is_callers(evtchn_port_t port);
+bool gntdev_port_is_callers(evtchn_port_t port);
 
 #endif /* GNTDEV_COMPAT_PORT_H */

@@ -20,19 +20,19 @@
 
 static domid_t known = DOMID_INVALID;
 
-bool own_grants_vanish(void)
+bool gntdev_own_grants_vanish(void)
 {
 	return IS_ENABLED(CONFIG_X86) &&
 	       xen_feature(XENFEAT_auto_translated_physmap);
 }
 
-domid_t own_domid(void)
+domid_t gntdev_own_domid(void)
 {
 	return READ_ONCE(known);
 }
 
 /* An event channel for ourselves tells whom it is for. */
-int ask_domid(void)
+int gntdev_ask_domid(void)
 {
 	struct evtchn_alloc_unbound alloc = {
 		.dom = DOMID_SELF,
@@ -66,7 +66,7 @@ static void learn(void)
 	u32 eax = 0, ebx, ecx = 0, edx, base = xen_cpuid_base();
 
 	/* The leaf of auto-translated domains. */
-	if (base && own_grants_vanish() && cpuid_eax(base) >= base + 4)
+	if (base && gntdev_own_grants_vanish() && cpuid_eax(base) >= base + 4)
 		cpuid_count(base + 4, 0, &eax, &ebx, &ecx, &edx);
 	WRITE_ONCE(known,
 		   eax & XEN_HVM_CPUID_DOMID_PRESENT ? ecx : DOMID_INVALID);
@@ -82,22 +82,22 @@ static int restored(struct notifier_block *nb, unsigned long event, void *data)
 
 static struct notifier_block notifier = {.notifier_call = restored};
 
-void own_domid_init(void)
+void gntdev_own_domid_init(void)
 {
 	learn();
 	xen_resume_notifier_register(&notifier);
 }
 
-void own_domid_exit(void)
+void gntdev_own_domid_exit(void)
 {
 	xen_resume_notifier_unregister(&notifier);
 }
 #else
-void own_domid_init(void)
+void gntdev_own_domid_init(void)
 {
 }
 
-void own_domid_exit(void)
+void gntdev_own_domid_exit(void)
 {
 }
 #endif

@@ -11,19 +11,19 @@
  * it. It does where it keeps one place in the domain's memory for each frame,
  * which is in auto-translated domains of x86.
  */
-bool own_grants_vanish(void);
+bool gntdev_own_grants_vanish(void);
 
 /* The domain's number; DOMID_INVALID if nobody has told it. */
-domid_t own_domid(void);
+domid_t gntdev_own_domid(void);
 
 /*
  * The same in any kind of domain, asked of the hypervisor now; or a negative
  * errno.
  */
-int ask_domid(void);
+int gntdev_ask_domid(void);
 
 /* At load and at unload: when the domain is restored, it has another number. */
-void own_domid_init(void);
-void own_domid_exit(void);
+void gntdev_own_domid_init(void);
+void gntdev_own_domid_exit(void);
 
 #endif /* GNTDEV_COMPAT_SELF_H */

@@ -6,7 +6,7 @@ static struct area *area_alloc(u32 slots)
 {
 	struct area *area;
 
-	area = memory_for_program(struct_size(area, states, slots));
+	area = gntdev_memory_for_program(struct_size(area, states, slots));
 	if (!area)
 		return NULL;
 
@@ -20,7 +20,7 @@ static struct area *area_alloc(u32 slots)
 }
 
 /* Of a range that goes, or of a request that is done with it. */
-void area_put(struct area *area)
+void gntdev_area_put(struct area *area)
 {
 	u32 i;
 
@@ -33,14 +33,14 @@ void area_put(struct area *area)
 }
 
 /**
- * area_create_request() - IOCTL_GNTDEV_AREA_CREATE
+ * gntdev_area_create_request() - IOCTL_GNTDEV_AREA_CREATE
  * @inst: the instance
  * @arg: struct ioctl_gntdev_area_create
  *
  * Return: 0; -EINVAL for unknown flags, and a number of slots that is 0, above
  * the parameter limit or above the instance's maximum; -ENOMEM; -ENFILE; -EFAULT.
  */
-long area_create_request(struct instance *inst, void __user *arg)
+long gntdev_area_create_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_area_create __user *user = arg;
 	struct ioctl_gntdev_area_create op;
@@ -48,31 +48,31 @@ long area_create_request(struct instance *inst, void __user *arg)
 
 	if (copy_from_user(&op, user, sizeof(op)))
 		return -EFAULT;
-	if (op.flags || !instance_takes(inst, op.slots))
+	if (op.flags || !gntdev_instance_takes(inst, op.slots))
 		return -EINVAL;
 
-	range = range_alloc(op.slots);
+	range = gntdev_range_alloc(op.slots);
 	if (!range)
 		return -ENOMEM;
 	memset(range->grants, 0,
 	       array_size(op.slots, sizeof(range->grants[0])));
 	range->area = area_alloc(op.slots);
 	if (!range->area) {
-		range_free(range);
+		gntdev_range_free(range);
 		return -ENOMEM;
 	}
 
-	return range_add(inst, range, &user->index);
+	return gntdev_range_add(inst, range, &user->index);
 }
 
 /**
- * area_show() - show an area's empty slots in a VMA
+ * gntdev_area_show() - show an area's empty slots in a VMA
  * @range: the area's, with a mapping that has all pages; mmap_lock is held
  * @vma: as mmap was called with
  *
  * Return: 0 or a negative errno, and then nothing is shown.
  */
-int area_show(struct grant_range *range, struct vm_area_struct *vma)
+int gntdev_area_show(struct grant_range *range, struct vm_area_struct *vma)
 {
 	struct area *area = range->area;
 	struct mapping *m = range->mapping;
@@ -81,11 +81,11 @@ int area_show(struct grant_range *range, struct vm_area_struct *vma)
 	m->grants = range->grants;
 	m->writable = range->writable;
 	m->window.writable = range->writable;
-	err = window_attach(&m->window, vma, mode->area_attach);
+	err = gntdev_window_attach(&m->window, vma, gntdev_mode->area_attach);
 	if (err)
 		return err;
 
-	vma->vm_ops = mode->area_vm_ops;
+	vma->vm_ops = gntdev_mode->area_vm_ops;
 	spin_lock(&area->lock);
 	area->valid = false;
 	area->mapping = m;
@@ -95,7 +95,7 @@ int area_show(struct grant_range *range, struct vm_area_struct *vma)
 }
 
 /* Whether a slot has a grant of another domain than that. */
-bool area_has_others(struct area *area, u32 domid)
+bool gntdev_area_has_others(struct area *area, u32 domid)
 {
 	bool others = false;
 	u32 i;
@@ -122,7 +122,7 @@ static bool is_none(struct area *area, const u32 *number)
 }
 
 /* Whose grant is in a slot; ANY_DOMAIN if it is empty. */
-u32 area_slot_domain(const struct grant_range *range, u32 slot)
+u32 gntdev_area_slot_domain(const struct grant_range *range, u32 slot)
 {
 	struct area *area = range->area;
 	u32 domid = ANY_DOMAIN;
@@ -136,7 +136,7 @@ u32 area_slot_domain(const struct grant_range *range, u32 slot)
 }
 
 /* Until a number of the area's is 0 again. */
-void area_wait(struct area *area, const u32 *until_none)
+void gntdev_area_wait(struct area *area, const u32 *until_none)
 {
 	spin_lock(&area->lock);
 	area->waiters++;
@@ -149,19 +149,19 @@ void area_wait(struct area *area, const u32 *until_none)
 	spin_unlock(&area->lock);
 }
 
-void area_wake(struct area *area)
+void gntdev_area_wake(struct area *area)
 {
 	if (area->waiters)
 		wake_up_all(&area->wait);
 }
 
 /**
- * area_close() - an area's last VMA goes
+ * gntdev_area_close() - an area's last VMA goes
  * @m: its mapping, which gets its notifications; munmap holds mmap_lock
  *
  * From now on it is as any range's mapping that is to be unmapped.
  */
-void area_close(struct mapping *m)
+void gntdev_area_close(struct mapping *m)
 {
 	struct area *area = m->range->area;
 	struct notify *notify;
@@ -171,10 +171,10 @@ void area_close(struct mapping *m)
 	area->mapping = NULL;
 	area->valid = false;
 	spin_unlock(&area->lock);
-	area_wait(area, &area->users);
+	gntdev_area_wait(area, &area->users);
 
 	mutex_lock(&m->inst->lock);
-	mapping_take_notify(m);
+	gntdev_mapping_take_notify(m);
 	mutex_unlock(&m->inst->lock);
 	notify = m->notify;
 
@@ -184,13 +184,13 @@ void area_close(struct mapping *m)
 			continue;
 		/* There is nothing of which a byte could be cleared. */
 		if (area->states[i] == SLOT_FREE)
-			notify_send(notify + i, 1);
+			gntdev_notify_send(notify + i, 1);
 		else if (m->grants[i].domid & GRANT_READONLY)
 			notify[i].action &= ~UNMAP_NOTIFY_CLEAR_BYTE;
 	}
 	memset(area->states, SLOT_FREE, area->count);
 
-	/* What is bare is held too, until grants_unmap() has looked at it. */
+	/* What is bare is held too, until gntdev_grants_unmap() has looked at it. */
 	m->held = m->count - m->missing;
-	atomic_long_add((long)m->held - mapped, &counters.mapped);
+	atomic_long_add((long)m->held - mapped, &gntdev_counters.mapped);
 }

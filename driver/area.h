@@ -79,28 +79,30 @@ static inline bool slot_is_mapped(u8 state)
 	return state == SLOT_MAPPED || state == SLOT_SEEN;
 }
 
-void area_wait(struct area *area, const u32 *until_none);
-void area_wake(struct area *area);
+void gntdev_area_wait(struct area *area, const u32 *until_none);
+void gntdev_area_wake(struct area *area);
 
 /* area_slots.c, area_unmap.c */
-int area_enter(struct area *area, struct area_batch *b, u32 n, bool map,
-	       struct mapping **m);
-int area_wait_slot(struct area *area, u32 slot);
-void area_land(struct area *area);
-int area_map_some(struct area *area, struct area_batch *b, u32 n);
-int area_unmap_some(struct area *area, struct area_batch *b, u32 n);
+int gntdev_area_enter(struct area *area, struct area_batch *b, u32 n, bool map,
+		      struct mapping **m);
+int gntdev_area_wait_slot(struct area *area, u32 slot);
+void gntdev_area_land(struct area *area);
+int gntdev_area_map_some(struct area *area, struct area_batch *b, u32 n);
+int gntdev_area_unmap_some(struct area *area, struct area_batch *b, u32 n);
 
 /* area_pv.c */
-extern const struct vm_operations_struct area_pv_vm_ops;
-int area_pv_attach(struct window *w, struct vm_area_struct *vma);
-int area_pv_look_up(struct area *area, struct area_batch *b, u32 n);
-bool area_pv_knows(const struct mapping *m, u32 slot);
-void area_pv_map(struct area *area, struct mapping *m, struct area_batch *b);
-void area_pv_unmap(struct area *area, struct mapping *m, struct area_batch *b);
+extern const struct vm_operations_struct gntdev_area_pv_vm_ops;
+int gntdev_area_pv_attach(struct window *w, struct vm_area_struct *vma);
+int gntdev_area_pv_look_up(struct area *area, struct area_batch *b, u32 n);
+bool gntdev_area_pv_knows(const struct mapping *m, u32 slot);
+void gntdev_area_pv_map(struct area *area, struct mapping *m,
+			struct area_batch *b);
+void gntdev_area_pv_unmap(struct area *area, struct mapping *m,
+			  struct area_batch *b);
 
 /* area_xlat.c */
-extern const struct vm_operations_struct area_xlat_vm_ops;
-int area_xlat_attach(struct window *w, struct vm_area_struct *vma);
-void area_xlat_unmap(struct mapping *m, struct area_batch *b);
+extern const struct vm_operations_struct gntdev_area_xlat_vm_ops;
+int gntdev_area_xlat_attach(struct window *w, struct vm_area_struct *vma);
+void gntdev_area_xlat_unmap(struct mapping *m, struct area_batch *b);
 
 #endif /* GNTDEV_AREA_H */

@@ -12,7 +12,7 @@ static struct area *area_of(const struct window *w)
 }
 
 /* Whether the address of a slot's entry is known; 0 is none. */
-bool area_pv_knows(const struct mapping *m, u32 slot)
+bool gntdev_area_pv_knows(const struct mapping *m, u32 slot)
 {
 	return m->window.ptes[slot];
 }
@@ -41,7 +41,7 @@ static bool area_stop(struct window *w, unsigned long seq, bool may_sleep)
 	spin_unlock(&area->lock);
 
 	if (busy && may_sleep)
-		area_wait(area, &area->in_flight);
+		gntdev_area_wait(area, &area->in_flight);
 
 	return may_sleep || !busy;
 }
@@ -69,9 +69,9 @@ static bool area_invalidate(struct mmu_interval_notifier *notifier,
 		return false;
 	}
 	if (must_stay(w, range))
-		pv_keep_entries(w, first, last, may_sleep);
+		gntdev_pv_keep_entries(w, first, last, may_sleep);
 	else
-		pv_end_entries(w, first, last, may_sleep);
+		gntdev_pv_end_entries(w, first, last, may_sleep);
 	spin_lock(&area_of(w)->lock);
 	memset(w->ptes + first, 0, (last - first) * sizeof(w->ptes[0]));
 	spin_unlock(&area_of(w)->lock);
@@ -85,7 +85,7 @@ static const struct mmu_interval_notifier_ops area_notifier_ops = {
 };
 
 /* mmap: no entry is made, but the page tables are. */
-int area_pv_attach(struct window *w, struct vm_area_struct *vma)
+int gntdev_area_pv_attach(struct window *w, struct vm_area_struct *vma)
 {
 	int err;
 
@@ -96,20 +96,20 @@ int area_pv_attach(struct window *w, struct vm_area_struct *vma)
 	if (err)
 		return err == -EINTR ? -ERESTARTNOINTR : err;
 
-	err = pv_find_entries(vma, vma->vm_start, w->count, w->ptes);
+	err = gntdev_pv_find_entries(vma, vma->vm_start, w->count, w->ptes);
 	if (err) {
 		mmu_interval_notifier_remove(&w->notifier);
 		return err;
 	}
 	/* A new notifier is not told of what is under way; see populate(). */
 	mmu_interval_read_begin(&w->notifier);
-	suspend_add(w);
+	gntdev_suspend_add(w);
 
 	return 0;
 }
 
 /* The domain is suspended: page tables may be elsewhere when it goes on. */
-void area_pv_forget(struct window *w)
+void gntdev_area_pv_forget(struct window *w)
 {
 	struct area *area = area_of(w);
 
@@ -143,7 +143,7 @@ static int find_marked(struct vm_area_struct *vma, struct area_batch *b, u32 n)
 		at = vma->vm_start +
 		     ((unsigned long)b->ops[i].slot << PAGE_SHIFT);
 		if (b->ptes[i])
-			err = pv_find_entries(vma, at, 1, &b->ptes[i]);
+			err = gntdev_pv_find_entries(vma, at, 1, &b->ptes[i]);
 	}
 
 	return err;
@@ -201,7 +201,7 @@ static struct mm_struct *area_mm(struct area *area, unsigned long *start)
 }
 
 /**
- * area_pv_look_up() - find the entries of slots, and what access a program has
+ * gntdev_area_pv_look_up() - find the entries of slots, and what access a program has
  * @area: the area; the caller has claimed nothing
  * @b: a batch
  * @n: of the first so many operations of it, bad ones may be among them
@@ -209,7 +209,7 @@ static struct mm_struct *area_mm(struct area *area, unsigned long *start)
  * Return: 0, and it may be tried again; -EINVAL if the area is not mmapped any
  * more; -ENOMEM.
  */
-int area_pv_look_up(struct area *area, struct area_batch *b, u32 n)
+int gntdev_area_pv_look_up(struct area *area, struct area_batch *b, u32 n)
 {
 	struct vm_area_struct *vma;
 	struct mm_struct *mm;
@@ -223,7 +223,8 @@ int area_pv_look_up(struct area *area, struct area_batch *b, u32 n)
 
 	mmap_read_lock(mm);
 	vma = find_vma(mm, start);
-	if (vma && vma->vm_start == start && vma->vm_ops == &area_pv_vm_ops) {
+	if (vma && vma->vm_start == start &&
+	    vma->vm_ops == &gntdev_area_pv_vm_ops) {
 		w = vma->vm_private_data;
 		if (w && area_of(w) == area)
 			err = look_up_slots(area, vma, b, n);
@@ -235,7 +236,8 @@ int area_pv_look_up(struct area *area, struct area_batch *b, u32 n)
 }
 
 /* Slots are claimed, and their entries stay where they are. */
-void area_pv_map(struct area *area, struct mapping *m, struct area_batch *b)
+void gntdev_area_pv_map(struct area *area, struct mapping *m,
+			struct area_batch *b)
 {
 	struct window *w = &m->window;
 	const struct gntdev_area_op *op;
@@ -243,7 +245,7 @@ void area_pv_map(struct area *area, struct mapping *m, struct area_batch *b)
 
 	for (i = 0; i < b->n; i++) {
 		op = &b->ops[i];
-		flags = pv_entry_flags(w);
+		flags = gntdev_pv_entry_flags(w);
 		if (entry_is_readonly(op) || !(b->access & VM_WRITE))
 			flags |= GNTMAP_readonly;
 		gnttab_set_map_op(&b->map[i], w->ptes[op->slot], flags, op->ref,
@@ -259,7 +261,7 @@ void area_pv_map(struct area *area, struct mapping *m, struct area_batch *b)
 		w->handles[b->ops[i].slot] = b->map[i].handle;
 		mapped++;
 	}
-	atomic_long_add(mapped, &counters.handles);
+	atomic_long_add(mapped, &gntdev_counters.handles);
 }
 
 /* Operations to end the entries that are there; returns how many. */
@@ -278,7 +280,7 @@ static u32 prepare_unmap(const struct window *w, struct area_batch *b)
 			continue;
 		}
 		gnttab_set_unmap_op(&b->unmap[n], w->ptes[slot],
-				    pv_entry_flags(w), w->handles[slot]);
+				    gntdev_pv_entry_flags(w), w->handles[slot]);
 		b->unmap[n].status = 1;
 		b->which[n++] = i;
 	}
@@ -358,7 +360,8 @@ static void end_entries(const struct window *w, struct area_batch *b, u32 n)
 }
 
 /* The same for the entries that are there; the kernel's own mappings stay. */
-void area_pv_unmap(struct area *area, struct mapping *m, struct area_batch *b)
+void gntdev_area_pv_unmap(struct area *area, struct mapping *m,
+			  struct area_batch *b)
 {
 	struct window *w = &m->window;
 	u32 i, k, slot, unmapped = 0, n = prepare_unmap(w, b);
@@ -372,12 +375,12 @@ void area_pv_unmap(struct area *area, struct mapping *m, struct area_batch *b)
 			unmapped++;
 			continue;
 		}
-		grants_warn(&b->unmap[k]);
+		gntdev_grants_warn(&b->unmap[k]);
 		w->handles[slot] = LOST_HANDLE;
 		b->claimed[i] = SLOT_LOST;
 		b->ops[i].status = b->unmap[k].status;
 	}
-	atomic_long_sub(unmapped, &counters.handles);
+	atomic_long_sub(unmapped, &gntdev_counters.handles);
 }
 
 /*
@@ -405,7 +408,7 @@ static int map_one(struct window *w, u32 slot, u64 pte, bool writable)
 {
 	struct ioctl_gntdev_grant_ref *grant = &w->mapping->range->grants[slot];
 	struct gnttab_map_grant_ref op;
-	u32 flags = pv_entry_flags(w);
+	u32 flags = gntdev_pv_entry_flags(w);
 
 	if (!writable || grant->domid & GRANT_READONLY)
 		flags |= GNTMAP_readonly;
@@ -415,10 +418,10 @@ static int map_one(struct window *w, u32 slot, u64 pte, bool writable)
 	(void)HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, &op, 1);
 	if (op.status == GNTST_okay) {
 		w->handles[slot] = op.handle;
-		atomic_long_inc(&counters.handles);
+		atomic_long_inc(&gntdev_counters.handles);
 	}
 
-	return grants_status_errno(op.status);
+	return gntdev_grants_status_errno(op.status);
 }
 
 /* Makes an entry again that the notifier has ended. */
@@ -440,7 +443,7 @@ static vm_fault_t area_pv_fault(struct vm_fault *vmf)
 
 	do {
 		seq = mmu_interval_read_begin(&w->notifier);
-		err = pv_find_entries(vma, addr, 1, &pte);
+		err = gntdev_pv_find_entries(vma, addr, 1, &pte);
 		if (err)
 			return vmf_error(err);
 		spin_lock(&area->lock);
@@ -457,11 +460,11 @@ static vm_fault_t area_pv_fault(struct vm_fault *vmf)
 		spin_lock(&area->lock);
 		area->states[slot] = SLOT_MAPPED;
 		area->in_flight--;
-		area_wake(area);
+		gntdev_area_wake(area);
 		spin_unlock(&area->lock);
 	} else if (err == -EAGAIN) {
 		/* If it is killed, it need not see anything. */
-		(void)area_wait_slot(area, slot);
+		(void)gntdev_area_wait_slot(area, slot);
 		err = 0;
 	}
 
@@ -494,7 +497,7 @@ static struct page *area_pv_special_page(struct vm_area_struct *vma,
 	if (slot_is_mapped(area->states[slot]) ||
 	    area->states[slot] == SLOT_FAULTING)
 		page = handle_is_good(w->mapping->handles[slot]) ||
-				       !grants_ensure(w, slot, 1)
+				       !gntdev_grants_ensure(w, slot, 1)
 			       ? w->mapping->pages[slot]
 			       : NULL;
 	spin_unlock(&area->lock);
@@ -502,10 +505,10 @@ static struct page *area_pv_special_page(struct vm_area_struct *vma,
 	return page;
 }
 
-const struct vm_operations_struct area_pv_vm_ops = {
-	.open = mapping_open,
-	.close = mapping_close,
-	.may_split = mapping_may_split,
+const struct vm_operations_struct gntdev_area_pv_vm_ops = {
+	.open = gntdev_mapping_open,
+	.close = gntdev_mapping_close,
+	.may_split = gntdev_mapping_may_split,
 	.fault = area_pv_fault,
 	.page_mkwrite = area_pv_write,
 	.pfn_mkwrite = area_pv_write,

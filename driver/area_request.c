@@ -14,7 +14,7 @@ static struct area_batch *batch_get(struct area *area)
 	if (b)
 		return b;
 
-	b = memory_for_program(sizeof(*b));
+	b = gntdev_memory_for_program(sizeof(*b));
 	if (!b)
 		return NULL;
 	memset(b, 0, sizeof(*b));
@@ -42,7 +42,7 @@ static struct area *area_find(struct instance *inst, u64 index)
 	struct area *area = NULL;
 
 	mutex_lock(&inst->lock);
-	range = range_find(inst, index);
+	range = gntdev_range_find(inst, index);
 	if (range && range->index == index && range->area) {
 		area = range->area;
 		refcount_inc(&area->refs);
@@ -83,8 +83,8 @@ static int area_operate(struct area *area, struct area_batch *b,
 		n = min(count - *done, GNTDEV_BATCH);
 		if (copy_from_user(b->ops, user + *done, n * sizeof(b->ops[0])))
 			return -EFAULT;
-		err = map ? area_map_some(area, b, n)
-			  : area_unmap_some(area, b, n);
+		err = map ? gntdev_area_map_some(area, b, n)
+			  : gntdev_area_unmap_some(area, b, n);
 		if (err)
 			return err;
 		n = b->n;
@@ -101,7 +101,7 @@ static int area_operate(struct area *area, struct area_batch *b,
 }
 
 /**
- * area_request() - IOCTL_GNTDEV_AREA_MAP and IOCTL_GNTDEV_AREA_UNMAP
+ * gntdev_area_request() - IOCTL_GNTDEV_AREA_MAP and IOCTL_GNTDEV_AREA_UNMAP
  * @inst: the instance
  * @arg: struct ioctl_gntdev_area_op
  * @map: which of the two
@@ -110,7 +110,7 @@ static int area_operate(struct area *area, struct area_batch *b,
  * mmapped, or for an operation that is not in order; -EEXIST for AREA_MAP into a
  * slot that is in use; -EINTR if a fatal signal is pending; -ENOMEM; -EFAULT.
  */
-long area_request(struct instance *inst, void __user *arg, bool map)
+long gntdev_area_request(struct instance *inst, void __user *arg, bool map)
 {
 	struct ioctl_gntdev_area_op __user *user = arg;
 	struct ioctl_gntdev_area_op op;
@@ -134,7 +134,7 @@ long area_request(struct instance *inst, void __user *arg, bool map)
 				   map, &done);
 		batch_put(area, b);
 	}
-	area_put(area);
+	gntdev_area_put(area);
 
 	if (put_user(done, &user->done))
 		return -EFAULT;

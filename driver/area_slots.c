@@ -6,7 +6,8 @@ static bool op_is_bad(const struct area *area, const struct mapping *m,
 		      const struct gntdev_area_op *op)
 {
 	return op->slot >= area->count || op->domid > DOMID_IDLE ||
-	       xlat_refuses(op->domid) || op->flags & ~GNTDEV_AREA_READONLY ||
+	       gntdev_xlat_refuses(op->domid) ||
+	       op->flags & ~GNTDEV_AREA_READONLY ||
 	       !(m->writable || entry_is_readonly(op));
 }
 
@@ -21,13 +22,13 @@ static int claim_free(struct area *area, struct mapping *m,
 
 	if (op_is_bad(area, m, op))
 		return -EINVAL;
-	if (!restrict_allows(m->inst, op->domid))
+	if (!gntdev_restrict_allows(m->inst, op->domid))
 		return -EACCES;
 	if (area->states[op->slot] != SLOT_FREE)
 		return -EEXIST;
 	if (!m->pages[op->slot])
 		return -ENODATA;
-	if (mode->user_grants && !area_pv_knows(m, op->slot))
+	if (gntdev_mode->user_grants && !gntdev_area_pv_knows(m, op->slot))
 		return -EAGAIN;
 
 	area->states[op->slot] = SLOT_BUSY;
@@ -73,7 +74,7 @@ static int area_claim(struct area *area, struct area_batch *b, u32 n, bool map)
 
 	if (!m)
 		return -EINVAL;
-	if (mode->user_grants && !area->valid)
+	if (gntdev_mode->user_grants && !area->valid)
 		return -EAGAIN;
 
 	for (b->n = 0; b->n < n; b->n++) {
@@ -86,7 +87,7 @@ static int area_claim(struct area *area, struct area_batch *b, u32 n, bool map)
 		return err;
 
 	b->access = area->access;
-	b->by_kernel = !mode->user_grants || !b->access;
+	b->by_kernel = !gntdev_mode->user_grants || !b->access;
 	area->users++;
 	area->in_flight++;
 
@@ -132,7 +133,7 @@ static bool is_faulting(struct area *area, u32 slot)
 }
 
 /* Until no fault makes its entry, which takes as long as a hypercall: 0 or -EINTR. */
-int area_wait_slot(struct area *area, u32 slot)
+int gntdev_area_wait_slot(struct area *area, u32 slot)
 {
 	int err;
 
@@ -148,7 +149,7 @@ int area_wait_slot(struct area *area, u32 slot)
 }
 
 /**
- * area_enter() - claim the slots of operations
+ * gntdev_area_enter() - claim the slots of operations
  * @area: the area
  * @b: a batch
  * @n: the first so many operations of it
@@ -157,8 +158,8 @@ int area_wait_slot(struct area *area, u32 slot)
  *
  * Return: 0 with the number of them in @b, at least 1; or why there is none.
  */
-int area_enter(struct area *area, struct area_batch *b, u32 n, bool map,
-	       struct mapping **m)
+int gntdev_area_enter(struct area *area, struct area_batch *b, u32 n, bool map,
+		      struct mapping **m)
 {
 	int err;
 
@@ -170,13 +171,13 @@ int area_enter(struct area *area, struct area_batch *b, u32 n, bool map,
 
 		switch (err) {
 		case -EAGAIN:
-			err = area_pv_look_up(area, b, n);
+			err = gntdev_area_pv_look_up(area, b, n);
 			break;
 		case -ENODATA:
 			err = area_add_pages(area);
 			break;
 		case -EBUSY:
-			err = area_wait_slot(area, b->ops[0].slot);
+			err = gntdev_area_wait_slot(area, b->ops[0].slot);
 			break;
 		default:
 			return err;
@@ -187,11 +188,11 @@ int area_enter(struct area *area, struct area_batch *b, u32 n, bool map,
 }
 
 /* No entry of a program is changed any more. */
-void area_land(struct area *area)
+void gntdev_area_land(struct area *area)
 {
 	spin_lock(&area->lock);
 	area->in_flight--;
-	area_wake(area);
+	gntdev_area_wake(area);
 	spin_unlock(&area->lock);
 }
 
@@ -227,7 +228,7 @@ static void map_by_kernel(struct mapping *m, struct area_batch *b)
 			ClearPageForeign(b->pages[i]);
 		}
 	}
-	atomic_long_add(mapped, &counters.handles);
+	atomic_long_add(mapped, &gntdev_counters.handles);
 }
 
 /*
@@ -251,20 +252,20 @@ static u32 map_settle(struct area *area, struct area_batch *b)
 	}
 	area->users--;
 	area->in_flight--;
-	area_wake(area);
+	gntdev_area_wake(area);
 	spin_unlock(&area->lock);
 
-	atomic_long_add(mapped, &counters.mapped);
+	atomic_long_add(mapped, &gntdev_counters.mapped);
 
 	return mapped;
 }
 
 /* Returns 0 with the number of operations in @b, or an errno if there is none. */
-int area_map_some(struct area *area, struct area_batch *b, u32 n)
+int gntdev_area_map_some(struct area *area, struct area_batch *b, u32 n)
 {
 	struct instance *inst;
 	struct mapping *m;
-	int err = area_enter(area, b, n, true, &m);
+	int err = gntdev_area_enter(area, b, n, true, &m);
 
 	if (err)
 		return err;
@@ -273,7 +274,7 @@ int area_map_some(struct area *area, struct area_batch *b, u32 n)
 	if (b->by_kernel)
 		map_by_kernel(m, b);
 	else
-		area_pv_map(area, m, b);
+		gntdev_area_pv_map(area, m, b);
 	tally_add(inst, maps, map_settle(area, b));
 
 	return 0;

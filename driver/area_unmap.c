@@ -6,7 +6,7 @@
 static bool kernel_has(struct mapping *m, u32 slot)
 {
 	return handle_is_good(m->handles[slot]) ||
-	       !grants_ensure(&m->window, slot, 1);
+	       !gntdev_grants_ensure(&m->window, slot, 1);
 }
 
 /* Takes the notifications of the slots, which are spent; a byte needs a page. */
@@ -83,7 +83,7 @@ static void gather(struct mapping *m, struct area_batch *b)
 		part->count++;
 	}
 	part->held = part->count;
-	atomic_long_sub(alone, &counters.mapped);
+	atomic_long_sub(alone, &gntdev_counters.mapped);
 }
 
 /* There was no memory to part a page that is in use: its slot is as it was. */
@@ -100,7 +100,7 @@ static void take_back(struct mapping *m, struct area_batch *b, u32 k)
 	if (!notify[slot].action)
 		swap(notify[slot], b->sent[k]);
 	mutex_unlock(&m->inst->lock);
-	notify_send(&b->sent[k], 1);
+	gntdev_notify_send(&b->sent[k], 1);
 }
 
 /* Unmaps what the kernel maps; what somebody still has is given back later. */
@@ -115,7 +115,7 @@ static void unmap_by_kernel(struct mapping *m, struct area_batch *b)
 	gather(m, b);
 	if (!part->count)
 		return;
-	all = !grants_unmap(part) || retire_part(part);
+	all = !gntdev_grants_unmap(part) || gntdev_retire_part(part);
 
 	for (k = 0; k < part->count; k++) {
 		slot = b->ops[b->which[k]].slot;
@@ -141,7 +141,7 @@ static u32 unmap_settle(struct area *area, struct mapping *m,
 	u8 *state;
 
 	if (b->notifies)
-		notify_send(b->notify, b->n);
+		gntdev_notify_send(b->notify, b->n);
 
 	spin_lock(&area->lock);
 	for (i = 0; i < b->n; i++) {
@@ -159,11 +159,11 @@ static u32 unmap_settle(struct area *area, struct mapping *m,
 	}
 	area->users--;
 	area->in_flight -= !landed;
-	area_wake(area);
+	gntdev_area_wake(area);
 	spin_unlock(&area->lock);
 
 	if (!landed)
-		atomic_long_sub(freed, &counters.mapped);
+		atomic_long_sub(freed, &gntdev_counters.mapped);
 
 	return freed;
 }
@@ -181,26 +181,26 @@ static bool has_more(const struct mapping *m, const struct area_batch *b)
 	return b->notifies;
 }
 
-/* As area_map_some(). */
-int area_unmap_some(struct area *area, struct area_batch *b, u32 n)
+/* As gntdev_area_map_some(). */
+int gntdev_area_unmap_some(struct area *area, struct area_batch *b, u32 n)
 {
 	struct instance *inst;
 	struct mapping *m;
 	bool more;
-	int err = area_enter(area, b, n, false, &m);
+	int err = gntdev_area_enter(area, b, n, false, &m);
 
 	if (err)
 		return err;
 	inst = m->inst;
 
 	take_notifications(m, b);
-	if (mode->user_grants)
-		area_pv_unmap(area, m, b);
+	if (gntdev_mode->user_grants)
+		gntdev_area_pv_unmap(area, m, b);
 	else
-		area_xlat_unmap(m, b);
+		gntdev_area_xlat_unmap(m, b);
 	more = has_more(m, b);
 	if (more) {
-		area_land(area);
+		gntdev_area_land(area);
 		unmap_by_kernel(m, b);
 	}
 	tally_add(inst, unmaps, unmap_settle(area, m, b, more));

@@ -7,7 +7,7 @@
  */
 #include "area.h"
 
-int area_xlat_attach(struct window *w, struct vm_area_struct *vma)
+int gntdev_area_xlat_attach(struct window *w, struct vm_area_struct *vma)
 {
 	return 0;
 }
@@ -21,7 +21,7 @@ static void hide(struct mapping *m, u32 first, u32 n)
 }
 
 /* No program sees the slots after it; neighbours are dealt with at once. */
-void area_xlat_unmap(struct mapping *m, struct area_batch *b)
+void gntdev_area_xlat_unmap(struct mapping *m, struct area_batch *b)
 {
 	u32 i, slot, first = 0, n = 0;
 
@@ -114,10 +114,10 @@ static vm_fault_t area_xlat_write(struct vm_fault *vmf)
 	return result;
 }
 
-const struct vm_operations_struct area_xlat_vm_ops = {
-	.open = mapping_open,
-	.close = mapping_close,
-	.may_split = mapping_may_split,
+const struct vm_operations_struct gntdev_area_xlat_vm_ops = {
+	.open = gntdev_mapping_open,
+	.close = gntdev_mapping_close,
+	.may_split = gntdev_mapping_may_split,
 	.fault = area_xlat_fault,
 	.page_mkwrite = area_xlat_write,
 };

@@ -30,7 +30,7 @@ static bool have_slot_page(struct copy_batch *batch, u32 i)
 	return true;
 }
 
-void bounce_free(struct copy_batch *batch)
+void gntdev_bounce_free(struct copy_batch *batch)
 {
 	while (batch->slot_pages)
 		__free_page(batch->slots[--batch->slot_pages]);
@@ -48,7 +48,7 @@ static bool suits(const struct gntdev_grant_copy_segment *seg, u16 flags,
 }
 
 /* Whether all of the batch's @n segments may be, and there is memory for it. */
-bool bounce_suits(struct copy_batch *batch, u32 n)
+bool gntdev_bounce_suits(struct copy_batch *batch, u32 n)
 {
 	const struct gntdev_grant_copy_segment *seg = batch->segments;
 	const u16 flags = seg->flags;
@@ -181,7 +181,7 @@ static int copy_part(struct copy_batch *batch, u32 first, u32 n, bool compat)
 	if (end < 0 || batch->ops_used == first_op)
 		return end;
 
-	err = copy_execute(batch, first_op);
+	err = gntdev_copy_execute(batch, first_op);
 	if (batch->segments[first].flags != GNTCOPY_source_gref)
 		return err ?: end;
 	for (i = first; !err && i < end; i++)
@@ -191,14 +191,14 @@ static int copy_part(struct copy_batch *batch, u32 first, u32 n, bool compat)
 }
 
 /**
- * bounce() - copy without a pin
+ * gntdev_bounce() - copy without a pin
  * @batch: with its segments, that have been checked
  * @n: how many of them
  * @compat: whether the caller is a 32-bit one
  *
  * Return: 0, and a status for each operation; or a negative errno.
  */
-int bounce(struct copy_batch *batch, u32 n, bool compat)
+int gntdev_bounce(struct copy_batch *batch, u32 n, bool compat)
 {
 	int next = 0;
 

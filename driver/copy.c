@@ -27,7 +27,7 @@ static struct copy_batch *batch_get(struct instance *inst)
 		if (batch)
 			return batch;
 	}
-	if (tally_prepare(inst))
+	if (gntdev_tally_prepare(inst))
 		return NULL;
 	batch = kvmalloc(sizeof(*batch), GFP_KERNEL_ACCOUNT);
 	if (batch)
@@ -40,7 +40,7 @@ static void batch_free(struct copy_batch *batch)
 {
 	if (!batch)
 		return;
-	bounce_free(batch);
+	gntdev_bounce_free(batch);
 	kvfree(batch);
 }
 
@@ -54,7 +54,7 @@ static void batch_put(struct instance *inst, struct copy_batch *batch)
 }
 
 /* Nobody copies any more. */
-void copy_free_spares(struct instance *inst)
+void gntdev_copy_free_spares(struct instance *inst)
 {
 	u32 i;
 
@@ -321,7 +321,7 @@ static noinline int try_again(struct copy_batch *batch, u32 i)
 }
 
 /* Has the hypervisor do the operations from @first on. */
-int copy_execute(struct copy_batch *batch, u32 first)
+int gntdev_copy_execute(struct copy_batch *batch, u32 first)
 {
 	struct gnttab_copy *op = &batch->ops[first];
 	struct gnttab_copy *end = &batch->ops[batch->ops_used];
@@ -360,7 +360,7 @@ static int copy_pinned(struct copy_batch *batch)
 
 	if (batch->pages_used)
 		set_frames(batch);
-	err = copy_execute(batch, 0);
+	err = gntdev_copy_execute(batch, 0);
 	unpin_pages(batch, true);
 
 	return err;
@@ -402,7 +402,7 @@ static int pin_and_copy(struct copy_batch *batch, u32 n, bool compat)
 	if (err && err != -EFAULT)
 		return err;
 
-	return bounce(batch, n, compat);
+	return gntdev_bounce(batch, n, compat);
 }
 
 /* Tells of the first operation that failed, by its foreign side. */
@@ -472,10 +472,10 @@ static bool names_others(const struct instance *inst,
 {
 	for (; n; n--, seg++) {
 		if (seg->flags & GNTCOPY_source_gref &&
-		    !restrict_allows(inst, seg->source.foreign.domid))
+		    !gntdev_restrict_allows(inst, seg->source.foreign.domid))
 			return true;
 		if (seg->flags & GNTCOPY_dest_gref &&
-		    !restrict_allows(inst, seg->dest.foreign.domid))
+		    !gntdev_restrict_allows(inst, seg->dest.foreign.domid))
 			return true;
 	}
 
@@ -494,8 +494,8 @@ static int copy_chunk(struct instance *inst, struct copy_batch *batch,
 	    names_others(inst, batch->segments, n))
 		return -EACCES;
 
-	if (!is_between(batch->segments) && bounce_suits(batch, n))
-		err = bounce(batch, n, compat);
+	if (!is_between(batch->segments) && gntdev_bounce_suits(batch, n))
+		err = gntdev_bounce(batch, n, compat);
 	else
 		err = pin_and_copy(batch, n, compat);
 
@@ -544,7 +544,7 @@ static long copy_segments(struct instance *inst,
 }
 
 /**
- * copy_request() - IOCTL_GNTDEV_GRANT_COPY
+ * gntdev_copy_request() - IOCTL_GNTDEV_GRANT_COPY
  * @inst: the instance
  * @arg: struct ioctl_gntdev_grant_copy
  *
@@ -557,7 +557,7 @@ static long copy_segments(struct instance *inst,
  * a foreign page; -EFAULT; -ENOMEM; -EIO if the hypervisor fails as a whole;
  * -EINTR if killed; -EACCES for a domain that the instance is not restricted to.
  */
-long copy_request(struct instance *inst, void __user *arg)
+long gntdev_copy_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_grant_copy op;
 
@@ -573,7 +573,7 @@ struct grant_copy_compat {
 	compat_uptr_t segments;
 };
 
-long copy_request_compat(struct instance *inst, void __user *arg)
+long gntdev_copy_request_compat(struct instance *inst, void __user *arg)
 {
 	struct grant_copy_compat op;
 

@@ -58,11 +58,11 @@ static inline void set_foreign(struct gnttab_copy_ptr *side, u32 ref,
 }
 
 /* copy.c */
-int copy_execute(struct copy_batch *batch, u32 first);
+int gntdev_copy_execute(struct copy_batch *batch, u32 first);
 
 /* bounce.c */
-bool bounce_suits(struct copy_batch *batch, u32 n);
-int bounce(struct copy_batch *batch, u32 n, bool compat);
-void bounce_free(struct copy_batch *batch);
+bool gntdev_bounce_suits(struct copy_batch *batch, u32 n);
+int gntdev_bounce(struct copy_batch *batch, u32 n, bool compat);
+void gntdev_bounce_free(struct copy_batch *batch);
 
 #endif /* GNTDEV_COPY_H */

@@ -139,12 +139,12 @@ static u32 fill_some(struct mapping *m, u32 first, u32 last)
 }
 
 /**
- * dma_memory_put_pages() - give pages back to the DMA API
+ * gntdev_dma_memory_put_pages() - give pages back to the DMA API
  * @m: a mapping of such memory
  * @first: the first of them
  * @n: how many; none has a grant behind it
  */
-void dma_memory_put_pages(struct mapping *m, u32 first, u32 n)
+void gntdev_dma_memory_put_pages(struct mapping *m, u32 first, u32 n)
 {
 	u32 i, last = first + n, filled;
 
@@ -158,7 +158,7 @@ void dma_memory_put_pages(struct mapping *m, u32 first, u32 n)
 			continue;
 		pr_warn_ratelimited(
 			"no memory for a page that was given to the hypervisor; it is kept out of use\n");
-		atomic_long_inc(&counters.leaked);
+		atomic_long_inc(&gntdev_counters.leaked);
 	}
 }
 
@@ -191,7 +191,7 @@ static int allocate_pages(struct mapping *m)
 		cond_resched();
 	}
 	if (err && first)
-		dma_memory_put_pages(m, 0, first);
+		gntdev_dma_memory_put_pages(m, 0, first);
 	/* Where pages are but addresses, a processor may know the old ones. */
 	if (!err)
 		flush_domain_tlb();
@@ -204,7 +204,7 @@ static struct dma_memory *record_alloc(u32 count)
 	struct dma_memory *memory;
 	size_t size = struct_size(memory, pages, count);
 
-	memory = memory_for_program(size + count * sizeof(xen_pfn_t));
+	memory = gntdev_memory_for_program(size + count * sizeof(xen_pfn_t));
 	if (!memory)
 		return NULL;
 
@@ -215,7 +215,8 @@ static struct dma_memory *record_alloc(u32 count)
 }
 
 /* A record for so many pages of another one, or NULL. */
-struct dma_memory *dma_memory_like(const struct dma_memory *other, u32 count)
+struct dma_memory *gntdev_dma_memory_like(const struct dma_memory *other,
+					  u32 count)
 {
 	struct dma_memory *memory = record_alloc(count);
 
@@ -226,22 +227,22 @@ struct dma_memory *dma_memory_like(const struct dma_memory *other, u32 count)
 }
 
 /* What is known of a page goes from one record to another. */
-void dma_memory_move(struct dma_memory *to, u32 i, struct dma_memory *from,
-		     u32 j)
+void gntdev_dma_memory_move(struct dma_memory *to, u32 i,
+			    struct dma_memory *from, u32 j)
 {
 	to->pages[i] = from->pages[j];
 	to->frames[i] = from->frames[j];
 }
 
 /**
- * dma_memory_alloc() - make a mapping's pages memory of the DMA API
+ * gntdev_dma_memory_alloc() - make a mapping's pages memory of the DMA API
  * @m: a new mapping, without pages
  * @flags: GNTDEV_DMA_FLAG_WC or GNTDEV_DMA_FLAG_COHERENT
  *
  * Return: 0, -ENOMEM, or -EINTR if a fatal signal is pending; but for 0 nothing is
  * allocated.
  */
-int dma_memory_alloc(struct mapping *m, u32 flags)
+int gntdev_dma_memory_alloc(struct mapping *m, u32 flags)
 {
 	int err;
 
@@ -296,14 +297,15 @@ static int probe_batch(struct page *page,
 }
 
 /**
- * dma_memory_probe() - look at grants before memory is got for them
+ * gntdev_dma_memory_probe() - look at grants before memory is got for them
  * @grants: what is to be mapped writable
  * @count: of @grants
  *
  * Return: 0 if nothing speaks against them; -EINVAL, -ENOMEM, or -EINTR if a fatal
  * signal is pending.
  */
-int dma_memory_probe(const struct ioctl_gntdev_grant_ref *grants, u32 count)
+int gntdev_dma_memory_probe(const struct ioctl_gntdev_grant_ref *grants,
+			    u32 count)
 {
 	struct page *page = alloc_page(GFP_PROGRAM | __GFP_ZERO);
 	u32 first, n;
@@ -325,12 +327,12 @@ int dma_memory_probe(const struct ioctl_gntdev_grant_ref *grants, u32 count)
 }
 
 /* Frees a record, if there is one, of pages that all are given back or moved. */
-void dma_memory_free(struct dma_memory *memory)
+void gntdev_dma_memory_free(struct dma_memory *memory)
 {
 	kvfree(memory);
 }
 
-int __init dma_memory_init(void)
+int __init gntdev_dma_memory_init(void)
 {
 	int err;
 
@@ -350,7 +352,7 @@ int __init dma_memory_init(void)
 	return err;
 }
 
-void dma_memory_exit(void)
+void gntdev_dma_memory_exit(void)
 {
 	root_device_unregister(device);
 }

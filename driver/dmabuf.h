@@ -57,22 +57,23 @@ struct imported {
 };
 
 /* dmabuf_export.c */
-void export_release(struct exported *exp);
+void gntdev_export_release(struct exported *exp);
 
 /* dmabuf_ops.c */
-extern const struct dma_buf_ops export_ops;
+extern const struct dma_buf_ops gntdev_export_ops;
 
 /* dmabuf_vmap.c */
-void *export_vmap(struct exported *exp);
-void export_vunmap(struct exported *exp, void *at);
+void *gntdev_export_vmap(struct exported *exp);
+void gntdev_export_vunmap(struct exported *exp, void *at);
 
 /* dma_memory.c */
-int dma_memory_probe(const struct ioctl_gntdev_grant_ref *grants, u32 count);
-int __init dma_memory_init(void);
-void dma_memory_exit(void);
+int gntdev_dma_memory_probe(const struct ioctl_gntdev_grant_ref *grants,
+			    u32 count);
+int __init gntdev_dma_memory_init(void);
+void gntdev_dma_memory_exit(void);
 
 /* dmabuf_import.c */
-int __init import_init(void);
-void import_exit(void);
+int __init gntdev_import_init(void);
+void gntdev_import_exit(void);
 
 #endif /* GNTDEV_DMABUF_H */

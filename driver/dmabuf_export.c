@@ -16,7 +16,7 @@ static const struct file_operations *dma_buf_fops;
  */
 static u32 export_handles(u32 count)
 {
-	return mode->user_grants ? 2 * count : count;
+	return gntdev_mode->user_grants ? 2 * count : count;
 }
 
 /* Counts the grants of an export, or fails if they are too many. */
@@ -25,9 +25,9 @@ static int reserve(struct instance *inst, u32 count, u32 domid)
 	int err = -ENOMEM;
 
 	mutex_lock(&inst->lock);
-	if (!restrict_allows(inst, domid)) {
+	if (!gntdev_restrict_allows(inst, domid)) {
 		err = -EACCES;
-	} else if (instance_has_room(inst, count)) {
+	} else if (gntdev_instance_has_room(inst, count)) {
 		inst->exported_grants += count;
 		err = 0;
 	}
@@ -35,7 +35,7 @@ static int reserve(struct instance *inst, u32 count, u32 domid)
 	if (err)
 		return err;
 
-	err = instance_take_handles(inst, export_handles(count));
+	err = gntdev_instance_take_handles(inst, export_handles(count));
 	if (!err)
 		return 0;
 
@@ -48,7 +48,7 @@ static int reserve(struct instance *inst, u32 count, u32 domid)
 
 static void unreserve(struct instance *inst, u32 count)
 {
-	instance_give_handles(inst, export_handles(count));
+	gntdev_instance_give_handles(inst, export_handles(count));
 	mutex_lock(&inst->lock);
 	inst->exported_grants -= count;
 	mutex_unlock(&inst->lock);
@@ -73,7 +73,7 @@ static struct exported *export_alloc(struct instance *inst, u32 domid,
 	struct exported *exp;
 	int err;
 
-	exp = memory_for_program(struct_size(exp, grants, count));
+	exp = gntdev_memory_for_program(struct_size(exp, grants, count));
 	if (!exp)
 		return ERR_PTR(-ENOMEM);
 
@@ -101,7 +101,7 @@ static void export_free(struct kref *refs)
 {
 	struct exported *exp = container_of(refs, struct exported, refs);
 
-	instance_put(exp->inst);
+	gntdev_instance_put(exp->inst);
 	mutex_destroy(&exp->lock);
 	kvfree(exp);
 }
@@ -116,18 +116,18 @@ static int export_map(struct exported *exp, u32 flags)
 	int err;
 
 	/* Memory of the DMA API costs the domain some; not for a bad reference. */
-	err = flags ? dma_memory_probe(exp->grants, exp->count) : 0;
+	err = flags ? gntdev_dma_memory_probe(exp->grants, exp->count) : 0;
 	if (err)
 		return err;
-	exp->mapping = mapping_create(exp->count, flags);
+	exp->mapping = gntdev_mapping_create(exp->count, flags);
 	if (!exp->mapping)
 		return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 	exp->mapping->holder = &exp->holder;
-	mapping_begin(exp->mapping, exp->grants, true);
+	gntdev_mapping_begin(exp->mapping, exp->grants, true);
 
-	err = grants_map(exp->mapping);
+	err = gntdev_grants_map(exp->mapping);
 	if (err)
-		retire_mapping(exp->mapping);
+		gntdev_retire_mapping(exp->mapping);
 
 	return err;
 }
@@ -144,7 +144,7 @@ export_create(struct instance *inst,
 	if (IS_ERR(exp))
 		return exp;
 
-	err = tally_prepare(inst) ?: reserve(inst, op->count, op->domid);
+	err = gntdev_tally_prepare(inst) ?: reserve(inst, op->count, op->domid);
 	if (err)
 		goto put;
 	err = export_map(exp, op->flags);
@@ -162,13 +162,13 @@ put:
 }
 
 /**
- * export_release() - the last user of a dma-buf is gone
+ * gntdev_export_release() - the last user of a dma-buf is gone
  * @exp: its export, which the caller may not touch after this
  *
  * Whoever it was that was last, in whatever context: the instance may be closed
  * and its process gone. Pages that I/O still uses are given back later.
  */
-void export_release(struct exported *exp)
+void gntdev_export_release(struct exported *exp)
 {
 	struct instance *inst = exp->inst;
 
@@ -176,8 +176,8 @@ void export_release(struct exported *exp)
 	if (!list_empty(&exp->node))
 		trace_gntdev_released(exp->fd, exp->count, exp->grants[0].domid,
 				      exp->grants[0].ref);
-	retire_mapping(exp->mapping);
-	instance_give_handles(inst, export_handles(exp->count));
+	gntdev_retire_mapping(exp->mapping);
+	gntdev_instance_give_handles(inst, export_handles(exp->count));
 	tally_add(inst, unmaps, exp->count);
 
 	mutex_lock(&inst->lock);
@@ -193,7 +193,7 @@ static struct dma_buf *export_wrap(struct exported *exp)
 {
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
 
-	info.ops = &export_ops;
+	info.ops = &gntdev_export_ops;
 	info.size = (size_t)exp->count << PAGE_SHIFT;
 	info.flags = O_RDWR;
 	info.priv = exp;
@@ -208,7 +208,7 @@ static bool export_show(struct exported *exp)
 	bool allowed;
 
 	mutex_lock(&inst->lock);
-	allowed = restrict_allows(inst, exp->grants[0].domid);
+	allowed = gntdev_restrict_allows(inst, exp->grants[0].domid);
 	/* The newest first: that is whom a number means that is used twice. */
 	if (allowed) {
 		exp->number = ++inst->buffers;
@@ -260,7 +260,7 @@ static long export_refs(struct instance *inst,
 	/* 0, or one of the two. */
 	if (op->flags > GNTDEV_DMA_FLAG_COHERENT)
 		return -EINVAL;
-	if (op->domid > DOMID_IDLE || !instance_takes(inst, op->count))
+	if (op->domid > DOMID_IDLE || !gntdev_instance_takes(inst, op->count))
 		return -EINVAL;
 
 	exp = export_create(inst, op, refs);
@@ -270,7 +270,7 @@ static long export_refs(struct instance *inst,
 
 	dmabuf = export_wrap(exp);
 	if (IS_ERR(dmabuf)) {
-		export_release(exp);
+		gntdev_export_release(exp);
 		return PTR_ERR(dmabuf);
 	}
 
@@ -282,7 +282,7 @@ static long export_refs(struct instance *inst,
 }
 
 /**
- * dmabuf_export_request() - IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS
+ * gntdev_dmabuf_export_request() - IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS
  * @inst: the instance
  * @arg: struct ioctl_gntdev_dmabuf_exp_from_refs with its references
  *
@@ -292,7 +292,7 @@ static long export_refs(struct instance *inst,
  * with what is there; -EMFILE, -ENFILE; -EINTR if killed; -EFAULT. A failure
  * leaves nothing mapped and no descriptor.
  */
-long dmabuf_export_request(struct instance *inst, void __user *arg)
+long gntdev_dmabuf_export_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_dmabuf_exp_from_refs __user *user = arg;
 	struct ioctl_gntdev_dmabuf_exp_from_refs op;
@@ -304,7 +304,7 @@ long dmabuf_export_request(struct instance *inst, void __user *arg)
 }
 
 /**
- * dmabuf_export_offset_request() - IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS_V2
+ * gntdev_dmabuf_export_offset_request() - IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS_V2
  * @inst: the instance
  * @arg: struct ioctl_gntdev_dmabuf_exp_from_refs_v2 with its references
  *
@@ -312,10 +312,11 @@ long dmabuf_export_request(struct instance *inst, void __user *arg)
  * data alone. The size of the dma-buf is that of the pages, so that programs can
  * mmap all of them, and see what is before the data too.
  *
- * Return: as dmabuf_export_request(); -EINVAL too if the data do not begin in the
+ * Return: as gntdev_dmabuf_export_request(); -EINVAL too if the data do not begin in the
  * first page.
  */
-long dmabuf_export_offset_request(struct instance *inst, void __user *arg)
+long gntdev_dmabuf_export_offset_request(struct instance *inst,
+					 void __user *arg)
 {
 	struct ioctl_gntdev_dmabuf_exp_from_refs_v2 __user *user = arg;
 	struct ioctl_gntdev_dmabuf_exp_from_refs_v2 op;
@@ -347,7 +348,7 @@ static int look_at(const void *arg, struct file *file, unsigned int fd)
 		return 1;
 
 	dmabuf = file->private_data;
-	if (dmabuf->ops == &export_ops) {
+	if (dmabuf->ops == &gntdev_export_ops) {
 		*l->found = dmabuf->priv;
 		kref_get(&(*l->found)->refs);
 	}
@@ -389,7 +390,7 @@ static struct exported *export_of_number(struct instance *inst, u32 fd)
 }
 
 /**
- * dmabuf_wait_request() - IOCTL_GNTDEV_DMABUF_EXP_WAIT_RELEASED
+ * gntdev_dmabuf_wait_request() - IOCTL_GNTDEV_DMABUF_EXP_WAIT_RELEASED
  * @inst: the instance
  * @arg: struct ioctl_gntdev_dmabuf_exp_wait_released
  *
@@ -400,7 +401,7 @@ static struct exported *export_of_number(struct instance *inst, u32 fd)
  * Return: 0 when it is released; -ETIMEDOUT; -ENOENT if there is none, or none
  * any more; -EINTR if killed; -EFAULT.
  */
-long dmabuf_wait_request(struct instance *inst, void __user *arg)
+long gntdev_dmabuf_wait_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_dmabuf_exp_wait_released op;
 	struct exported *exp;
@@ -424,22 +425,22 @@ long dmabuf_wait_request(struct instance *inst, void __user *arg)
 	return left ? 0 : -ETIMEDOUT;
 }
 
-int __init dmabuf_init(void)
+int __init gntdev_dmabuf_init(void)
 {
 	int err;
 
-	err = dma_memory_init();
+	err = gntdev_dma_memory_init();
 	if (err)
 		return err;
-	err = import_init();
+	err = gntdev_import_init();
 	if (err)
-		dma_memory_exit();
+		gntdev_dma_memory_exit();
 
 	return err;
 }
 
-void dmabuf_exit(void)
+void gntdev_dmabuf_exit(void)
 {
-	import_exit();
-	dma_memory_exit();
+	gntdev_import_exit();
+	gntdev_dma_memory_exit();
 }

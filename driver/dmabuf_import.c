@@ -95,7 +95,7 @@ static int grant_entry(struct imported *imp, dma_addr_t addr, size_t len,
 
 static int import_take_refs(struct imported *imp)
 {
-	int err = refs_take(imp->refs, imp->count);
+	int err = gntdev_refs_take(imp->refs, imp->count);
 
 	if (!err)
 		imp->taken = imp->count;
@@ -142,9 +142,9 @@ static int import_reserve(struct instance *inst, u32 count, u32 domid)
 	int err = -ENOMEM;
 
 	mutex_lock(&inst->lock);
-	if (!restrict_allows(inst, domid)) {
+	if (!gntdev_restrict_allows(inst, domid)) {
 		err = -EACCES;
-	} else if (instance_has_room(inst, count)) {
+	} else if (gntdev_instance_has_room(inst, count)) {
 		inst->imported_grants += count;
 		err = 0;
 	}
@@ -172,7 +172,7 @@ static void import_free(struct imported *imp)
 	dma_buf_put(imp->dmabuf);
 	import_unreserve(inst, imp->count);
 	kvfree(imp);
-	instance_put(inst);
+	gntdev_instance_put(inst);
 }
 
 /* Another look at an import whose pages the other side had mapped. */
@@ -185,8 +185,8 @@ static bool departed_look(struct recheck *r)
 		return false;
 	}
 
-	atomic_long_sub(imp->count, &counters.departed);
-	recheck_over(&imp->recheck);
+	atomic_long_sub(imp->count, &gntdev_counters.departed);
+	gntdev_recheck_over(&imp->recheck);
 	import_free(imp);
 	return true;
 }
@@ -197,13 +197,13 @@ static bool departed_look(struct recheck *r)
  */
 static void import_end(struct imported *imp)
 {
-	refs_give(imp->refs + imp->granted, imp->taken - imp->granted);
+	gntdev_refs_give(imp->refs + imp->granted, imp->taken - imp->granted);
 	if (end_access(imp)) {
 		import_free(imp);
 		return;
 	}
 
-	atomic_long_add(imp->count, &counters.departed);
+	atomic_long_add(imp->count, &gntdev_counters.departed);
 	imp->recheck.held = (struct held){
 		.kind = "departed",
 		.count = imp->granted,
@@ -211,7 +211,7 @@ static void import_end(struct imported *imp)
 		.holder = imp->holder,
 	};
 	imp->recheck.held.holder.since = ktime_get_seconds();
-	recheck_begin(&imp->recheck, departed_look);
+	gntdev_recheck_begin(&imp->recheck, departed_look);
 }
 
 static int import_attach(struct imported *imp)
@@ -233,7 +233,7 @@ import_alloc(struct instance *inst,
 {
 	struct imported *imp;
 
-	imp = memory_for_program(struct_size(imp, refs, op->count));
+	imp = gntdev_memory_for_program(struct_size(imp, refs, op->count));
 	if (!imp)
 		return NULL;
 
@@ -264,7 +264,7 @@ import_dmabuf(struct instance *inst,
 	/* Its pages are counted when they are granted. */
 	size = may_begin_late ? PAGE_ALIGN(dmabuf->size) : dmabuf->size;
 	if (size == (u64)op->count << PAGE_SHIFT &&
-	    instance_takes(inst, op->count))
+	    gntdev_instance_takes(inst, op->count))
 		return dmabuf;
 
 	dma_buf_put(dmabuf);
@@ -320,7 +320,7 @@ static int import_show(struct instance *inst, struct imported *imp)
 	trace_gntdev_import(imp->fd, imp->count, imp->domid, imp->refs[0]);
 	mutex_lock(&inst->lock);
 	/* The instance may have been restricted meanwhile. */
-	if (restrict_allows(inst, imp->domid)) {
+	if (gntdev_restrict_allows(inst, imp->domid)) {
 		/* The newest first: whom a number means that is used twice. */
 		imp->number = ++inst->buffers;
 		list_add(&imp->node, &inst->imports);
@@ -350,7 +350,7 @@ static int import_finish(struct instance *inst, struct imported *imp,
 }
 
 /**
- * dmabuf_import_request() - IOCTL_GNTDEV_DMABUF_IMP_TO_REFS
+ * gntdev_dmabuf_import_request() - IOCTL_GNTDEV_DMABUF_IMP_TO_REFS
  * @inst: the instance
  * @arg: struct ioctl_gntdev_dmabuf_imp_to_refs with room for its references
  *
@@ -364,7 +364,7 @@ static int import_finish(struct instance *inst, struct imported *imp,
  * the domain has no such number of references to spare; what the exporter says;
  * -EINTR if killed; -EFAULT.
  */
-long dmabuf_import_request(struct instance *inst, void __user *arg)
+long gntdev_dmabuf_import_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_dmabuf_imp_to_refs __user *user = arg;
 	struct ioctl_gntdev_dmabuf_imp_to_refs op;
@@ -372,7 +372,8 @@ long dmabuf_import_request(struct instance *inst, void __user *arg)
 
 	if (copy_from_user(&op, user, offsetof(typeof(op), refs)))
 		return -EFAULT;
-	if (op.reserved || op.domid > DOMID_IDLE || xlat_refuses(op.domid))
+	if (op.reserved || op.domid > DOMID_IDLE ||
+	    gntdev_xlat_refuses(op.domid))
 		return -EINVAL;
 
 	imp = import_create(inst, &op, false);
@@ -383,17 +384,18 @@ long dmabuf_import_request(struct instance *inst, void __user *arg)
 }
 
 /**
- * dmabuf_import_offset_request() - IOCTL_GNTDEV_DMABUF_IMP_TO_REFS_V2
+ * gntdev_dmabuf_import_offset_request() - IOCTL_GNTDEV_DMABUF_IMP_TO_REFS_V2
  * @inst: the instance
  * @arg: struct ioctl_gntdev_dmabuf_imp_to_refs_v2 with room for its references
  *
  * The same for a buffer whose data may begin within its first page. The field
  * reserved is not looked at: libraries leave it as it was.
  *
- * Return: as dmabuf_import_request(); -EINVAL too if another page than the first
+ * Return: as gntdev_dmabuf_import_request(); -EINVAL too if another page than the first
  * does not begin, or one does not end, where a page does.
  */
-long dmabuf_import_offset_request(struct instance *inst, void __user *arg)
+long gntdev_dmabuf_import_offset_request(struct instance *inst,
+					 void __user *arg)
 {
 	struct ioctl_gntdev_dmabuf_imp_to_refs_v2 __user *user = arg;
 	struct ioctl_gntdev_dmabuf_imp_to_refs_v2 op;
@@ -402,7 +404,7 @@ long dmabuf_import_offset_request(struct instance *inst, void __user *arg)
 
 	if (copy_from_user(&op, user, offsetof(typeof(op), data_ofs)))
 		return -EFAULT;
-	if (op.domid > DOMID_IDLE || xlat_refuses(op.domid))
+	if (op.domid > DOMID_IDLE || gntdev_xlat_refuses(op.domid))
 		return -EINVAL;
 	same.fd = op.fd;
 	same.count = op.count;
@@ -416,7 +418,7 @@ long dmabuf_import_offset_request(struct instance *inst, void __user *arg)
 }
 
 /* Whether an instance has dma-bufs of another domain than that; with its lock. */
-bool dmabuf_has_others(const struct instance *inst, u32 domid)
+bool gntdev_dmabuf_has_others(const struct instance *inst, u32 domid)
 {
 	const struct imported *imp;
 	const struct exported *exp;
@@ -465,7 +467,7 @@ static struct imported *import_take(struct instance *inst, u32 fd,
 }
 
 /**
- * dmabuf_release_request() - IOCTL_GNTDEV_DMABUF_IMP_RELEASE
+ * gntdev_dmabuf_release_request() - IOCTL_GNTDEV_DMABUF_IMP_RELEASE
  * @inst: the instance
  * @arg: struct ioctl_gntdev_dmabuf_imp_release
  *
@@ -476,7 +478,7 @@ static struct imported *import_take(struct instance *inst, u32 fd,
  * descriptor of its dma-buf nor as the number that was imported; -EINVAL if
  * @reserved is not 0; -EFAULT.
  */
-long dmabuf_release_request(struct instance *inst, void __user *arg)
+long gntdev_dmabuf_release_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_dmabuf_imp_release op;
 	struct dma_buf *dmabuf;
@@ -501,10 +503,10 @@ long dmabuf_release_request(struct instance *inst, void __user *arg)
 }
 
 /**
- * dmabuf_release_imports() - release all imports of an instance
+ * gntdev_dmabuf_release_imports() - release all imports of an instance
  * @inst: the instance, of which no descriptor is left
  */
-void dmabuf_release_imports(struct instance *inst)
+void gntdev_dmabuf_release_imports(struct instance *inst)
 {
 	struct imported *imp, *next;
 	LIST_HEAD(mine);
@@ -519,7 +521,7 @@ void dmabuf_release_imports(struct instance *inst)
 	}
 }
 
-int __init import_init(void)
+int __init gntdev_import_init(void)
 {
 	int err;
 
@@ -535,7 +537,7 @@ int __init import_init(void)
 	return err;
 }
 
-void import_exit(void)
+void gntdev_import_exit(void)
 {
 	root_device_unregister(device);
 }

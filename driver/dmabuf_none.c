@@ -2,78 +2,81 @@
 /* For kernels without dma-bufs: their requests are unknown. */
 #include "gntdev.h"
 
-long dmabuf_export_request(struct instance *inst, void __user *arg)
+long gntdev_dmabuf_export_request(struct instance *inst, void __user *arg)
 {
 	return -ENOTTY;
 }
 
-long dmabuf_export_offset_request(struct instance *inst, void __user *arg)
+long gntdev_dmabuf_export_offset_request(struct instance *inst,
+					 void __user *arg)
 {
 	return -ENOTTY;
 }
 
-long dmabuf_import_offset_request(struct instance *inst, void __user *arg)
+long gntdev_dmabuf_import_offset_request(struct instance *inst,
+					 void __user *arg)
 {
 	return -ENOTTY;
 }
 
-long dmabuf_wait_request(struct instance *inst, void __user *arg)
+long gntdev_dmabuf_wait_request(struct instance *inst, void __user *arg)
 {
 	return -ENOTTY;
 }
 
-long dmabuf_import_request(struct instance *inst, void __user *arg)
+long gntdev_dmabuf_import_request(struct instance *inst, void __user *arg)
 {
 	return -ENOTTY;
 }
 
-long dmabuf_release_request(struct instance *inst, void __user *arg)
+long gntdev_dmabuf_release_request(struct instance *inst, void __user *arg)
 {
 	return -ENOTTY;
 }
 
-bool dmabuf_has_others(const struct instance *inst, u32 domid)
+bool gntdev_dmabuf_has_others(const struct instance *inst, u32 domid)
 {
 	return false;
 }
 
-void dmabuf_release_imports(struct instance *inst)
+void gntdev_dmabuf_release_imports(struct instance *inst)
 {
 }
 
-int __init dmabuf_init(void)
+int __init gntdev_dmabuf_init(void)
 {
 	return 0;
 }
 
-void dmabuf_exit(void)
+void gntdev_dmabuf_exit(void)
 {
 }
 
-void export_give_window(struct exported *exp, u32 count)
+void gntdev_export_give_window(struct exported *exp, u32 count)
 {
 }
 
 /* Only dma-bufs ask for such memory. */
-int dma_memory_alloc(struct mapping *m, u32 flags)
+int gntdev_dma_memory_alloc(struct mapping *m, u32 flags)
 {
 	return -ENOMEM;
 }
 
-void dma_memory_put_pages(struct mapping *m, u32 first, u32 n)
+void gntdev_dma_memory_put_pages(struct mapping *m, u32 first, u32 n)
 {
 }
 
-struct dma_memory *dma_memory_like(const struct dma_memory *other, u32 count)
+struct dma_memory *gntdev_dma_memory_like(const struct dma_memory *other,
+					  u32 count)
 {
 	return NULL;
 }
 
-void dma_memory_move(struct dma_memory *to, u32 i, struct dma_memory *from,
-		     u32 j)
+void gntdev_dma_memory_move(struct dma_memory *to, u32 i,
+			    struct dma_memory *from, u32 j)
 {
 }
 
-void dma_memory_free(struct dma_memory *memory)
+void gntdev_dma_memory_free(struct dma_memory *memory)
 {
 }

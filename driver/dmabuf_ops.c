@@ -167,10 +167,10 @@ static int export_take_window(struct exported *exp, u32 count)
 	}
 	mutex_unlock(&inst->lock);
 
-	if (err || !mode->user_grants)
+	if (err || !gntdev_mode->user_grants)
 		return err;
 
-	err = instance_take_handles(inst, count);
+	err = gntdev_instance_take_handles(inst, count);
 	if (err)
 		uncount_window(exp, count);
 
@@ -178,10 +178,10 @@ static int export_take_window(struct exported *exp, u32 count)
 }
 
 /* Such a window is gone. */
-void export_give_window(struct exported *exp, u32 count)
+void gntdev_export_give_window(struct exported *exp, u32 count)
 {
-	if (mode->user_grants)
-		instance_give_handles(exp->inst, count);
+	if (gntdev_mode->user_grants)
+		gntdev_instance_give_handles(exp->inst, count);
 	uncount_window(exp, count);
 }
 
@@ -195,9 +195,9 @@ static struct window *export_window(struct exported *exp, u32 first, u32 count)
 	if (err)
 		return ERR_PTR(err);
 
-	w = window_create(exp->mapping, first, count);
+	w = gntdev_window_create(exp->mapping, first, count);
 	if (!w) {
-		export_give_window(exp, count);
+		gntdev_export_give_window(exp, count);
 		return ERR_PTR(-ENOMEM);
 	}
 	w->exported = exp;
@@ -223,11 +223,11 @@ static int buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 		return PTR_ERR(w);
 	w->writable = vma->vm_flags & VM_WRITE;
 
-	err = window_show(w, vma);
+	err = gntdev_window_show(w, vma);
 	if (err)
-		window_free(w);
+		gntdev_window_free(w);
 	else
-		vma->vm_ops = mode->buffer_vm_ops;
+		vma->vm_ops = gntdev_mode->buffer_vm_ops;
 
 	return err;
 }
@@ -235,7 +235,7 @@ static int buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 /* The kernel's one window of all the pages; it keeps count of its users. */
 static int buffer_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
-	void *at = export_vmap(dmabuf->priv);
+	void *at = gntdev_export_vmap(dmabuf->priv);
 
 	if (IS_ERR(at))
 		return PTR_ERR(at);
@@ -246,15 +246,15 @@ static int buffer_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 
 static void buffer_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
-	export_vunmap(dmabuf->priv, map->vaddr);
+	gntdev_export_vunmap(dmabuf->priv, map->vaddr);
 }
 
 static void buffer_release(struct dma_buf *dmabuf)
 {
-	export_release(dmabuf->priv);
+	gntdev_export_release(dmabuf->priv);
 }
 
-const struct dma_buf_ops export_ops = {
+const struct dma_buf_ops gntdev_export_ops = {
 	.map_dma_buf = buffer_map_dma,
 	.unmap_dma_buf = buffer_unmap_dma,
 	.begin_cpu_access = buffer_begin_cpu,

@@ -22,7 +22,7 @@ static void *reserve_area(u32 count, struct page *placeholder)
 	void *at;
 	u32 i;
 
-	pages = memory_for_program(array_size(count, sizeof(*pages)));
+	pages = gntdev_memory_for_program(array_size(count, sizeof(*pages)));
 	if (!pages)
 		return NULL;
 
@@ -55,11 +55,11 @@ static int find_kernel_ptes(struct window *w, void *at)
  */
 static bool drop_area(struct window *w, void *at)
 {
-	bool all = pv_unmap_entries(w);
+	bool all = gntdev_pv_unmap_entries(w);
 
 	if (all)
 		vunmap(at);
-	window_free(w);
+	gntdev_window_free(w);
 
 	return all;
 }
@@ -71,7 +71,7 @@ static bool drop_area(struct window *w, void *at)
 static void keep_placeholder(struct page *placeholder)
 {
 	get_page(placeholder);
-	atomic_long_inc(&counters.leaked);
+	atomic_long_inc(&gntdev_counters.leaked);
 }
 
 static void *grants_vmap(struct exported *exp, struct page *placeholder)
@@ -81,7 +81,7 @@ static void *grants_vmap(struct exported *exp, struct page *placeholder)
 	void *at;
 	int err;
 
-	w = window_create(m, 0, m->count);
+	w = gntdev_window_create(m, 0, m->count);
 	if (!w)
 		return ERR_PTR(-ENOMEM);
 	w->kernel = true;
@@ -89,13 +89,13 @@ static void *grants_vmap(struct exported *exp, struct page *placeholder)
 
 	at = reserve_area(m->count, placeholder);
 	if (!at) {
-		window_free(w);
+		gntdev_window_free(w);
 		return ERR_PTR(-ENOMEM);
 	}
 
 	err = find_kernel_ptes(w, at);
 	if (!err)
-		err = pv_map_entries(w);
+		err = gntdev_pv_map_entries(w);
 	/* A processor may have looked at the placeholder, unasked. */
 	flush_domain_tlb();
 	if (err) {
@@ -109,17 +109,17 @@ static void *grants_vmap(struct exported *exp, struct page *placeholder)
 }
 
 /**
- * export_vmap() - show an export's pages to the kernel as one area
+ * gntdev_export_vmap() - show an export's pages to the kernel as one area
  * @exp: the export; it is not vmapped, and stays for as long as it is
  *
  * Return: the address, or an ERR_PTR.
  */
-void *export_vmap(struct exported *exp)
+void *gntdev_export_vmap(struct exported *exp)
 {
 	struct page *placeholder;
 	void *at;
 
-	if (!mode->user_grants)
+	if (!gntdev_mode->user_grants)
 		return pages_vmap(exp->mapping);
 
 	placeholder = alloc_page(GFP_KERNEL | __GFP_ZERO);
@@ -133,9 +133,9 @@ void *export_vmap(struct exported *exp)
 	return at;
 }
 
-void export_vunmap(struct exported *exp, void *at)
+void gntdev_export_vunmap(struct exported *exp, void *at)
 {
-	if (!mode->user_grants) {
+	if (!gntdev_mode->user_grants) {
 		vunmap(at);
 		return;
 	}

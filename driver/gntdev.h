@@ -24,7 +24,7 @@
  *     window->lock	a program's page-table entries in a PV domain; taken
  *			by the MMU notifier too, so nothing is allocated
  *			under it
- *       handle_lock	a reader-writer semaphore of the module: readers make
+ *       gntdev_handle_lock	a reader-writer semaphore of the module: readers make
  *			mappings, a writer has all handles that get free
  *         page tables	the kernel's, a spinlock
  *           mapping->lock	the kernel's own mappings of pages that a
@@ -157,7 +157,7 @@ struct instance {
  *    +---> GONE <+------------------------------------------+ no descriptor left
  *
  * NEW: its index is being told to the caller; no request finds it yet.
- * Transitions are range_enter()'s alone.
+ * Transitions are gntdev_range_enter()'s alone.
  */
 enum range_state {
 	RANGE_NEW,
@@ -265,7 +265,7 @@ struct window {
  *
  * While a program's entries are grant mappings themselves, the kernel needs none
  * of its own: it gets them page by page, when somebody asks for a page, or before
- * entries go that are to come back. See grants_ensure().
+ * entries go that are to come back. See gntdev_grants_ensure().
  */
 struct mapping {
 	const struct ioctl_gntdev_grant_ref *grants; /* NULL once retired */
@@ -322,8 +322,8 @@ struct mode {
 	int (*arm)(struct window *w, u32 i);
 };
 
-extern const struct mode pv_mode, xlat_mode;
-extern const struct mode *mode;
+extern const struct mode gntdev_pv_mode, gntdev_xlat_mode;
+extern const struct mode *gntdev_mode;
 
 /* Module-wide counts of pages, for the people who run the host. */
 struct counters {
@@ -335,89 +335,95 @@ struct counters {
 	atomic_long_t handles; /* the hypervisor's, one a mapping of a grant */
 };
 
-extern struct counters counters;
-extern unsigned int limit, gntdev_handles;
+extern struct counters gntdev_counters;
+extern unsigned int gntdev_limit, gntdev_handles;
 
 /* pv_entries.c: of a window whose lock is held, but the first and the last two */
-u32 pv_entry_flags(const struct window *w);
-int pv_find_entries(struct vm_area_struct *vma, unsigned long addr, u32 n,
-		    u64 *ptes);
-int pv_map_entry(struct window *w, u32 i, bool writable);
-void pv_end_entries(struct window *w, u32 first, u32 last, bool may_sleep);
-bool pv_keep_entries(struct window *w, u32 first, u32 last, bool may_sleep);
-int pv_map_entries(struct window *w);
-bool pv_unmap_entries(struct window *w);
+u32 gntdev_pv_entry_flags(const struct window *w);
+int gntdev_pv_find_entries(struct vm_area_struct *vma, unsigned long addr,
+			   u32 n, u64 *ptes);
+int gntdev_pv_map_entry(struct window *w, u32 i, bool writable);
+void gntdev_pv_end_entries(struct window *w, u32 first, u32 last,
+			   bool may_sleep);
+bool gntdev_pv_keep_entries(struct window *w, u32 first, u32 last,
+			    bool may_sleep);
+int gntdev_pv_map_entries(struct window *w);
+bool gntdev_pv_unmap_entries(struct window *w);
 
 /* reserve.c */
-extern struct rw_semaphore handle_lock;
-bool reserve_give(void);
-void reserve_refill(void);
-void reserve_look_after(void);
-void reserve_init(void);
-void reserve_exit(void);
-void reserve_renew(void);
+extern struct rw_semaphore gntdev_handle_lock;
+bool gntdev_reserve_give(void);
+void gntdev_reserve_refill(void);
+void gntdev_reserve_look_after(void);
+void gntdev_reserve_init(void);
+void gntdev_reserve_exit(void);
+void gntdev_reserve_renew(void);
 
 /* suspend.c */
-extern u32 restores;
-void suspend_add(struct window *w);
-void suspend_remove(struct window *w);
-int __init suspend_init(void);
-void suspend_exit(void);
+extern u32 gntdev_restores;
+void gntdev_suspend_add(struct window *w);
+void gntdev_suspend_remove(struct window *w);
+int __init gntdev_suspend_init(void);
+void gntdev_suspend_exit(void);
 
 /* table.c: callers hold the instance's lock */
-int table_insert(struct table *table, struct grant_range *range);
-void table_remove(struct table *table, struct grant_range *range);
-struct grant_range *table_find(const struct table *table, u64 index);
-struct grant_range *table_from(const struct table *table, u64 index);
+int gntdev_table_insert(struct table *table, struct grant_range *range);
+void gntdev_table_remove(struct table *table, struct grant_range *range);
+struct grant_range *gntdev_table_find(const struct table *table, u64 index);
+struct grant_range *gntdev_table_from(const struct table *table, u64 index);
 
 /* range.c */
-void range_enter(struct instance *inst, struct grant_range *range,
-		 enum range_state state);
-struct grant_range *range_find(struct instance *inst, u64 index);
-int range_insert(struct instance *inst, struct grant_range *range);
-void range_publish(struct instance *inst, struct grant_range *range, bool told);
-void range_free(struct grant_range *range);
-struct grant_range *range_alloc(u32 count);
-long range_add(struct instance *inst, struct grant_range *range,
-	       u64 __user *index);
-void range_remove_unmapped(struct instance *inst);
-long range_map_request(struct instance *inst, void __user *arg);
-long range_unmap_request(struct instance *inst, void __user *arg);
+void gntdev_range_enter(struct instance *inst, struct grant_range *range,
+			enum range_state state);
+struct grant_range *gntdev_range_find(struct instance *inst, u64 index);
+int gntdev_range_insert(struct instance *inst, struct grant_range *range);
+void gntdev_range_publish(struct instance *inst, struct grant_range *range,
+			  bool told);
+void gntdev_range_free(struct grant_range *range);
+struct grant_range *gntdev_range_alloc(u32 count);
+long gntdev_range_add(struct instance *inst, struct grant_range *range,
+		      u64 __user *index);
+void gntdev_range_remove_unmapped(struct instance *inst);
+long gntdev_range_map_request(struct instance *inst, void __user *arg);
+long gntdev_range_unmap_request(struct instance *inst, void __user *arg);
 
 /* mapping.c */
-int mapping_mmap(struct file *file, struct vm_area_struct *vma);
-unsigned long mapping_area(struct file *file, unsigned long addr,
-			   unsigned long len, unsigned long pgoff,
-			   unsigned long flags);
-void mapping_open(struct vm_area_struct *vma);
-void mapping_close(struct vm_area_struct *vma);
-int mapping_may_split(struct vm_area_struct *vma, unsigned long addr);
-struct page *mapping_page(struct vm_area_struct *vma, unsigned long addr);
-struct mapping *mapping_create(u32 count, u32 dma_flags);
-void mapping_begin(struct mapping *m,
-		   const struct ioctl_gntdev_grant_ref *grants, bool writable);
-struct mapping *mapping_split(struct mapping *m);
-void mapping_free(struct mapping *m);
-void mapping_take_notify(struct mapping *m);
-bool mapping_holds(const struct mapping *m, u32 i);
-long mapping_offset_request(struct instance *inst, void __user *arg);
+int gntdev_mapping_mmap(struct file *file, struct vm_area_struct *vma);
+unsigned long gntdev_mapping_area(struct file *file, unsigned long addr,
+				  unsigned long len, unsigned long pgoff,
+				  unsigned long flags);
+void gntdev_mapping_open(struct vm_area_struct *vma);
+void gntdev_mapping_close(struct vm_area_struct *vma);
+int gntdev_mapping_may_split(struct vm_area_struct *vma, unsigned long addr);
+struct page *gntdev_mapping_page(struct vm_area_struct *vma,
+				 unsigned long addr);
+struct mapping *gntdev_mapping_create(u32 count, u32 dma_flags);
+void gntdev_mapping_begin(struct mapping *m,
+			  const struct ioctl_gntdev_grant_ref *grants,
+			  bool writable);
+struct mapping *gntdev_mapping_split(struct mapping *m);
+void gntdev_mapping_free(struct mapping *m);
+void gntdev_mapping_take_notify(struct mapping *m);
+bool gntdev_mapping_holds(const struct mapping *m, u32 i);
+long gntdev_mapping_offset_request(struct instance *inst, void __user *arg);
 
 /* window.c */
-size_t window_size(u32 count);
-void window_init(struct window *w, struct mapping *m, u32 first, u32 count,
-		 void *arrays);
-void window_forget(struct window *w);
-struct window *window_create(struct mapping *m, u32 first, u32 count);
-void window_free(struct window *w);
-int window_attach(struct window *w, struct vm_area_struct *vma,
-		  int (*attach)(struct window *w, struct vm_area_struct *vma));
-int window_show(struct window *w, struct vm_area_struct *vma);
-void window_open(struct vm_area_struct *vma);
-void window_close(struct vm_area_struct *vma);
+size_t gntdev_window_size(u32 count);
+void gntdev_window_init(struct window *w, struct mapping *m, u32 first,
+			u32 count, void *arrays);
+void gntdev_window_forget(struct window *w);
+struct window *gntdev_window_create(struct mapping *m, u32 first, u32 count);
+void gntdev_window_free(struct window *w);
+int gntdev_window_attach(struct window *w, struct vm_area_struct *vma,
+			 int (*attach)(struct window *w,
+				       struct vm_area_struct *vma));
+int gntdev_window_show(struct window *w, struct vm_area_struct *vma);
+void gntdev_window_open(struct vm_area_struct *vma);
+void gntdev_window_close(struct vm_area_struct *vma);
 
 /* memory.c */
-void *memory_for_program(size_t size);
-int memory_add_pages(struct mapping *m);
+void *gntdev_memory_for_program(size_t size);
+int gntdev_memory_add_pages(struct mapping *m);
 
 /* Patience with a granter whose page is paged out. */
 struct patience {
@@ -425,59 +431,64 @@ struct patience {
 };
 
 /* grants.c */
-size_t grants_ops_size(u32 count);
-int grants_status_errno(s16 status);
-void grants_note(const struct ioctl_gntdev_grant_ref *grant, s16 status);
-void patience_begin(struct patience *p);
-int patience_wait(struct patience *p,
-		  const struct ioctl_gntdev_grant_ref *grant);
-int __init grants_init(void);
-void grants_exit(void);
-int grants_map(struct mapping *m);
-int grants_map_one(struct mapping *m, u32 i);
-void grants_map_missing(struct mapping *m);
-void grants_unmap_one(struct mapping *m, u32 i);
-void grants_forget(struct mapping *m);
-int grants_ensure(struct window *w, u32 first, u32 n);
-u32 grants_unmap(struct mapping *m);
-void grants_free_pages(struct mapping *m);
-void grants_warn(const struct gnttab_unmap_grant_ref *op);
+size_t gntdev_grants_ops_size(u32 count);
+int gntdev_grants_status_errno(s16 status);
+void gntdev_grants_note(const struct ioctl_gntdev_grant_ref *grant, s16 status);
+void gntdev_patience_begin(struct patience *p);
+int gntdev_patience_wait(struct patience *p,
+			 const struct ioctl_gntdev_grant_ref *grant);
+int __init gntdev_grants_init(void);
+void gntdev_grants_exit(void);
+int gntdev_grants_map(struct mapping *m);
+int gntdev_grants_map_one(struct mapping *m, u32 i);
+void gntdev_grants_map_missing(struct mapping *m);
+void gntdev_grants_unmap_one(struct mapping *m, u32 i);
+void gntdev_grants_forget(struct mapping *m);
+int gntdev_grants_ensure(struct window *w, u32 first, u32 n);
+u32 gntdev_grants_unmap(struct mapping *m);
+void gntdev_grants_free_pages(struct mapping *m);
+void gntdev_grants_warn(const struct gnttab_unmap_grant_ref *op);
 
 /* dmabuf_ops.c, dma_memory.c; dmabuf_none.c for kernels without dma-bufs */
-void export_give_window(struct exported *exp, u32 count);
-int dma_memory_alloc(struct mapping *m, u32 flags);
-void dma_memory_put_pages(struct mapping *m, u32 first, u32 n);
-struct dma_memory *dma_memory_like(const struct dma_memory *other, u32 count);
-void dma_memory_move(struct dma_memory *to, u32 i, struct dma_memory *from,
-		     u32 j);
-void dma_memory_free(struct dma_memory *memory);
+void gntdev_export_give_window(struct exported *exp, u32 count);
+int gntdev_dma_memory_alloc(struct mapping *m, u32 flags);
+void gntdev_dma_memory_put_pages(struct mapping *m, u32 first, u32 n);
+struct dma_memory *gntdev_dma_memory_like(const struct dma_memory *other,
+					  u32 count);
+void gntdev_dma_memory_move(struct dma_memory *to, u32 i,
+			    struct dma_memory *from, u32 j);
+void gntdev_dma_memory_free(struct dma_memory *memory);
 
 /* retire.c */
-struct mapping *retire_pages(struct mapping *m);
-bool retire_part(struct mapping *m);
-void retire_mapping(struct mapping *m);
-void retire_soon(struct mapping *m);
+struct mapping *gntdev_retire_pages(struct mapping *m);
+bool gntdev_retire_part(struct mapping *m);
+void gntdev_retire_mapping(struct mapping *m);
+void gntdev_retire_soon(struct mapping *m);
 
 /* recheck.c */
-void recheck_begin(struct recheck *r, bool (*is_over)(struct recheck *r));
-void recheck_at_once(struct recheck *r, bool (*is_over)(struct recheck *r));
-int __init recheck_init(void);
-void recheck_exit(void);
-void recheck_over(struct recheck *r);
-bool recheck_each(u64 *next, bool (*tell)(const struct held *held, void *arg),
-		  void *arg);
+void gntdev_recheck_begin(struct recheck *r,
+			  bool (*is_over)(struct recheck *r));
+void gntdev_recheck_at_once(struct recheck *r,
+			    bool (*is_over)(struct recheck *r));
+int __init gntdev_recheck_init(void);
+void gntdev_recheck_exit(void);
+void gntdev_recheck_over(struct recheck *r);
+bool gntdev_recheck_each(u64 *next,
+			 bool (*tell)(const struct held *held, void *arg),
+			 void *arg);
 
 /* keep.c */
-struct mapping *keep_take(struct keep *keep, u32 count);
-void keep_put(struct keep *keep, struct mapping *m, struct list_head *unwanted);
-void keep_free(struct list_head *unwanted);
-void keep_free_all(struct keep *keep);
-int __init keep_init(void);
-void keep_exit(void);
+struct mapping *gntdev_keep_take(struct keep *keep, u32 count);
+void gntdev_keep_put(struct keep *keep, struct mapping *m,
+		     struct list_head *unwanted);
+void gntdev_keep_free(struct list_head *unwanted);
+void gntdev_keep_free_all(struct keep *keep);
+int __init gntdev_keep_init(void);
+void gntdev_keep_exit(void);
 
 /* notify.c */
-long notify_request(struct instance *inst, void __user *arg);
-bool notify_clears(const struct grant_range *range);
+long gntdev_notify_request(struct instance *inst, void __user *arg);
+bool gntdev_notify_clears(const struct grant_range *range);
 
 /* Clears the byte of a page that the kernel has mapped, if it is to be. */
 static inline void notify_clear(const struct notify *notify, struct page *page)
@@ -488,83 +499,84 @@ static inline void notify_clear(const struct notify *notify, struct page *page)
 		WRITE_ONCE(bytes[notify->byte], 0);
 }
 
-void notify_send(struct notify *notify, u32 count);
+void gntdev_notify_send(struct notify *notify, u32 count);
 
 /* refs.c */
-int refs_take(grant_ref_t *refs, u32 count);
-void refs_give(const grant_ref_t *refs, u32 count);
+int gntdev_refs_take(grant_ref_t *refs, u32 count);
+void gntdev_refs_give(const grant_ref_t *refs, u32 count);
 
 /* lent.c */
-long lent_grant_request(struct instance *inst, void __user *arg);
-long lent_ungrant_request(struct instance *inst, void __user *arg);
-void lent_end(struct grant_range *range);
+long gntdev_lent_grant_request(struct instance *inst, void __user *arg);
+long gntdev_lent_ungrant_request(struct instance *inst, void __user *arg);
+void gntdev_lent_end(struct grant_range *range);
 
 /* status.c */
-void status_note(struct mapping *m, u32 first,
-		 const struct gnttab_map_grant_ref *ops, u32 n);
-long status_request(struct instance *inst, void __user *arg);
+void gntdev_status_note(struct mapping *m, u32 first,
+			const struct gnttab_map_grant_ref *ops, u32 n);
+long gntdev_status_request(struct instance *inst, void __user *arg);
 
 /* restrict.c */
-bool restrict_allows(const struct instance *inst, u32 domid);
-long restrict_request(struct instance *inst, void __user *arg);
+bool gntdev_restrict_allows(const struct instance *inst, u32 domid);
+long gntdev_restrict_request(struct instance *inst, void __user *arg);
 
 /* ports.c */
-void ports_init(void);
-int port_hold(u32 port, int *irq);
-bool port_is_same(u32 port, int irq);
-void port_drop(int irq, u32 pages);
+void gntdev_ports_init(void);
+int gntdev_port_hold(u32 port, int *irq);
+bool gntdev_port_is_same(u32 port, int irq);
+void gntdev_port_drop(int irq, u32 pages);
 
 /* xlat.c */
-bool xlat_refuses(u32 domid);
+bool gntdev_xlat_refuses(u32 domid);
 
 /* copy.c */
-long copy_request(struct instance *inst, void __user *arg);
-long copy_request_compat(struct instance *inst, void __user *arg);
-void copy_free_spares(struct instance *inst);
+long gntdev_copy_request(struct instance *inst, void __user *arg);
+long gntdev_copy_request_compat(struct instance *inst, void __user *arg);
+void gntdev_copy_free_spares(struct instance *inst);
 
 /* area.c */
-long area_create_request(struct instance *inst, void __user *arg);
-long area_request(struct instance *inst, void __user *arg, bool map);
-int area_show(struct grant_range *range, struct vm_area_struct *vma);
-void area_close(struct mapping *m);
-bool area_has_others(struct area *area, u32 domid);
-void area_pv_forget(struct window *w);
-u32 area_slot_domain(const struct grant_range *range, u32 slot);
-void area_put(struct area *area);
+long gntdev_area_create_request(struct instance *inst, void __user *arg);
+long gntdev_area_request(struct instance *inst, void __user *arg, bool map);
+int gntdev_area_show(struct grant_range *range, struct vm_area_struct *vma);
+void gntdev_area_close(struct mapping *m);
+bool gntdev_area_has_others(struct area *area, u32 domid);
+void gntdev_area_pv_forget(struct window *w);
+u32 gntdev_area_slot_domain(const struct grant_range *range, u32 slot);
+void gntdev_area_put(struct area *area);
 
 /* instance.c */
-int instance_open(struct inode *inode, struct file *file);
-int instance_release(struct inode *inode, struct file *file);
-int instance_prepare(struct instance *inst);
-void instance_put(struct instance *inst);
-bool instance_takes(struct instance *inst, u32 count);
-bool instance_has_room(const struct instance *inst, u32 count);
-int instance_take_handles(struct instance *inst, u32 count);
-void instance_give_handles(struct instance *inst, u32 count);
-void instance_show(struct seq_file *seq, struct file *file);
-long instance_max_request(struct instance *inst, void __user *arg);
+int gntdev_instance_open(struct inode *inode, struct file *file);
+int gntdev_instance_release(struct inode *inode, struct file *file);
+int gntdev_instance_prepare(struct instance *inst);
+void gntdev_instance_put(struct instance *inst);
+bool gntdev_instance_takes(struct instance *inst, u32 count);
+bool gntdev_instance_has_room(const struct instance *inst, u32 count);
+int gntdev_instance_take_handles(struct instance *inst, u32 count);
+void gntdev_instance_give_handles(struct instance *inst, u32 count);
+void gntdev_instance_show(struct seq_file *seq, struct file *file);
+long gntdev_instance_max_request(struct instance *inst, void __user *arg);
 
 /* holdings.c */
-void holdings_add(struct instance *inst);
-void holdings_remove(struct instance *inst);
-void __init holdings_init(void);
-void holdings_exit(void);
+void gntdev_holdings_add(struct instance *inst);
+void gntdev_holdings_remove(struct instance *inst);
+void __init gntdev_holdings_init(void);
+void gntdev_holdings_exit(void);
 
 /* tally.c */
-int tally_prepare(struct instance *inst);
-struct tally tally_read(const struct instance *inst);
+int gntdev_tally_prepare(struct instance *inst);
+struct tally gntdev_tally_read(const struct instance *inst);
 
 /* limits.c */
-void limits_grant_frames(u32 *used, u32 *most);
-void limits_warn_handles(void);
-void limits_warn_references(u32 count);
+void gntdev_limits_grant_frames(u32 *used, u32 *most);
+void gntdev_limits_warn_handles(void);
+void gntdev_limits_warn_references(u32 count);
 
 /* traced.c */
-long traced_request(struct instance *inst, unsigned int cmd, void __user *arg,
-		    long (*serve)(struct instance *inst, unsigned int cmd,
-				  void __user *arg));
-void traced_mmap(struct instance *inst, u64 index, u32 count, bool writable,
-		 int err, u64 ns);
+long gntdev_traced_request(struct instance *inst, unsigned int cmd,
+			   void __user *arg,
+			   long (*serve)(struct instance *inst,
+					 unsigned int cmd, void __user *arg));
+void gntdev_traced_mmap(struct instance *inst, u64 index, u32 count,
+			bool writable, int err, u64 ns);
 
 /* The caller has it from now on. */
 static inline void holder_set(struct holder *holder)
@@ -576,15 +588,17 @@ static inline void holder_set(struct holder *holder)
 }
 
 /* dmabuf_export.c, dmabuf_import.c; dmabuf_none.c for kernels without */
-long dmabuf_export_request(struct instance *inst, void __user *arg);
-long dmabuf_export_offset_request(struct instance *inst, void __user *arg);
-long dmabuf_import_offset_request(struct instance *inst, void __user *arg);
-long dmabuf_wait_request(struct instance *inst, void __user *arg);
-long dmabuf_import_request(struct instance *inst, void __user *arg);
-long dmabuf_release_request(struct instance *inst, void __user *arg);
-bool dmabuf_has_others(const struct instance *inst, u32 domid);
-void dmabuf_release_imports(struct instance *inst);
-int __init dmabuf_init(void);
-void dmabuf_exit(void);
+long gntdev_dmabuf_export_request(struct instance *inst, void __user *arg);
+long gntdev_dmabuf_export_offset_request(struct instance *inst,
+					 void __user *arg);
+long gntdev_dmabuf_import_offset_request(struct instance *inst,
+					 void __user *arg);
+long gntdev_dmabuf_wait_request(struct instance *inst, void __user *arg);
+long gntdev_dmabuf_import_request(struct instance *inst, void __user *arg);
+long gntdev_dmabuf_release_request(struct instance *inst, void __user *arg);
+bool gntdev_dmabuf_has_others(const struct instance *inst, u32 domid);
+void gntdev_dmabuf_release_imports(struct instance *inst);
+int __init gntdev_dmabuf_init(void);
+void gntdev_dmabuf_exit(void);
 
 #endif /* GNTDEV_H */

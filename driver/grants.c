@@ -4,13 +4,13 @@
 #include "trace.h"
 
 /**
- * grants_status_errno() - what a map operation's status is to a program
+ * gntdev_grants_status_errno() - what a map operation's status is to a program
  * @status: GNTST_*, or 1 for an operation that the hypervisor did not reach
  *
  * Return: 0 or a negative errno. Never -EAGAIN: libxengnttab would try mmap
  * again for ever.
  */
-int grants_status_errno(s16 status)
+int gntdev_grants_status_errno(s16 status)
 {
 	switch (status) {
 	case GNTST_okay:
@@ -26,19 +26,19 @@ int grants_status_errno(s16 status)
 }
 
 /* The room that operations of one hypercall take, of so many in all. */
-size_t grants_ops_size(u32 count)
+size_t gntdev_grants_ops_size(u32 count)
 {
 	return min(count, GNTDEV_BATCH) * sizeof(struct gnttab_map_grant_ref);
 }
 
 /**
- * grants_note() - tell the people who run the host of a grant that is not mapped
+ * gntdev_grants_note() - tell the people who run the host of a grant that is not mapped
  * @grant: the grant
  * @status: the hypervisor's
  *
  * A program only gets an errno, which is the same for most of them.
  */
-void grants_note(const struct ioctl_gntdev_grant_ref *grant, s16 status)
+void gntdev_grants_note(const struct ioctl_gntdev_grant_ref *grant, s16 status)
 {
 	static const char *const meanings[] = GNTTABOP_error_msgs;
 	const char *meaning = "unknown";
@@ -49,8 +49,8 @@ void grants_note(const struct ioctl_gntdev_grant_ref *grant, s16 status)
 		meaning = meanings[-status];
 
 	trace_gntdev_refused(grant, status);
-	if (grants_status_errno(status) == -ENOMEM)
-		limits_warn_handles();
+	if (gntdev_grants_status_errno(status) == -ENOMEM)
+		gntdev_limits_warn_handles();
 	pr_notice_ratelimited(
 		"mapping reference %u of domain %u: hypervisor status %d (%s), expected 0\n",
 		grant->ref, grant->domid, status, meaning);
@@ -59,25 +59,25 @@ void grants_note(const struct ioctl_gntdev_grant_ref *grant, s16 status)
 /* In all, of one request. */
 #define MOST_PATIENCE (32 * HZ)
 
-void patience_begin(struct patience *p)
+void gntdev_patience_begin(struct patience *p)
 {
 	p->end = jiffies + MOST_PATIENCE;
 	p->delay = 1;
 }
 
 /**
- * patience_wait() - wait a little for a granter to get its page
+ * gntdev_patience_wait() - wait a little for a granter to get its page
  * @p: since when
  * @grant: what for
  *
  * Return: 0 to try again, -EINVAL if that has been done for long enough, -EINTR
  * if a fatal signal is pending.
  */
-int patience_wait(struct patience *p,
-		  const struct ioctl_gntdev_grant_ref *grant)
+int gntdev_patience_wait(struct patience *p,
+			 const struct ioctl_gntdev_grant_ref *grant)
 {
 	if (time_after(jiffies, p->end)) {
-		grants_note(grant, GNTST_eagain);
+		gntdev_grants_note(grant, GNTST_eagain);
 		return -EINVAL;
 	}
 
@@ -95,14 +95,14 @@ static phys_addr_t page_addr(struct page *page)
 /* Where a byte of pages goes that are asked for. */
 static struct page *scratch;
 
-int __init grants_init(void)
+int __init gntdev_grants_init(void)
 {
 	scratch = alloc_page(GFP_KERNEL | __GFP_ZERO);
 
 	return scratch ? 0 : -ENOMEM;
 }
 
-void grants_exit(void)
+void gntdev_grants_exit(void)
 {
 	__free_page(scratch);
 }
@@ -140,7 +140,7 @@ static int await_batch(const struct ioctl_gntdev_grant_ref *grants, u32 n,
 
 	for (i = 0; i < n; i++) {
 		while (ops[i].status == GNTST_eagain) {
-			err = patience_wait(patience, &grants[i]);
+			err = gntdev_patience_wait(patience, &grants[i]);
 			if (err)
 				return err;
 			(void)HYPERVISOR_grant_table_op(GNTTABOP_copy, &ops[i],
@@ -196,9 +196,9 @@ static int map_batch(struct mapping *m, struct gnttab_map_grant_ref *ops,
 		}
 		ClearPageForeign(m->pages[first + i]);
 		if (!err)
-			err = grants_status_errno(ops[i].status);
+			err = gntdev_grants_status_errno(ops[i].status);
 	}
-	atomic_long_add(mapped, &counters.handles);
+	atomic_long_add(mapped, &gntdev_counters.handles);
 
 	return err;
 }
@@ -208,7 +208,7 @@ static bool may_all_be_mapped(const struct mapping *m)
 	u32 i;
 
 	for (i = 0; i < m->count; i++) {
-		if (xlat_refuses(m->grants[i].domid))
+		if (gntdev_xlat_refuses(m->grants[i].domid))
 			return false;
 	}
 
@@ -223,19 +223,19 @@ static void note_failure(const struct mapping *m, u32 first, u32 n)
 	for (i = 0; i < n; i++) {
 		if (m->ops.map[i].status == GNTST_okay)
 			continue;
-		grants_note(&m->grants[first + i], m->ops.map[i].status);
+		gntdev_grants_note(&m->grants[first + i], m->ops.map[i].status);
 		return;
 	}
 }
 
 /**
- * grants_map() - map all grants of a mapping into the kernel
+ * gntdev_grants_map() - map all grants of a mapping into the kernel
  * @m: a new mapping, with pages
  *
  * Return: 0, -EINVAL, -ENOMEM, -EIO or, if a fatal signal is pending, -EINTR.
- * What was mapped until a failure is found in @m and is grants_unmap()'s.
+ * What was mapped until a failure is found in @m and is gntdev_grants_unmap()'s.
  */
-int grants_map(struct mapping *m)
+int gntdev_grants_map(struct mapping *m)
 {
 	struct patience patience;
 	u32 first, n;
@@ -244,7 +244,7 @@ int grants_map(struct mapping *m)
 	if (!may_all_be_mapped(m))
 		return -EINVAL;
 
-	patience_begin(&patience);
+	gntdev_patience_begin(&patience);
 	for (first = 0; first < m->count; first += n) {
 		n = min(m->count - first, GNTDEV_BATCH);
 		err = granters_page_out()
@@ -252,12 +252,12 @@ int grants_map(struct mapping *m)
 			      : 0;
 		if (err)
 			return err;
-		down_read(&handle_lock);
+		down_read(&gntdev_handle_lock);
 		err = map_batch(m, m->ops.map, first, n);
-		up_read(&handle_lock);
+		up_read(&gntdev_handle_lock);
 		if (err) {
 			note_failure(m, first, n);
-			status_note(m, first, m->ops.map, n);
+			gntdev_status_note(m, first, m->ops.map, n);
 			return err;
 		}
 		if (first + n < m->count && fatal_signal_pending(current))
@@ -269,7 +269,7 @@ int grants_map(struct mapping *m)
 }
 
 /* Maps one page, which is not mapped; the hypervisor has just let go of it. */
-int grants_map_one(struct mapping *m, u32 i)
+int gntdev_grants_map_one(struct mapping *m, u32 i)
 {
 	struct gnttab_map_grant_ref op;
 
@@ -278,9 +278,9 @@ int grants_map_one(struct mapping *m, u32 i)
 
 /*
  * Maps again what was ended for a suspending that then did not come to pass. The
- * caller holds handle_lock, and nobody else has the pages.
+ * caller holds gntdev_handle_lock, and nobody else has the pages.
  */
-void grants_map_missing(struct mapping *m)
+void gntdev_grants_map_missing(struct mapping *m)
 {
 	int err;
 	u32 i;
@@ -288,7 +288,7 @@ void grants_map_missing(struct mapping *m)
 	for (i = 0; i < m->count; i++) {
 		if (!m->pages[i] || m->handles[i] != INVALID_GRANT_HANDLE)
 			continue;
-		err = grants_map_one(m, i);
+		err = gntdev_grants_map_one(m, i);
 		if (err)
 			pr_warn_ratelimited(
 				"reference %u of domain %u is not mapped any more: error %d after a suspending\n",
@@ -327,7 +327,7 @@ static int ensure_batch(struct window *w, u32 first, u32 last)
 }
 
 /**
- * grants_ensure() - have the kernel map what a program's entries map
+ * gntdev_grants_ensure() - have the kernel map what a program's entries map
  * @w: a window of a PV domain
  * @first: the first of its entries, of which all are to be there
  * @n: how many
@@ -340,7 +340,7 @@ static int ensure_batch(struct window *w, u32 first, u32 last)
  * Return: 0; -ENOENT if an entry is not there; -ENOMEM if the hypervisor has no
  * handle left; or another negative errno. Some may be mapped then.
  */
-int grants_ensure(struct window *w, u32 first, u32 n)
+int gntdev_grants_ensure(struct window *w, u32 first, u32 n)
 {
 	u32 end, last = first + n;
 	int err = 0;
@@ -365,15 +365,15 @@ static void leak(struct mapping *m, u32 i)
 	m->handles[i] = INVALID_GRANT_HANDLE;
 	m->missing++;
 	m->held--;
-	atomic_long_dec(&counters.mapped);
-	atomic_long_inc(&counters.leaked);
+	atomic_long_dec(&gntdev_counters.mapped);
+	atomic_long_inc(&gntdev_counters.leaked);
 	/* Nobody comes by here again, and the other side waits for it. */
 	if (m->notify)
-		notify_send(m->notify + i, 1);
+		gntdev_notify_send(m->notify + i, 1);
 }
 
 /* Tells the people who run the host of an unmapping that failed. */
-void grants_warn(const struct gnttab_unmap_grant_ref *op)
+void gntdev_grants_warn(const struct gnttab_unmap_grant_ref *op)
 {
 	pr_warn_ratelimited(
 		"unmapping grant handle %u: hypervisor status %d, expected 0; its page is kept out of use\n",
@@ -392,10 +392,10 @@ static void let_go(struct mapping *m, u32 first, u32 n)
 		gone++;
 	}
 	m->held -= gone;
-	atomic_long_sub(gone, &counters.mapped);
+	atomic_long_sub(gone, &gntdev_counters.mapped);
 
 	if (m->notify)
-		notify_send(m->notify + first, n);
+		gntdev_notify_send(m->notify + first, n);
 }
 
 /* Unmaps pages first to first + n - 1: mapped, and no one else's. */
@@ -428,10 +428,10 @@ static void unmap_batch(struct mapping *m, u32 first, u32 n)
 			unmapped++;
 			continue;
 		}
-		grants_warn(&ops[i]);
+		gntdev_grants_warn(&ops[i]);
 		leak(m, first + i);
 	}
-	atomic_long_sub(unmapped, &counters.handles);
+	atomic_long_sub(unmapped, &gntdev_counters.handles);
 	let_go(m, first, n);
 }
 
@@ -439,7 +439,7 @@ static void unmap_batch(struct mapping *m, u32 first, u32 n)
  * Unmaps one page that only this driver has, while a program's entry maps it too
  * or is about to; under the mapping's lock, so it does not sleep.
  */
-void grants_unmap_one(struct mapping *m, u32 i)
+void gntdev_grants_unmap_one(struct mapping *m, u32 i)
 {
 	struct gnttab_unmap_grant_ref op;
 
@@ -451,11 +451,11 @@ void grants_unmap_one(struct mapping *m, u32 i)
 	if (!gnttab_unmap_refs(&op, NULL, m->pages + i, 1) &&
 	    op.status == GNTST_okay) {
 		m->handles[i] = INVALID_GRANT_HANDLE;
-		atomic_long_dec(&counters.handles);
+		atomic_long_dec(&gntdev_counters.handles);
 		return;
 	}
 
-	grants_warn(&op);
+	gntdev_grants_warn(&op);
 	m->handles[i] = LOST_HANDLE;
 }
 
@@ -504,13 +504,13 @@ static __always_inline u32 run_of(const struct mapping *m, u32 first,
 }
 
 /**
- * grants_forget() - give up the handles of a domain that was restored
+ * gntdev_grants_forget() - give up the handles of a domain that was restored
  * @m: a mapping of before
  *
  * The hypervisor knows none of them, or knows others by these numbers. Where they
  * were, nothing is mapped; the pages are the driver's still, and empty.
  */
-void grants_forget(struct mapping *m)
+void gntdev_grants_forget(struct mapping *m)
 {
 	u32 i;
 
@@ -518,7 +518,7 @@ void grants_forget(struct mapping *m)
 		if (handle_is_good(m->handles[i]))
 			m->handles[i] = VOID_HANDLE;
 	}
-	m->restores = restores;
+	m->restores = gntdev_restores;
 }
 
 /* Pages that are empty since the domain was restored, and nobody else's. */
@@ -532,7 +532,7 @@ static void let_go_of_void(struct mapping *m, u32 first, u32 n)
 }
 
 /**
- * grants_unmap() - unmap the pages of a mapping that nobody uses any more
+ * gntdev_grants_unmap() - unmap the pages of a mapping that nobody uses any more
  * @m: a mapping that no program sees
  *
  * I/O that was begun before munmap holds a reference on its page; such a page
@@ -541,12 +541,12 @@ static void let_go_of_void(struct mapping *m, u32 first, u32 n)
  *
  * Return: how many pages are still held.
  */
-u32 grants_unmap(struct mapping *m)
+u32 gntdev_grants_unmap(struct mapping *m)
 {
 	u32 i, n;
 
-	if (m->restores != restores)
-		grants_forget(m);
+	if (m->restores != gntdev_restores)
+		gntdev_grants_forget(m);
 
 	for (i = 0; i < m->count && m->held; i += max(n, 1U)) {
 		n = run_of(m, i, page_is_void);
@@ -576,10 +576,10 @@ u32 grants_unmap(struct mapping *m)
 #define FREE_BATCH 1024U
 
 /**
- * grants_free_pages() - give the pages of a mapping back to where they are from
+ * gntdev_grants_free_pages() - give the pages of a mapping back to where they are from
  * @m: the mapping; pages that are still mapped are left alone
  */
-void grants_free_pages(struct mapping *m)
+void gntdev_grants_free_pages(struct mapping *m)
 {
 	u32 i, n;
 
@@ -591,7 +591,7 @@ void grants_free_pages(struct mapping *m)
 		if (!n)
 			continue;
 		if (m->memory)
-			dma_memory_put_pages(m, i, n);
+			gntdev_dma_memory_put_pages(m, i, n);
 		else
 			gnttab_free_pages(n, m->pages + i);
 		memset(m->pages + i, 0, n * sizeof(m->pages[0]));

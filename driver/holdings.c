@@ -55,7 +55,7 @@ static struct {
 	u64 last; /* the newest one's number */
 } all;
 
-void holdings_add(struct instance *inst)
+void gntdev_holdings_add(struct instance *inst)
 {
 	mutex_lock(&all.lock);
 	inst->number = ++all.last;
@@ -63,7 +63,7 @@ void holdings_add(struct instance *inst)
 	mutex_unlock(&all.lock);
 }
 
-void holdings_remove(struct instance *inst)
+void gntdev_holdings_remove(struct instance *inst)
 {
 	mutex_lock(&all.lock);
 	list_del(&inst->node);
@@ -117,7 +117,7 @@ static const char *state_name(enum range_state state)
 static u32 domain_of(const struct grant_range *range, u32 page)
 {
 	if (range->area)
-		return area_slot_domain(range, page);
+		return gntdev_area_slot_domain(range, page);
 
 	return range->grants[page].domid;
 }
@@ -165,7 +165,7 @@ static void look_at_ranges(struct reader *r)
 	const struct grant_range *range;
 	u32 page, n, left = MOST_GRANTS;
 
-	range = table_from(&r->inst->table, r->next);
+	range = gntdev_table_from(&r->inst->table, r->next);
 	while (range && !is_full(r) && left) {
 		page = 0;
 		if (r->next > range->index)
@@ -174,7 +174,7 @@ static void look_at_ranges(struct reader *r)
 		if (range->area || range->domid == ANY_DOMAIN)
 			left -= min(left, n);
 		r->next = range->index + ((u64)(page + n) << PAGE_SHIFT);
-		range = table_from(&r->inst->table, r->next);
+		range = gntdev_table_from(&r->inst->table, r->next);
 	}
 	if (!range)
 		r->stage = STAGE_EXPORTS;
@@ -251,7 +251,7 @@ static void next_instance(struct reader *r)
 	struct instance *inst = instance_from(r->instance + 1, r->inst);
 
 	if (r->inst)
-		instance_put(r->inst);
+		gntdev_instance_put(r->inst);
 	r->inst = inst;
 	r->next = 0;
 	r->stage = STAGE_WAITING;
@@ -291,7 +291,7 @@ static bool look(struct reader *r)
 			next_instance(r);
 		else if (r->stage != STAGE_WAITING)
 			look_at_instance(r);
-		else if (recheck_each(&r->next, add_waiting, r))
+		else if (gntdev_recheck_each(&r->next, add_waiting, r))
 			r->stage = STAGE_OVER;
 	}
 
@@ -317,7 +317,7 @@ static void *holdings_start(struct seq_file *seq, loff_t *pos)
 	at_instance = r->stage < STAGE_WAITING && r->instance;
 	r->inst = at_instance ? instance_from(r->instance, NULL) : NULL;
 	if (r->inst && r->inst->number != r->instance) {
-		instance_put(r->inst);
+		gntdev_instance_put(r->inst);
 		r->inst = NULL;
 	}
 	if (at_instance && !r->inst)
@@ -342,7 +342,7 @@ static void holdings_stop(struct seq_file *seq, void *v)
 	struct reader *r = seq->private;
 
 	if (r->inst)
-		instance_put(r->inst);
+		gntdev_instance_put(r->inst);
 	r->inst = NULL;
 }
 
@@ -350,15 +350,15 @@ static void show_host(struct seq_file *seq)
 {
 	u32 frames, most;
 
-	limits_grant_frames(&frames, &most);
+	gntdev_limits_grant_frames(&frames, &most);
 	seq_printf(seq,
 		   "host mode=%s mapped=%ld deferred=%ld kept=%ld leaked=%ld",
-		   mode->name, atomic_long_read(&counters.mapped),
-		   atomic_long_read(&counters.deferred),
-		   atomic_long_read(&counters.kept),
-		   atomic_long_read(&counters.leaked));
+		   gntdev_mode->name, atomic_long_read(&gntdev_counters.mapped),
+		   atomic_long_read(&gntdev_counters.deferred),
+		   atomic_long_read(&gntdev_counters.kept),
+		   atomic_long_read(&gntdev_counters.leaked));
 	seq_printf(seq, " handles=%ld grant_frames=%u max_grant_frames=%u\n",
-		   atomic_long_read(&counters.handles), frames, most);
+		   atomic_long_read(&gntdev_counters.handles), frames, most);
 }
 
 /* The command is the last, as anything may be in it; no control character is. */
@@ -380,7 +380,7 @@ static void show_holder(struct seq_file *seq, const struct holder *holder)
 
 static void show_instance(struct seq_file *seq, const struct instance *inst)
 {
-	struct tally tally = tally_read(inst);
+	struct tally tally = gntdev_tally_read(inst);
 
 	seq_printf(seq, "instance number=%llu owner=%u grants=%llu closed=%d",
 		   inst->number, inst->owner,
@@ -426,7 +426,7 @@ static const struct seq_operations holdings_ops = {
 };
 
 /* Without /proc, or a place in it, the device works as well. */
-void __init holdings_init(void)
+void __init gntdev_holdings_init(void)
 {
 	mutex_init(&all.lock);
 	INIT_LIST_HEAD(&all.instances);
@@ -437,7 +437,7 @@ void __init holdings_init(void)
 }
 
 /* No instance is left; whoever reads the file is waited for. */
-void holdings_exit(void)
+void gntdev_holdings_exit(void)
 {
 	remove_proc_entry(PROC_FILE, NULL);
 	mutex_destroy(&all.lock);

@@ -6,7 +6,7 @@
 /* Of the file that VMAs hold. The last VMA is gone. */
 static int release_vma_file(struct inode *inode, struct file *file)
 {
-	instance_put(file->private_data);
+	gntdev_instance_put(file->private_data);
 
 	return 0;
 }
@@ -14,10 +14,10 @@ static int release_vma_file(struct inode *inode, struct file *file)
 static const struct file_operations vma_file_ops = {
 	.owner = THIS_MODULE,
 	.release = release_vma_file,
-	.get_unmapped_area = mapping_area, /* for mremap */
+	.get_unmapped_area = gntdev_mapping_area, /* for mremap */
 };
 
-int instance_open(struct inode *inode, struct file *file)
+int gntdev_instance_open(struct inode *inode, struct file *file)
 {
 	struct instance *inst;
 
@@ -37,9 +37,9 @@ int instance_open(struct inode *inode, struct file *file)
 	inst->only = ANY_DOMAIN;
 	holder_set(&inst->opener);
 	inst->owner = from_kuid(&init_user_ns, current_fsuid());
-	holdings_add(inst);
+	gntdev_holdings_add(inst);
 	file->private_data = inst;
-	reserve_look_after();
+	gntdev_reserve_look_after();
 
 	return 0;
 }
@@ -49,34 +49,34 @@ static void instance_free(struct kref *refs)
 	struct instance *inst = container_of(refs, struct instance, refs);
 
 	WARN_ON_ONCE(!RB_EMPTY_ROOT(&inst->table.root));
-	holdings_remove(inst);
+	gntdev_holdings_remove(inst);
 	free_percpu(inst->tally);
 	mutex_destroy(&inst->lock);
 	kfree(inst);
 }
 
 /* Of a file, or of a dma-buf or import: these may go last and from anywhere. */
-void instance_put(struct instance *inst)
+void gntdev_instance_put(struct instance *inst)
 {
 	kref_put(&inst->refs, instance_free);
 }
 
 /**
- * instance_takes() - may one request insert, export or import so many grants?
+ * gntdev_instance_takes() - may one request insert, export or import so many grants?
  * @inst: the instance
  * @count: how many
  *
  * Return: false for 0, and for more than limit or the instance's maximum allow.
  */
-bool instance_takes(struct instance *inst, u32 count)
+bool gntdev_instance_takes(struct instance *inst, u32 count)
 {
-	u32 most = min_t(u32, READ_ONCE(limit), GNTDEV_MAX_RANGE);
+	u32 most = min_t(u32, READ_ONCE(gntdev_limit), GNTDEV_MAX_RANGE);
 
 	return count && count <= most && count <= READ_ONCE(inst->max_grants);
 }
 
 /* Whether the maximum allows so many more; the instance's lock is held. */
-bool instance_has_room(const struct instance *inst, u32 count)
+bool gntdev_instance_has_room(const struct instance *inst, u32 count)
 {
 	lockdep_assert_held(&inst->lock);
 
@@ -102,7 +102,7 @@ static struct file *make_vma_file(struct instance *inst)
 }
 
 /**
- * instance_take_handles() - count the hypervisor's handles to an instance
+ * gntdev_instance_take_handles() - count the hypervisor's handles to an instance
  * @inst: the instance
  * @count: how many more it may come to have
  *
@@ -110,10 +110,10 @@ static struct file *make_vma_file(struct instance *inst)
  * 262,144 where nobody has told Xen otherwise. An instance has a share of them,
  * so that one program does not have the last.
  *
- * Return: 0, and then as many are to be given by instance_give_handles(); or
+ * Return: 0, and then as many are to be given by gntdev_instance_give_handles(); or
  * -ENOMEM if its share is not as large.
  */
-int instance_take_handles(struct instance *inst, u32 count)
+int gntdev_instance_take_handles(struct instance *inst, u32 count)
 {
 	u32 share = READ_ONCE(gntdev_handles);
 	u64 handles;
@@ -133,7 +133,7 @@ int instance_take_handles(struct instance *inst, u32 count)
 }
 
 /* They are not needed any more. */
-void instance_give_handles(struct instance *inst, u32 count)
+void gntdev_instance_give_handles(struct instance *inst, u32 count)
 {
 	mutex_lock(&inst->lock);
 	inst->handles -= count;
@@ -141,24 +141,24 @@ void instance_give_handles(struct instance *inst, u32 count)
 }
 
 /**
- * instance_prepare() - see to it that VMAs will have a file to hold
+ * gntdev_instance_prepare() - see to it that VMAs will have a file to hold
  * @inst: the instance
  *
  * Return: 0 or a negative errno.
  */
-int instance_prepare(struct instance *inst)
+int gntdev_instance_prepare(struct instance *inst)
 {
 	struct file *file;
 
 	if (READ_ONCE(inst->vma_file))
 		return 0;
-	if (tally_prepare(inst))
+	if (gntdev_tally_prepare(inst))
 		return -ENOMEM;
 
 	kref_get(&inst->refs);
 	file = make_vma_file(inst);
 	if (IS_ERR(file)) {
-		instance_put(inst);
+		gntdev_instance_put(inst);
 		return PTR_ERR(file);
 	}
 
@@ -179,7 +179,7 @@ int instance_prepare(struct instance *inst)
  * No descriptor is left: nobody can ask for anything any more. What is mmapped
  * goes with its VMAs.
  */
-int instance_release(struct inode *inode, struct file *file)
+int gntdev_instance_release(struct inode *inode, struct file *file)
 {
 	struct instance *inst = file->private_data;
 
@@ -187,13 +187,13 @@ int instance_release(struct inode *inode, struct file *file)
 	inst->closed = true;
 	mutex_unlock(&inst->lock);
 
-	range_remove_unmapped(inst);
-	dmabuf_release_imports(inst);
-	keep_free_all(&inst->keep);
-	copy_free_spares(inst);
+	gntdev_range_remove_unmapped(inst);
+	gntdev_dmabuf_release_imports(inst);
+	gntdev_keep_free_all(&inst->keep);
+	gntdev_copy_free_spares(inst);
 	if (inst->vma_file)
 		fput(inst->vma_file);
-	instance_put(inst);
+	gntdev_instance_put(inst);
 
 	return 0;
 }
@@ -288,7 +288,7 @@ static void show_buffers(struct seq_file *seq, const char *what,
  * Lines of /proc/PID/fdinfo/FD. They are printed when the lock is free again:
  * whoever looks does not hold up the program.
  */
-void instance_show(struct seq_file *seq, struct file *file)
+void gntdev_instance_show(struct seq_file *seq, struct file *file)
 {
 	struct instance *inst = file->private_data;
 	struct shown shown[SHOWN];
@@ -322,7 +322,7 @@ void instance_show(struct seq_file *seq, struct file *file)
 }
 
 /**
- * instance_max_request() - IOCTL_GNTDEV_SET_MAX_GRANTS
+ * gntdev_instance_max_request() - IOCTL_GNTDEV_SET_MAX_GRANTS
  * @inst: the instance
  * @arg: struct ioctl_gntdev_set_max_grants
  *
@@ -330,7 +330,7 @@ void instance_show(struct seq_file *seq, struct file *file)
  *
  * Return: 0; -EINVAL for a count of 0; -EFAULT.
  */
-long instance_max_request(struct instance *inst, void __user *arg)
+long gntdev_instance_max_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_set_max_grants op;
 
@@ -340,7 +340,7 @@ long instance_max_request(struct instance *inst, void __user *arg)
 		return -EINVAL;
 
 	mutex_lock(&inst->lock);
-	/* instance_takes() reads it without the lock. */
+	/* gntdev_instance_takes() reads it without the lock. */
 	WRITE_ONCE(inst->max_grants, op.count);
 	mutex_unlock(&inst->lock);
 

@@ -28,7 +28,7 @@ static void add(struct keep *keep, struct mapping *m)
 	list_add_tail(&m->retired, &keep->list);
 	keep->mappings++;
 	keep->pages += m->count;
-	atomic_long_add(m->count, &counters.kept);
+	atomic_long_add(m->count, &gntdev_counters.kept);
 }
 
 static void drop(struct keep *keep, struct mapping *m)
@@ -40,7 +40,7 @@ static void drop(struct keep *keep, struct mapping *m)
 		list_del(&keep->node);
 	keep->mappings--;
 	keep->pages -= m->count;
-	atomic_long_sub(m->count, &counters.kept);
+	atomic_long_sub(m->count, &gntdev_counters.kept);
 }
 
 static struct mapping *longest_kept(const struct keep *keep)
@@ -49,13 +49,13 @@ static struct mapping *longest_kept(const struct keep *keep)
 }
 
 /**
- * keep_take() - a kept mapping of a certain size
+ * gntdev_keep_take() - a kept mapping of a certain size
  * @keep: of an instance
  * @count: the size
  *
  * Return: a mapping with pages, none of them mapped; or NULL.
  */
-struct mapping *keep_take(struct keep *keep, u32 count)
+struct mapping *gntdev_keep_take(struct keep *keep, u32 count)
 {
 	struct mapping *m, *found = NULL;
 
@@ -74,17 +74,18 @@ struct mapping *keep_take(struct keep *keep, u32 count)
 }
 
 /**
- * keep_put() - keep a mapping, or not
+ * gntdev_keep_put() - keep a mapping, or not
  * @keep: of an instance
  * @m: a mapping of which no page is held; some may be missing
  * @unwanted: a list of the mappings to free when no lock is held: this one, or
  *	those that have been kept longest
  */
-void keep_put(struct keep *keep, struct mapping *m, struct list_head *unwanted)
+void gntdev_keep_put(struct keep *keep, struct mapping *m,
+		     struct list_head *unwanted)
 {
 	spin_lock(&all.lock);
 	if (m->missing || m->count > MOST_PAGES ||
-	    atomic_long_read(&counters.kept) + m->count > MOST_IN_ALL)
+	    atomic_long_read(&gntdev_counters.kept) + m->count > MOST_IN_ALL)
 		list_add_tail(&m->retired, unwanted);
 	else
 		add(keep, m);
@@ -98,21 +99,21 @@ void keep_put(struct keep *keep, struct mapping *m, struct list_head *unwanted)
 }
 
 /**
- * keep_free() - free mappings
+ * gntdev_keep_free() - free mappings
  * @unwanted: a list of them
  */
-void keep_free(struct list_head *unwanted)
+void gntdev_keep_free(struct list_head *unwanted)
 {
 	struct mapping *m, *next;
 
 	list_for_each_entry_safe(m, next, unwanted, retired) {
 		list_del(&m->retired);
-		mapping_free(m);
+		gntdev_mapping_free(m);
 	}
 }
 
 /* The instance goes. */
-void keep_free_all(struct keep *keep)
+void gntdev_keep_free_all(struct keep *keep)
 {
 	LIST_HEAD(unwanted);
 	struct mapping *m;
@@ -125,13 +126,13 @@ void keep_free_all(struct keep *keep)
 	}
 	spin_unlock(&all.lock);
 
-	keep_free(&unwanted);
+	gntdev_keep_free(&unwanted);
 }
 
 static unsigned long keep_count(struct shrinker *shrinker,
 				struct shrink_control *sc)
 {
-	return atomic_long_read(&counters.kept);
+	return atomic_long_read(&gntdev_counters.kept);
 }
 
 /*
@@ -153,7 +154,7 @@ static unsigned long keep_scan(struct shrinker *shrinker,
 		list_move_tail(&keep->node, &all.keeps);
 		drop(keep, m);
 		pages += m->count;
-		retire_soon(m);
+		gntdev_retire_soon(m);
 	}
 	spin_unlock(&all.lock);
 	sc->nr_scanned = pages;
@@ -161,7 +162,7 @@ static unsigned long keep_scan(struct shrinker *shrinker,
 	return pages ?: SHRINK_STOP;
 }
 
-int __init keep_init(void)
+int __init gntdev_keep_init(void)
 {
 	spin_lock_init(&all.lock);
 	INIT_LIST_HEAD(&all.keeps);
@@ -170,7 +171,7 @@ int __init keep_init(void)
 	return all.shrinker ? 0 : -ENOMEM;
 }
 
-void keep_exit(void)
+void gntdev_keep_exit(void)
 {
 	shrink_end(all.shrinker);
 }

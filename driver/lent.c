@@ -25,7 +25,8 @@ struct lent {
 static struct lent *lent_alloc(u32 count)
 {
 	size_t page = sizeof(struct page *) + sizeof(grant_ref_t);
-	struct lent *lent = memory_for_program(sizeof(*lent) + count * page);
+	struct lent *lent =
+		gntdev_memory_for_program(sizeof(*lent) + count * page);
 
 	if (!lent)
 		return NULL;
@@ -76,13 +77,13 @@ static bool lent_look(struct recheck *r)
 	}
 	if (n)
 		unpin(lent, done, n);
-	atomic_long_sub(lent->granted - kept, &counters.departed);
+	atomic_long_sub(lent->granted - kept, &gntdev_counters.departed);
 	lent->granted = kept;
 	WRITE_ONCE(r->held.count, kept);
 	if (kept)
 		return false;
 
-	recheck_over(r);
+	gntdev_recheck_over(r);
 	lent_free(lent);
 	return true;
 }
@@ -94,9 +95,9 @@ static void lent_release(struct lent *lent)
 		unpin(lent, lent->pages + lent->granted,
 		      lent->pinned - lent->granted);
 	lent->pinned = lent->granted;
-	atomic_long_add(lent->granted, &counters.departed);
+	atomic_long_add(lent->granted, &gntdev_counters.departed);
 	if (!lent_look(&lent->recheck))
-		recheck_begin(&lent->recheck, lent_look);
+		gntdev_recheck_begin(&lent->recheck, lent_look);
 }
 
 /* The bytes that are to be cleared, in pages that nobody needs to have mapped. */
@@ -114,10 +115,10 @@ static void clear_bytes(const struct grant_range *range)
 }
 
 /**
- * lent_end() - take lent memory back
+ * gntdev_lent_end() - take lent memory back
  * @range: the range of it, which is out of the table; its events are the caller's
  */
-void lent_end(struct grant_range *range)
+void gntdev_lent_end(struct grant_range *range)
 {
 	clear_bytes(range);
 	range->lent->recheck.held = (struct held){
@@ -181,7 +182,7 @@ static int lent_grant(struct lent *lent, domid_t domid)
 			return -EINVAL;
 	}
 
-	err = refs_take(lent->refs, lent->count);
+	err = gntdev_refs_take(lent->refs, lent->count);
 	if (err)
 		return err;
 
@@ -243,14 +244,15 @@ static int lent_check(struct instance *inst,
 	if (op->flags & ~GNTDEV_GRANT_WRITABLE || op->domid > DOMID_IDLE ||
 	    op->addr & ~PAGE_MASK)
 		return -EINVAL;
-	if (!instance_takes(inst, op->count) || xlat_refuses(op->domid))
+	if (!gntdev_instance_takes(inst, op->count) ||
+	    gntdev_xlat_refuses(op->domid))
 		return -EINVAL;
 
-	return restrict_allows(inst, op->domid) ? 0 : -EACCES;
+	return gntdev_restrict_allows(inst, op->domid) ? 0 : -EACCES;
 }
 
 /**
- * lent_grant_request() - IOCTL_GNTDEV_GRANT_MEMORY
+ * gntdev_lent_grant_request() - IOCTL_GNTDEV_GRANT_MEMORY
  * @inst: the instance
  * @arg: struct ioctl_gntdev_grant_memory with room for its references
  *
@@ -262,7 +264,7 @@ static int lent_check(struct instance *inst,
  * the maximum with what is there; -ENOSPC if the domain has no such number of
  * references to spare; -EINTR if killed.
  */
-long lent_grant_request(struct instance *inst, void __user *arg)
+long gntdev_lent_grant_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_grant_memory __user *user = arg;
 	struct ioctl_gntdev_grant_memory op;
@@ -280,9 +282,9 @@ long lent_grant_request(struct instance *inst, void __user *arg)
 	range = lent_create(&op);
 	if (IS_ERR(range))
 		return PTR_ERR(range);
-	err = range_insert(inst, range);
+	err = gntdev_range_insert(inst, range);
 	if (err) {
-		range_free(range);
+		gntdev_range_free(range);
 		return err;
 	}
 
@@ -291,13 +293,13 @@ long lent_grant_request(struct instance *inst, void __user *arg)
 	told = !copy_to_user(user->refs, range->lent->refs,
 			     array_size(op.count, sizeof(user->refs[0]))) &&
 	       !copy_to_user(&user->index, &index, sizeof(index));
-	range_publish(inst, range, told);
+	gntdev_range_publish(inst, range, told);
 
 	return told ? 0 : -EFAULT;
 }
 
 /**
- * lent_ungrant_request() - IOCTL_GNTDEV_UNGRANT_MEMORY
+ * gntdev_lent_ungrant_request() - IOCTL_GNTDEV_UNGRANT_MEMORY
  * @inst: the instance
  * @arg: struct ioctl_gntdev_ungrant_memory
  *
@@ -307,7 +309,7 @@ long lent_grant_request(struct instance *inst, void __user *arg)
  * Return: 0; -ENOENT if index and count are not those of one GRANT_MEMORY;
  * -EINVAL if reserved is not 0; -EFAULT.
  */
-long lent_ungrant_request(struct instance *inst, void __user *arg)
+long gntdev_lent_ungrant_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_ungrant_memory op;
 	struct grant_range *range;
@@ -319,16 +321,16 @@ long lent_ungrant_request(struct instance *inst, void __user *arg)
 		return -EINVAL;
 
 	mutex_lock(&inst->lock);
-	range = range_find(inst, op.index);
+	range = gntdev_range_find(inst, op.index);
 	if (!range || range->index != op.index || range->count != op.count ||
 	    !range->lent)
 		err = -ENOENT;
 	else
-		range_enter(inst, range, RANGE_GONE);
+		gntdev_range_enter(inst, range, RANGE_GONE);
 	mutex_unlock(&inst->lock);
 
 	if (!err)
-		range_free(range);
+		gntdev_range_free(range);
 
 	return err;
 }

@@ -10,7 +10,7 @@
 #define FRAME_REFS (XEN_PAGE_SIZE / 8)
 
 /* Zeroes if the hypervisor does not say. */
-void limits_grant_frames(u32 *used, u32 *most)
+void gntdev_limits_grant_frames(u32 *used, u32 *most)
 {
 	struct gnttab_query_size op = {.dom = DOMID_SELF};
 
@@ -24,19 +24,19 @@ void limits_grant_frames(u32 *used, u32 *most)
 }
 
 /* A map failed for lack of a handle. May be called with a spinlock held. */
-void limits_warn_handles(void)
+void gntdev_limits_warn_handles(void)
 {
 	pr_warn_ratelimited(
 		"the hypervisor has no handle left for a grant: this driver uses %ld, and Xen allows a domain 262144 unless it is told otherwise; raise Xen's gnttab_max_maptrack_frames=, or max_maptrack_frames= of a guest\n",
-		atomic_long_read(&counters.handles));
+		atomic_long_read(&gntdev_counters.handles));
 }
 
 /* Pages cannot be granted, as the table of what is granted is full. */
-void limits_warn_references(u32 count)
+void gntdev_limits_warn_references(u32 count)
 {
 	u32 used, most;
 
-	limits_grant_frames(&used, &most);
+	gntdev_limits_grant_frames(&used, &most);
 	pr_warn_ratelimited(
 		"%u grant references are wanted and cannot be had: the domain's grant table has %u of %u frames, with %lu references each; raise Xen's gnttab_max_frames=, or max_grant_frames= of a guest\n",
 		count, used, most, FRAME_REFS);

@@ -7,8 +7,8 @@
 #include "gntdev.h"
 #include "trace.h"
 
-unsigned int limit = 65536;
-module_param(limit, uint, 0644);
+unsigned int gntdev_limit = 65536;
+module_param_named(limit, gntdev_limit, uint, 0644);
 MODULE_PARM_DESC(limit, "Most grants in one request (at most 1048576)");
 
 unsigned int gntdev_handles = 131072;
@@ -16,49 +16,49 @@ module_param_named(handles, gntdev_handles, uint, 0644);
 MODULE_PARM_DESC(handles,
 		 "Most of the hypervisor's grant handles for one open device");
 
-struct counters counters;
-const struct mode *mode;
+struct counters gntdev_counters;
+const struct mode *gntdev_mode;
 
 static long gntdev_request(struct instance *inst, unsigned int cmd,
 			   void __user *arg)
 {
 	switch (cmd) {
 	case IOCTL_GNTDEV_MAP_GRANT_REF:
-		return range_map_request(inst, arg);
+		return gntdev_range_map_request(inst, arg);
 	case IOCTL_GNTDEV_UNMAP_GRANT_REF:
-		return range_unmap_request(inst, arg);
+		return gntdev_range_unmap_request(inst, arg);
 	case IOCTL_GNTDEV_GET_OFFSET_FOR_VADDR:
-		return mapping_offset_request(inst, arg);
+		return gntdev_mapping_offset_request(inst, arg);
 	case IOCTL_GNTDEV_SET_MAX_GRANTS:
-		return instance_max_request(inst, arg);
+		return gntdev_instance_max_request(inst, arg);
 	case IOCTL_GNTDEV_SET_UNMAP_NOTIFY:
-		return notify_request(inst, arg);
+		return gntdev_notify_request(inst, arg);
 	case IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS:
-		return dmabuf_export_request(inst, arg);
+		return gntdev_dmabuf_export_request(inst, arg);
 	case IOCTL_GNTDEV_DMABUF_EXP_WAIT_RELEASED:
-		return dmabuf_wait_request(inst, arg);
+		return gntdev_dmabuf_wait_request(inst, arg);
 	case IOCTL_GNTDEV_DMABUF_IMP_TO_REFS:
-		return dmabuf_import_request(inst, arg);
+		return gntdev_dmabuf_import_request(inst, arg);
 	case IOCTL_GNTDEV_DMABUF_IMP_RELEASE:
-		return dmabuf_release_request(inst, arg);
+		return gntdev_dmabuf_release_request(inst, arg);
 	case IOCTL_GNTDEV_DMABUF_EXP_FROM_REFS_V2:
-		return dmabuf_export_offset_request(inst, arg);
+		return gntdev_dmabuf_export_offset_request(inst, arg);
 	case IOCTL_GNTDEV_DMABUF_IMP_TO_REFS_V2:
-		return dmabuf_import_offset_request(inst, arg);
+		return gntdev_dmabuf_import_offset_request(inst, arg);
 	case IOCTL_GNTDEV_AREA_CREATE:
-		return area_create_request(inst, arg);
+		return gntdev_area_create_request(inst, arg);
 	case IOCTL_GNTDEV_AREA_MAP:
-		return area_request(inst, arg, true);
+		return gntdev_area_request(inst, arg, true);
 	case IOCTL_GNTDEV_AREA_UNMAP:
-		return area_request(inst, arg, false);
+		return gntdev_area_request(inst, arg, false);
 	case IOCTL_GNTDEV_RESTRICT:
-		return restrict_request(inst, arg);
+		return gntdev_restrict_request(inst, arg);
 	case IOCTL_GNTDEV_MAP_STATUS:
-		return status_request(inst, arg);
+		return gntdev_status_request(inst, arg);
 	case IOCTL_GNTDEV_GRANT_MEMORY:
-		return lent_grant_request(inst, arg);
+		return gntdev_lent_grant_request(inst, arg);
 	case IOCTL_GNTDEV_UNGRANT_MEMORY:
-		return lent_ungrant_request(inst, arg);
+		return gntdev_lent_ungrant_request(inst, arg);
 	default:
 		return -ENOTTY;
 	}
@@ -68,7 +68,7 @@ static long native_request(struct instance *inst, unsigned int cmd,
 			   void __user *arg)
 {
 	if (cmd == IOCTL_GNTDEV_GRANT_COPY)
-		return copy_request(inst, arg);
+		return gntdev_copy_request(inst, arg);
 
 	return gntdev_request(inst, cmd, arg);
 }
@@ -78,8 +78,8 @@ static long gntdev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	void __user *user = (void __user *)arg;
 
 	if (trace_gntdev_request_enabled())
-		return traced_request(file->private_data, cmd, user,
-				      native_request);
+		return gntdev_traced_request(file->private_data, cmd, user,
+					     native_request);
 
 	return native_request(file->private_data, cmd, user);
 }
@@ -94,7 +94,7 @@ static long compat_request(struct instance *inst, unsigned int cmd,
 			   void __user *arg)
 {
 	if (cmd == GRANT_COPY_COMPAT)
-		return copy_request_compat(inst, arg);
+		return gntdev_copy_request_compat(inst, arg);
 
 	return gntdev_request(inst, cmd, arg);
 }
@@ -105,21 +105,21 @@ static long gntdev_compat_ioctl(struct file *file, unsigned int cmd,
 	void __user *user = compat_ptr(arg);
 
 	if (trace_gntdev_request_enabled())
-		return traced_request(file->private_data, cmd, user,
-				      compat_request);
+		return gntdev_traced_request(file->private_data, cmd, user,
+					     compat_request);
 
 	return compat_request(file->private_data, cmd, user);
 }
 
 static const struct file_operations gntdev_fops = {
 	.owner = THIS_MODULE,
-	.open = instance_open,
-	.release = instance_release,
-	.mmap = mapping_mmap,
-	.get_unmapped_area = mapping_area,
+	.open = gntdev_instance_open,
+	.release = gntdev_instance_release,
+	.mmap = gntdev_mapping_mmap,
+	.get_unmapped_area = gntdev_mapping_area,
 	.unlocked_ioctl = gntdev_ioctl,
 	.compat_ioctl = gntdev_compat_ioctl,
-	.show_fdinfo = instance_show,
+	.show_fdinfo = gntdev_instance_show,
 };
 
 #define COUNTER_ATTR(name)                                                   \
@@ -127,7 +127,7 @@ static const struct file_operations gntdev_fops = {
 				   struct device_attribute *attr, char *buf) \
 	{                                                                    \
 		return sysfs_emit(buf, "%ld\n",                              \
-				  atomic_long_read(&counters.name));         \
+				  atomic_long_read(&gntdev_counters.name));  \
 	}                                                                    \
 	static DEVICE_ATTR_RO(name)
 
@@ -143,7 +143,7 @@ static ssize_t grant_frames_show(struct device *dev,
 {
 	u32 used, most;
 
-	limits_grant_frames(&used, &most);
+	gntdev_limits_grant_frames(&used, &most);
 
 	return sysfs_emit(buf, "%u\n", used);
 }
@@ -154,7 +154,7 @@ static ssize_t max_grant_frames_show(struct device *dev,
 {
 	u32 used, most;
 
-	limits_grant_frames(&used, &most);
+	gntdev_limits_grant_frames(&used, &most);
 
 	return sysfs_emit(buf, "%u\n", most);
 }
@@ -195,11 +195,12 @@ static int __init choose_mode(void)
 		return -ENODEV;
 	}
 
-	mode = &pv_mode;
+	gntdev_mode = &gntdev_pv_mode;
 	if (xen_feature(XENFEAT_auto_translated_physmap))
-		mode = &xlat_mode;
+		gntdev_mode = &gntdev_xlat_mode;
 
-	if (mode->user_grants && !xen_feature(XENFEAT_gnttab_map_avail_bits)) {
+	if (gntdev_mode->user_grants &&
+	    !xen_feature(XENFEAT_gnttab_map_avail_bits)) {
 		pr_err("this hypervisor cannot mark a program's grant mappings (needs XENFEAT_gnttab_map_avail_bits)\n");
 		return -ENODEV;
 	}
@@ -214,32 +215,32 @@ static int __init gntdev_init(void)
 	err = choose_mode();
 	if (err)
 		return err;
-	err = recheck_init();
+	err = gntdev_recheck_init();
 	if (err)
 		return err;
-	err = keep_init();
+	err = gntdev_keep_init();
 	if (err)
 		goto no_keep;
-	err = grants_init();
+	err = gntdev_grants_init();
 	if (err)
 		goto no_grants;
-	own_domid_init();
-	ports_init();
-	reserve_init();
+	gntdev_own_domid_init();
+	gntdev_ports_init();
+	gntdev_reserve_init();
 
-	err = dmabuf_init();
+	err = gntdev_dmabuf_init();
 	if (err) {
 		pr_err("cannot make the device for dma-bufs: %d\n", err);
 		goto no_dmabufs;
 	}
 
-	err = suspend_init();
+	err = gntdev_suspend_init();
 	if (err) {
 		pr_err("cannot make the device for suspending: %d\n", err);
 		goto no_suspend;
 	}
 
-	holdings_init();
+	gntdev_holdings_init();
 	err = misc_register(&gntdev_device);
 	if (err) {
 		pr_err("cannot register /dev/xen/gntdev: %d\n", err);
@@ -249,18 +250,18 @@ static int __init gntdev_init(void)
 	return 0;
 
 no_device:
-	holdings_exit();
-	suspend_exit();
+	gntdev_holdings_exit();
+	gntdev_suspend_exit();
 no_suspend:
-	dmabuf_exit();
+	gntdev_dmabuf_exit();
 no_dmabufs:
-	reserve_exit();
-	own_domid_exit();
-	grants_exit();
+	gntdev_reserve_exit();
+	gntdev_own_domid_exit();
+	gntdev_grants_exit();
 no_grants:
-	keep_exit();
+	gntdev_keep_exit();
 no_keep:
-	recheck_exit();
+	gntdev_recheck_exit();
 	return err;
 }
 
@@ -268,14 +269,14 @@ no_keep:
 static void __exit gntdev_exit(void)
 {
 	misc_deregister(&gntdev_device);
-	holdings_exit();
-	keep_exit();
-	recheck_exit();
-	suspend_exit();
-	dmabuf_exit();
-	reserve_exit();
-	own_domid_exit();
-	grants_exit();
+	gntdev_holdings_exit();
+	gntdev_keep_exit();
+	gntdev_recheck_exit();
+	gntdev_suspend_exit();
+	gntdev_dmabuf_exit();
+	gntdev_reserve_exit();
+	gntdev_own_domid_exit();
+	gntdev_grants_exit();
 }
 
 module_init(gntdev_init);

@@ -7,13 +7,14 @@
 static struct mapping *mapping_alloc(u32 count, bool visible)
 {
 	size_t page = sizeof(struct page *) + sizeof(grant_handle_t);
-	size_t window = visible ? window_size(count) : 0;
+	size_t window = visible ? gntdev_window_size(count) : 0;
 	size_t statuses = visible ? min(count, GNTDEV_BATCH) * sizeof(s16) : 0;
 	struct mapping *m;
 
 	/* The largest members first, so that each array is aligned. */
-	m = memory_for_program(sizeof(*m) + grants_ops_size(count) +
-			       count * page + window + statuses);
+	m = gntdev_memory_for_program(sizeof(*m) +
+				      gntdev_grants_ops_size(count) +
+				      count * page + window + statuses);
 	if (!m)
 		return NULL;
 
@@ -21,26 +22,27 @@ static struct mapping *mapping_alloc(u32 count, bool visible)
 	spin_lock_init(&m->lock);
 	m->count = count;
 	m->ops.map = (void *)(m + 1);
-	m->pages = (void *)m->ops.map + grants_ops_size(count);
+	m->pages = (void *)m->ops.map + gntdev_grants_ops_size(count);
 	m->handles = (void *)(m->pages + count) + window;
 	m->statuses = (void *)(m->handles + count);
 	memset(m->pages, 0, count * sizeof(m->pages[0]));
 	memset(m->handles, 0xff, count * sizeof(grant_handle_t));
 	m->missing = count;
-	window_init(&m->window, m, 0, visible ? count : 0, m->pages + count);
+	gntdev_window_init(&m->window, m, 0, visible ? count : 0,
+			   m->pages + count);
 	m->window.ops = m->ops;
 
 	return m;
 }
 
 /**
- * mapping_create() - a mapping with pages, of which none is mapped yet
+ * gntdev_mapping_create() - a mapping with pages, of which none is mapped yet
  * @count: how many
  * @dma_flags: GNTDEV_DMA_FLAG_* for what memory the pages are to be
  *
  * Return: the mapping, or NULL if there is no memory.
  */
-struct mapping *mapping_create(u32 count, u32 dma_flags)
+struct mapping *gntdev_mapping_create(u32 count, u32 dma_flags)
 {
 	struct mapping *m = mapping_alloc(count, true);
 	int err;
@@ -49,12 +51,12 @@ struct mapping *mapping_create(u32 count, u32 dma_flags)
 		return NULL;
 
 	if (dma_flags)
-		err = dma_memory_alloc(m, dma_flags);
+		err = gntdev_dma_memory_alloc(m, dma_flags);
 	else
 		err = gnttab_alloc_pages(count, m->pages);
 	if (err) {
 		m->count = 0; /* no page is there to be given back */
-		mapping_free(m);
+		gntdev_mapping_free(m);
 		return NULL;
 	}
 	m->missing = 0;
@@ -63,13 +65,14 @@ struct mapping *mapping_create(u32 count, u32 dma_flags)
 }
 
 /**
- * mapping_begin() - say what a mapping is to map
+ * gntdev_mapping_begin() - say what a mapping is to map
  * @m: a mapping that has all of its pages, of which none is mapped
  * @grants: as many; they outlive the mapping, or what retires of it does not ask
  * @writable: how
  */
-void mapping_begin(struct mapping *m,
-		   const struct ioctl_gntdev_grant_ref *grants, bool writable)
+void gntdev_mapping_begin(struct mapping *m,
+			  const struct ioctl_gntdev_grant_ref *grants,
+			  bool writable)
 {
 	WARN_ON_ONCE(m->held || m->missing);
 
@@ -80,12 +83,12 @@ void mapping_begin(struct mapping *m,
 	m->writable = writable;
 	m->window.writable = writable;
 	m->held = m->count;
-	m->restores = restores;
-	atomic_long_add(m->count, &counters.mapped);
+	m->restores = gntdev_restores;
+	atomic_long_add(m->count, &gntdev_counters.mapped);
 }
 
-/* After grants_unmap(): a page that somebody else still uses. */
-bool mapping_holds(const struct mapping *m, u32 i)
+/* After gntdev_grants_unmap(): a page that somebody else still uses. */
+bool gntdev_mapping_holds(const struct mapping *m, u32 i)
 {
 	return m->pages[i] && m->handles[i] != INVALID_GRANT_HANDLE;
 }
@@ -99,28 +102,27 @@ static struct mapping *mapping_rest(const struct mapping *m)
 		return NULL;
 
 	if (m->notify)
-		rest->notify =
-			memory_for_program(array_size(m->held,
-						      sizeof(rest->notify[0])));
+		rest->notify = gntdev_memory_for_program(
+			array_size(m->held, sizeof(rest->notify[0])));
 	if (m->memory)
-		rest->memory = dma_memory_like(m->memory, m->held);
+		rest->memory = gntdev_dma_memory_like(m->memory, m->held);
 	if (!m->notify == !rest->notify && !m->memory == !rest->memory)
 		return rest;
 
-	dma_memory_free(rest->memory);
+	gntdev_dma_memory_free(rest->memory);
 	kvfree(rest->notify);
 	kvfree(rest);
 	return NULL;
 }
 
 /**
- * mapping_split() - part the pages that are still used from a mapping
- * @m: a mapping after grants_unmap(), which nobody sees
+ * gntdev_mapping_split() - part the pages that are still used from a mapping
+ * @m: a mapping after gntdev_grants_unmap(), which nobody sees
  *
  * Return: a mapping of those pages alone, with what is to be told of them, while
  * they are missing in @m; or NULL if there is no memory for that.
  */
-struct mapping *mapping_split(struct mapping *m)
+struct mapping *gntdev_mapping_split(struct mapping *m)
 {
 	struct mapping *rest = mapping_rest(m);
 	u32 i, n = 0;
@@ -129,12 +131,12 @@ struct mapping *mapping_split(struct mapping *m)
 		return NULL;
 
 	for (i = 0; i < m->count; i++) {
-		if (!mapping_holds(m, i))
+		if (!gntdev_mapping_holds(m, i))
 			continue;
 		swap(rest->pages[n], m->pages[i]);
 		swap(rest->handles[n], m->handles[i]);
 		if (m->memory)
-			dma_memory_move(rest->memory, n, m->memory, i);
+			gntdev_dma_memory_move(rest->memory, n, m->memory, i);
 		if (m->notify) {
 			rest->notify[n] = m->notify[i];
 			m->notify[i].action = 0;
@@ -151,12 +153,12 @@ struct mapping *mapping_split(struct mapping *m)
 }
 
 /* Frees a mapping of which no page is held. */
-void mapping_free(struct mapping *m)
+void gntdev_mapping_free(struct mapping *m)
 {
 	WARN_ON_ONCE(m->held);
-	grants_free_pages(m);
+	gntdev_grants_free_pages(m);
 	mutex_destroy(&m->window.lock);
-	dma_memory_free(m->memory);
+	gntdev_dma_memory_free(m->memory);
 	kvfree(m->notify);
 	kvfree(m);
 }
@@ -168,17 +170,17 @@ static struct grant_range *range_claim(struct instance *inst, u64 index,
 	struct grant_range *range;
 
 	mutex_lock(&inst->lock);
-	range = range_find(inst, index);
+	range = gntdev_range_find(inst, index);
 	if (!range || range->index != index || range->count != pages ||
 	    range->state != RANGE_INSERTED || range->lent)
 		goto refuse;
 	/* The byte is cleared through a mapping that must allow it. */
-	if (!writable && notify_clears(range))
+	if (!writable && gntdev_notify_clears(range))
 		goto refuse;
 
 	range->writable = writable;
 	holder_set(&range->holder);
-	range_enter(inst, range, RANGE_MAPPING);
+	gntdev_range_enter(inst, range, RANGE_MAPPING);
 	mutex_unlock(&inst->lock);
 
 	return range;
@@ -194,14 +196,14 @@ static void range_settle(struct instance *inst, struct grant_range *range,
 {
 	mutex_lock(&inst->lock);
 	range->vmas = state == RANGE_MAPPED;
-	range_enter(inst, range, state);
+	gntdev_range_enter(inst, range, state);
 	mutex_unlock(&inst->lock);
 }
 
 /* Of a page that a program sees, and the kernel maybe beside it. */
 static u32 handles_needed(const struct grant_range *range)
 {
-	return mode->user_grants ? 2 * range->count : range->count;
+	return gntdev_mode->user_grants ? 2 * range->count : range->count;
 }
 
 /* What retired of an earlier mapping of the range is missing in its mapping. */
@@ -217,10 +219,10 @@ static int range_complete(struct grant_range *range)
 	if (!range->mapping->missing)
 		return 0;
 
-	err = memory_add_pages(range->mapping);
+	err = gntdev_memory_add_pages(range->mapping);
 	/* An entry that was lost is not this one's any more. */
 	if (!err)
-		window_forget(&range->mapping->window);
+		gntdev_window_forget(&range->mapping->window);
 
 	return err;
 }
@@ -238,25 +240,25 @@ static int range_show(struct instance *inst, struct grant_range *range,
 	m->holder = &range->holder;
 	m->inst = inst;
 	if (range->area) {
-		err = area_show(range, vma);
+		err = gntdev_area_show(range, vma);
 		if (!err)
 			vma_set_file(vma, inst->vma_file);
 		return err;
 	}
-	mapping_begin(m, range->grants, range->writable);
+	gntdev_mapping_begin(m, range->grants, range->writable);
 
 	/* Entries that are grant mappings, if there are any, will do. */
-	if (!mode->user_grants || !(vma->vm_flags & VM_ACCESS_FLAGS))
-		err = grants_map(m);
+	if (!gntdev_mode->user_grants || !(vma->vm_flags & VM_ACCESS_FLAGS))
+		err = gntdev_grants_map(m);
 	if (!err)
-		err = window_show(&m->window, vma);
+		err = gntdev_window_show(&m->window, vma);
 	if (err) {
-		range->mapping = retire_pages(m);
+		range->mapping = gntdev_retire_pages(m);
 		return err;
 	}
 
 	m->okay = m->count;
-	vma->vm_ops = mode->vm_ops;
+	vma->vm_ops = gntdev_mode->vm_ops;
 	vma_set_file(vma, inst->vma_file);
 
 	return 0;
@@ -276,11 +278,12 @@ static int range_mmap(struct instance *inst, u64 index,
 	if (IS_ERR(range))
 		return PTR_ERR(range);
 
-	err = instance_take_handles(inst, handles_needed(range));
+	err = gntdev_instance_take_handles(inst, handles_needed(range));
 	if (!err) {
 		err = range_show(inst, range, vma);
 		if (err)
-			instance_give_handles(inst, handles_needed(range));
+			gntdev_instance_give_handles(inst,
+						     handles_needed(range));
 		else
 			tally_add(inst, maps, range->count);
 	}
@@ -290,7 +293,7 @@ static int range_mmap(struct instance *inst, u64 index,
 }
 
 /**
- * mapping_mmap() - mmap of the device
+ * gntdev_mapping_mmap() - mmap of the device
  * @file: the instance
  * @vma: offset and length must be exactly those of one range
  *
@@ -302,7 +305,7 @@ static int range_mmap(struct instance *inst, u64 index,
  * that the granter does not grant; -ENOMEM, also for the hypervisor's limits
  * and for more handles than the instance's share; -EINTR if a fatal signal is pending. Nothing is mapped on failure.
  */
-int mapping_mmap(struct file *file, struct vm_area_struct *vma)
+int gntdev_mapping_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct instance *inst = file->private_data;
 	u64 index = (u64)vma->vm_pgoff << PAGE_SHIFT;
@@ -314,14 +317,15 @@ int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 
 	begun = ktime_get_ns();
 	err = range_mmap(inst, index, vma);
-	traced_mmap(inst, index, vma_pages(vma), vma->vm_flags & VM_WRITE, err,
-		    ktime_get_ns() - begun);
+	gntdev_traced_mmap(inst, index, vma_pages(vma),
+			   vma->vm_flags & VM_WRITE, err,
+			   ktime_get_ns() - begun);
 
 	return err;
 }
 
 /**
- * mapping_area() - where a mapping may go
+ * gntdev_mapping_area() - where a mapping may go
  * @file: one of the instance's
  * @addr: as for mmap
  * @len: as for mmap, bytes
@@ -334,16 +338,16 @@ int mapping_mmap(struct file *file, struct vm_area_struct *vma)
  *
  * Return: an address, or -EINVAL or what the kernel's own choice returns.
  */
-unsigned long mapping_area(struct file *file, unsigned long addr,
-			   unsigned long len, unsigned long pgoff,
-			   unsigned long flags)
+unsigned long gntdev_mapping_area(struct file *file, unsigned long addr,
+				  unsigned long len, unsigned long pgoff,
+				  unsigned long flags)
 {
 	struct instance *inst = file->private_data;
 	struct grant_range *range;
 	bool mapped;
 
 	mutex_lock(&inst->lock);
-	range = range_find(inst, (u64)pgoff << PAGE_SHIFT);
+	range = gntdev_range_find(inst, (u64)pgoff << PAGE_SHIFT);
 	mapped = range && range->state != RANGE_INSERTED;
 	mutex_unlock(&inst->lock);
 
@@ -353,8 +357,8 @@ unsigned long mapping_area(struct file *file, unsigned long addr,
 	return mm_get_unmapped_area(current->mm, file, addr, len, pgoff, flags);
 }
 
-/* A fork's VMA (of others, may_split and mapping_area see to it). */
-void mapping_open(struct vm_area_struct *vma)
+/* A fork's VMA (of others, may_split and gntdev_mapping_area see to it). */
+void gntdev_mapping_open(struct vm_area_struct *vma)
 {
 	struct instance *inst = vma->vm_file->private_data;
 	struct window *w = vma->vm_private_data;
@@ -363,7 +367,7 @@ void mapping_open(struct vm_area_struct *vma)
 		return;
 
 	/* The hypervisor knows the parent's entries only. */
-	if (mode->user_grants) {
+	if (gntdev_mode->user_grants) {
 		vma->vm_private_data = NULL;
 		vma_leave_userfaultfd(vma);
 		return;
@@ -375,7 +379,7 @@ void mapping_open(struct vm_area_struct *vma)
 }
 
 /* The range's notifications are spent by its end; the instance's lock is held. */
-void mapping_take_notify(struct mapping *m)
+void gntdev_mapping_take_notify(struct mapping *m)
 {
 	struct grant_range *range = m->range;
 
@@ -395,10 +399,10 @@ static bool range_drop_vma(struct instance *inst, struct mapping *m)
 	mutex_lock(&inst->lock);
 	last = --range->vmas == 0;
 	if (last)
-		range_enter(inst, range, RANGE_UNMAPPING);
+		gntdev_range_enter(inst, range, RANGE_UNMAPPING);
 	/* Of an area, when no request has a slot any more. */
 	if (last && !range->area)
-		mapping_take_notify(m);
+		gntdev_mapping_take_notify(m);
 	mutex_unlock(&inst->lock);
 
 	return last;
@@ -415,20 +419,20 @@ static void range_unmapped(struct instance *inst, struct grant_range *range)
 	mutex_lock(&inst->lock);
 	gone = inst->closed;
 	range->holder.since = ktime_get_seconds();
-	range_enter(inst, range, gone ? RANGE_GONE : RANGE_INSERTED);
+	gntdev_range_enter(inst, range, gone ? RANGE_GONE : RANGE_INSERTED);
 	mutex_unlock(&inst->lock);
 
 	if (!gone)
 		return;
 	trace_gntdev_remove(range->index, range->count, range->grants);
 	if (range->mapping)
-		retire_soon(range->mapping);
+		gntdev_retire_soon(range->mapping);
 	range->mapping = NULL;
-	range_free(range);
+	gntdev_range_free(range);
 }
 
 /* munmap or exit. */
-void mapping_close(struct vm_area_struct *vma)
+void gntdev_mapping_close(struct vm_area_struct *vma)
 {
 	struct instance *inst = vma->vm_file->private_data;
 	struct window *w = vma->vm_private_data;
@@ -441,27 +445,27 @@ void mapping_close(struct vm_area_struct *vma)
 	range = m->range;
 	trace_gntdev_munmap(range->index, range->count, range->grants);
 	if (range->area)
-		area_close(m);
-	mode->detach(w);
-	m = retire_pages(m);
+		gntdev_area_close(m);
+	gntdev_mode->detach(w);
+	m = gntdev_retire_pages(m);
 	if (m) {
 		kvfree(m->notify);
 		m->notify = NULL;
 	}
 	range->mapping = m;
-	instance_give_handles(inst, handles_needed(range));
+	gntdev_instance_give_handles(inst, handles_needed(range));
 	tally_add(inst, unmaps, range->count);
 	range_unmapped(inst, range);
 }
 
 /* A range is one thing to the hypervisor and to the header: no parts of it. */
-int mapping_may_split(struct vm_area_struct *vma, unsigned long addr)
+int gntdev_mapping_may_split(struct vm_area_struct *vma, unsigned long addr)
 {
 	return -EINVAL;
 }
 
 /* The page behind a user address; NULL where the VMA shows none. */
-struct page *mapping_page(struct vm_area_struct *vma, unsigned long addr)
+struct page *gntdev_mapping_page(struct vm_area_struct *vma, unsigned long addr)
 {
 	struct window *w = vma->vm_private_data;
 
@@ -483,7 +487,8 @@ static int mapping_lookup(struct instance *inst, u64 vaddr,
 	vma = find_vma(current->mm, vaddr);
 	/* Only where vm_ops are ours is private data a range's window. */
 	if (vma && vma->vm_start == vaddr &&
-	    (vma->vm_ops == mode->vm_ops || vma->vm_ops == mode->area_vm_ops) &&
+	    (vma->vm_ops == gntdev_mode->vm_ops ||
+	     vma->vm_ops == gntdev_mode->area_vm_ops) &&
 	    vma->vm_file->private_data == inst && vma->vm_private_data) {
 		range = ((struct window *)vma->vm_private_data)->mapping->range;
 		op->offset = range->index;
@@ -496,14 +501,14 @@ static int mapping_lookup(struct instance *inst, u64 vaddr,
 }
 
 /**
- * mapping_offset_request() - IOCTL_GNTDEV_GET_OFFSET_FOR_VADDR
+ * gntdev_mapping_offset_request() - IOCTL_GNTDEV_GET_OFFSET_FOR_VADDR
  * @inst: the instance
  * @arg: struct ioctl_gntdev_get_offset_for_vaddr
  *
  * Return: 0; -EINVAL if vaddr is not the start of a range that this instance
  * mapped into the calling process; -EFAULT.
  */
-long mapping_offset_request(struct instance *inst, void __user *arg)
+long gntdev_mapping_offset_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_get_offset_for_vaddr op;
 	int err;

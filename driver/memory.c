@@ -6,7 +6,7 @@
 #define LARGEST_BLOCK (8 * PAGE_SIZE)
 
 /**
- * memory_for_program() - memory in an amount that a program chose
+ * gntdev_memory_for_program() - memory in an amount that a program chose
  * @size: bytes
  *
  * Accounted to the program, and refused to it rather than that the kernel moves
@@ -14,7 +14,7 @@
  *
  * Return: memory for kvfree(), not cleared; or NULL.
  */
-void *memory_for_program(size_t size)
+void *gntdev_memory_for_program(size_t size)
 {
 	void *memory = NULL;
 
@@ -71,7 +71,7 @@ static struct order *order_create(u32 count)
 {
 	struct order *order;
 
-	order = memory_for_program(struct_size(order, pages, count));
+	order = gntdev_memory_for_program(struct_size(order, pages, count));
 	if (!order)
 		return NULL;
 
@@ -79,7 +79,7 @@ static struct order *order_create(u32 count)
 	refcount_set(&order->users, 2);
 	order->state = ORDER_OPEN;
 	order->count = count;
-	recheck_at_once(&order->recheck, order_fill);
+	gntdev_recheck_at_once(&order->recheck, order_fill);
 
 	return order;
 }
@@ -97,7 +97,7 @@ static void place_pages(struct mapping *m, struct page **pages)
 }
 
 /**
- * memory_add_pages() - get the pages that are missing in a mapping
+ * gntdev_memory_add_pages() - get the pages that are missing in a mapping
  * @m: a range's mapping, of which no page is mapped
  *
  * For a caller that holds mmap_lock. Waits for a worker, but not for ever, in
@@ -105,7 +105,7 @@ static void place_pages(struct mapping *m, struct page **pages)
  *
  * Return: 0, -ENOMEM or, if a fatal signal is pending, -EINTR.
  */
-int memory_add_pages(struct mapping *m)
+int gntdev_memory_add_pages(struct mapping *m)
 {
 	struct order *order = order_create(m->missing);
 	long left;

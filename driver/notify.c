@@ -8,7 +8,7 @@
 #define KNOWN_ACTIONS (UNMAP_NOTIFY_CLEAR_BYTE | UNMAP_NOTIFY_SEND_EVENT)
 
 /* Whether a range has a byte to be cleared; the instance's lock is held. */
-bool notify_clears(const struct grant_range *range)
+bool gntdev_notify_clears(const struct grant_range *range)
 {
 	u32 i;
 
@@ -38,7 +38,7 @@ static u32 run_of_port(const struct notify *notify, u32 count)
  * The events of pages that are unmapped, or never were mapped. Spends them. An
  * event says no more than that there was one, so one is enough for neighbours.
  */
-void notify_send(struct notify *notify, u32 count)
+void gntdev_notify_send(struct notify *notify, u32 count)
 {
 	struct notify *end;
 	u32 n;
@@ -47,9 +47,9 @@ void notify_send(struct notify *notify, u32 count)
 		n = 1;
 		if (notify->action & UNMAP_NOTIFY_SEND_EVENT) {
 			n = run_of_port(notify, count);
-			if (port_is_same(notify->port, notify->irq))
+			if (gntdev_port_is_same(notify->port, notify->irq))
 				notify_remote_via_evtchn(notify->port);
-			port_drop(notify->irq, n);
+			gntdev_port_drop(notify->irq, n);
 		}
 		for (end = notify + n; notify < end; notify++)
 			notify->action = 0;
@@ -69,8 +69,8 @@ static int notify_swap(struct grant_range *range, u32 page, struct notify *new)
 	if (range->state == RANGE_MAPPED && !range->area) {
 		w = &range->mapping->window;
 		mutex_lock(&w->lock);
-		if (new->action & UNMAP_NOTIFY_CLEAR_BYTE && mode->arm)
-			err = mode->arm(w, page);
+		if (new->action & UNMAP_NOTIFY_CLEAR_BYTE && gntdev_mode->arm)
+			err = gntdev_mode->arm(w, page);
 	}
 	if (!err)
 		swap(range->notify[page], *new);
@@ -94,7 +94,7 @@ static int notify_place(struct instance *inst, u64 index, struct notify *new,
 
 	lockdep_assert_held(&inst->lock);
 
-	range = range_find(inst, index);
+	range = gntdev_range_find(inst, index);
 	if (!range)
 		return -ENOENT;
 	if (range->state == RANGE_MAPPING)
@@ -147,7 +147,8 @@ static int notify_arm(struct instance *inst, u64 index, struct notify *new)
 		if (err != -EAGAIN)
 			return err;
 
-		spare = memory_for_program(array_size(count, sizeof(*spare)));
+		spare = gntdev_memory_for_program(array_size(count,
+							     sizeof(*spare)));
 		if (!spare)
 			return -ENOMEM;
 		memset(spare, 0, array_size(count, sizeof(*spare)));
@@ -155,7 +156,7 @@ static int notify_arm(struct instance *inst, u64 index, struct notify *new)
 }
 
 /**
- * notify_request() - IOCTL_GNTDEV_SET_UNMAP_NOTIFY
+ * gntdev_notify_request() - IOCTL_GNTDEV_SET_UNMAP_NOTIFY
  * @inst: the instance
  * @arg: struct ioctl_gntdev_unmap_notify; index is that of a byte, port that
  *	of an event channel which the caller has bound through /dev/xen/evtchn
@@ -167,7 +168,7 @@ static int notify_arm(struct instance *inst, u64 index, struct notify *new)
  * is in no range; -ENOMEM, also for the hypervisor's handles; -EINTR if killed;
  * -EFAULT.
  */
-long notify_request(struct instance *inst, void __user *arg)
+long gntdev_notify_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_unmap_notify op;
 	struct notify new;
@@ -185,10 +186,10 @@ long notify_request(struct instance *inst, void __user *arg)
 
 	/* With a reference of ours the port cannot become somebody else's. */
 	if (new.action & UNMAP_NOTIFY_SEND_EVENT) {
-		err = port_hold(new.port, &new.irq);
+		err = gntdev_port_hold(new.port, &new.irq);
 		if (err)
 			return err;
-		err = port_is_callers(new.port) ? 0 : -EINVAL;
+		err = gntdev_port_is_callers(new.port) ? 0 : -EINVAL;
 	} else {
 		err = 0;
 	}
@@ -198,7 +199,7 @@ long notify_request(struct instance *inst, void __user *arg)
 
 	/* What was replaced, or on failure the new one. */
 	if (new.action & UNMAP_NOTIFY_SEND_EVENT)
-		port_drop(new.irq, 1);
+		gntdev_port_drop(new.irq, 1);
 
 	return err;
 }

@@ -21,7 +21,7 @@ static struct {
 	struct rb_root held; /* guarded by lock */
 } ports;
 
-void ports_init(void)
+void gntdev_ports_init(void)
 {
 	mutex_init(&ports.lock);
 	ports.held = RB_ROOT;
@@ -75,13 +75,13 @@ static int hold(u32 port, int irq, struct held_port *spare)
 }
 
 /**
- * port_hold() - hold an event channel for a page
+ * gntdev_port_hold() - hold an event channel for a page
  * @port: its number
  * @irq: where to put what the kernel has for it
  *
  * Return: 0; -EINVAL if nobody has bound it through /dev/xen/evtchn; -ENOMEM.
  */
-int port_hold(u32 port, int *irq)
+int gntdev_port_hold(u32 port, int *irq)
 {
 	struct held_port *spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
 	int err;
@@ -100,13 +100,13 @@ int port_hold(u32 port, int *irq)
 }
 
 /* Whether it is the same event channel still. */
-bool port_is_same(u32 port, int irq)
+bool gntdev_port_is_same(u32 port, int irq)
 {
 	return (int)irq_from_evtchn(port) == irq;
 }
 
 /* Not for so many of its pages any more. */
-void port_drop(int irq, u32 pages)
+void gntdev_port_drop(int irq, u32 pages)
 {
 	struct rb_node *parent, **link;
 	struct held_port *held;
@@ -117,7 +117,7 @@ void port_drop(int irq, u32 pages)
 	held->pages -= pages;
 	if (!held->pages) {
 		rb_erase(&held->node, &ports.held);
-		if (port_is_same(held->port, irq))
+		if (gntdev_port_is_same(held->port, irq))
 			evtchn_put(held->port);
 		kfree(held);
 	}

@@ -41,9 +41,9 @@ static bool pv_invalidate(struct mmu_interval_notifier *notifier,
 	mmu_interval_set_seq(notifier, seq);
 	if (end_of_all) {
 		w->ending = true;
-		pv_end_entries(w, first, last, may_sleep);
+		gntdev_pv_end_entries(w, first, last, may_sleep);
 	} else {
-		done = pv_keep_entries(w, first, last, may_sleep);
+		done = gntdev_pv_keep_entries(w, first, last, may_sleep);
 	}
 	mutex_unlock(&w->lock);
 
@@ -56,11 +56,11 @@ static const struct mmu_interval_notifier_ops pv_notifier_ops = {
 
 static void pv_detach(struct window *w)
 {
-	suspend_remove(w);
+	gntdev_suspend_remove(w);
 	mmu_interval_notifier_remove(&w->notifier);
 	/* The notifier had them all, unless mmap itself failed half-way. */
-	pv_unmap_entries(w);
-	reserve_look_after();
+	gntdev_pv_unmap_entries(w);
+	gntdev_reserve_look_after();
 }
 
 /* mmap holds mmap_lock for writing: nobody else looks at this VMA's entries. */
@@ -68,7 +68,7 @@ static int populate(struct window *w, struct vm_area_struct *vma)
 {
 	int err;
 
-	err = pv_find_entries(vma, vma->vm_start, w->count, w->ptes);
+	err = gntdev_pv_find_entries(vma, vma->vm_start, w->count, w->ptes);
 	if (err)
 		return err;
 
@@ -79,7 +79,7 @@ static int populate(struct window *w, struct vm_area_struct *vma)
 	 */
 	mmu_interval_read_begin(&w->notifier);
 
-	return pv_map_entries(w);
+	return gntdev_pv_map_entries(w);
 }
 
 /*
@@ -94,7 +94,7 @@ static int pv_arm(struct window *w, u32 i)
 	if (handle_is_good(w->mapping->handles[w->first + i]))
 		return 0;
 	if (handle_is_good(w->handles[i]))
-		return grants_ensure(w, i, 1);
+		return gntdev_grants_ensure(w, i, 1);
 
 	return w->ending ? -EBUSY : -EIO;
 }
@@ -132,7 +132,7 @@ static int pv_attach(struct window *w, struct vm_area_struct *vma)
 	if (err)
 		return err;
 
-	suspend_add(w);
+	gntdev_suspend_add(w);
 	/* Without any access (PROT_NONE), no entry may be there. */
 	if (vma->vm_flags & VM_ACCESS_FLAGS)
 		err = populate(w, vma);
@@ -163,13 +163,14 @@ static vm_fault_t fault_in(struct window *w, struct vm_area_struct *vma, u32 i)
 		 * an empty table then, so only from here on the table is ours.
 		 */
 		seq = mmu_interval_read_begin(&w->notifier);
-		if (pv_find_entries(vma, addr, 1, &pte))
+		if (gntdev_pv_find_entries(vma, addr, 1, &pte))
 			return VM_FAULT_OOM;
 		mutex_lock(&w->lock);
 		again = mmu_interval_read_retry(&w->notifier, seq);
 		if (!again && w->handles[i] == INVALID_GRANT_HANDLE) {
 			w->ptes[i] = pte;
-			err = pv_map_entry(w, i, vma->vm_flags & VM_WRITE);
+			err = gntdev_pv_map_entry(w, i,
+						  vma->vm_flags & VM_WRITE);
 		} else if (!again && w->handles[i] == LOST_HANDLE) {
 			err = -EIO;
 		}
@@ -257,13 +258,14 @@ static struct page *pv_special_page(struct vm_area_struct *vma,
 		return NULL;
 
 	i = (addr - vma->vm_start) >> PAGE_SHIFT;
-	return grants_ensure(w, i, 1) ? NULL : w->mapping->pages[w->first + i];
+	return gntdev_grants_ensure(w, i, 1) ? NULL
+					     : w->mapping->pages[w->first + i];
 }
 
 static const struct vm_operations_struct pv_vm_ops = {
-	.open = mapping_open,
-	.close = mapping_close,
-	.may_split = mapping_may_split,
+	.open = gntdev_mapping_open,
+	.close = gntdev_mapping_close,
+	.may_split = gntdev_mapping_may_split,
 	.fault = pv_fault,
 	.access = pv_access,
 	.find_special_page = pv_special_page,
@@ -272,7 +274,7 @@ static const struct vm_operations_struct pv_vm_ops = {
 /*
  * The hypervisor's entries do not move. They are gone by now, as the notifier
  * was called, and come back by faults where they were. (Of a range, mremap is
- * refused earlier, by mapping_area().)
+ * refused earlier, by gntdev_mapping_area().)
  */
 static int pv_mremap(struct vm_area_struct *vma)
 {
@@ -280,24 +282,24 @@ static int pv_mremap(struct vm_area_struct *vma)
 }
 
 static const struct vm_operations_struct pv_buffer_vm_ops = {
-	.open = window_open,
-	.close = window_close,
-	.may_split = mapping_may_split,
+	.open = gntdev_window_open,
+	.close = gntdev_window_close,
+	.may_split = gntdev_mapping_may_split,
 	.mremap = pv_mremap,
 	.fault = pv_fault,
 	.access = pv_access,
 	.find_special_page = pv_special_page,
 };
 
-const struct mode pv_mode = {
+const struct mode gntdev_pv_mode = {
 	.name = "pv",
 	.user_grants = true,
 	.vm_flags = VM_DONTCOPY,
 	.vm_ops = &pv_vm_ops,
 	.buffer_vm_ops = &pv_buffer_vm_ops,
-	.area_vm_ops = &area_pv_vm_ops,
+	.area_vm_ops = &gntdev_area_pv_vm_ops,
 	.attach = pv_attach,
-	.area_attach = area_pv_attach,
+	.area_attach = gntdev_area_pv_attach,
 	.detach = pv_detach,
 	.arm = pv_arm,
 };

@@ -12,7 +12,7 @@
 /* Entries that are ended together, so many handles must be there for a moment. */
 #define KEEP_BATCH 32U
 
-u32 pv_entry_flags(const struct window *w)
+u32 gntdev_pv_entry_flags(const struct window *w)
 {
 	return GNTMAP_host_map | GNTMAP_contains_pte |
 	       (w->kernel ? 0 : USER_FLAGS);
@@ -53,8 +53,8 @@ static int record_pte(pte_t *pte, unsigned long addr, void *data)
 }
 
 /* Machine addresses of the entries of n pages; may allocate page tables. */
-int pv_find_entries(struct vm_area_struct *vma, unsigned long addr, u32 n,
-		    u64 *ptes)
+int gntdev_pv_find_entries(struct vm_area_struct *vma, unsigned long addr,
+			   u32 n, u64 *ptes)
 {
 	struct pte_list list = {.next = ptes};
 
@@ -76,11 +76,11 @@ static int take_handles(struct window *w, u32 first, u32 n)
 			w->handles[first + i] = ops[i].handle;
 			mapped++;
 		} else if (ops[i].status != GNTST_eagain) {
-			err = err ?: grants_status_errno(ops[i].status);
+			err = err ?: gntdev_grants_status_errno(ops[i].status);
 		}
 	}
 	spin_unlock(&w->mapping->lock);
-	atomic_long_add(mapped, &counters.handles);
+	atomic_long_add(mapped, &gntdev_counters.handles);
 
 	for (i = 0; i < n && !err; i++) {
 		if (ops[i].status == GNTST_eagain)
@@ -93,13 +93,13 @@ static int take_handles(struct window *w, u32 first, u32 n)
 /*
  * Makes the entries first to first + n - 1, of which none is there. Returns
  * -EAGAIN, which no program may see, if a granter has its page paged out, and
- * nothing else is wrong. handle_lock is held.
+ * nothing else is wrong. gntdev_handle_lock is held.
  */
 static int map_locked(struct window *w, u32 first, u32 n, bool writable)
 {
 	const struct ioctl_gntdev_grant_ref *grants =
 		w->mapping->grants + w->first + first;
-	u32 flags = pv_entry_flags(w) | (writable ? 0 : GNTMAP_readonly);
+	u32 flags = gntdev_pv_entry_flags(w) | (writable ? 0 : GNTMAP_readonly);
 	struct gnttab_map_grant_ref *ops = w->ops.map;
 	u32 i;
 
@@ -119,9 +119,9 @@ static int map_entries(struct window *w, u32 first, u32 n, bool writable)
 {
 	int err;
 
-	down_read(&handle_lock);
+	down_read(&gntdev_handle_lock);
 	err = map_locked(w, first, n, writable);
-	up_read(&handle_lock);
+	up_read(&gntdev_handle_lock);
 
 	return err;
 }
@@ -135,7 +135,8 @@ static void unmap_batch(struct window *w, u32 first, u32 n)
 	spin_lock(&w->mapping->lock);
 	for (i = 0; i < n; i++) {
 		gnttab_set_unmap_op(&ops[i], w->ptes[first + i],
-				    pv_entry_flags(w), w->handles[first + i]);
+				    gntdev_pv_entry_flags(w),
+				    w->handles[first + i]);
 		ops[i].status = 1;
 		w->handles[first + i] = INVALID_GRANT_HANDLE;
 	}
@@ -148,16 +149,17 @@ static void unmap_batch(struct window *w, u32 first, u32 n)
 			unmapped++;
 			continue;
 		}
-		grants_warn(&ops[i]);
+		gntdev_grants_warn(&ops[i]);
 		spin_lock(&w->mapping->lock);
 		w->handles[first + i] = LOST_HANDLE;
 		spin_unlock(&w->mapping->lock);
 	}
-	atomic_long_sub(unmapped, &counters.handles);
+	atomic_long_sub(unmapped, &gntdev_counters.handles);
 }
 
 /* Ends those of the entries first to last - 1 that are there. */
-void pv_end_entries(struct window *w, u32 first, u32 last, bool may_sleep)
+void gntdev_pv_end_entries(struct window *w, u32 first, u32 last,
+			   bool may_sleep)
 {
 	u32 i, n;
 
@@ -232,15 +234,15 @@ static void keep_one(struct window *w, u32 i)
 		&w->mapping->grants[w->first + i];
 	int err;
 
-	down_write(&handle_lock);
+	down_write(&gntdev_handle_lock);
 	do {
-		err = grants_ensure(w, i, 1);
-	} while (err == -ENOMEM && reserve_give());
+		err = gntdev_grants_ensure(w, i, 1);
+	} while (err == -ENOMEM && gntdev_reserve_give());
 	end_under_lock(w, i, i + 1);
 	if (err)
-		err = grants_map_one(w->mapping, w->first + i);
-	reserve_refill();
-	up_write(&handle_lock);
+		err = gntdev_grants_map_one(w->mapping, w->first + i);
+	gntdev_reserve_refill();
+	up_write(&gntdev_handle_lock);
 
 	if (err)
 		pr_warn_ratelimited(
@@ -249,7 +251,7 @@ static void keep_one(struct window *w, u32 i)
 }
 
 /**
- * pv_keep_entries() - end entries, and have the kernel map what they map
+ * gntdev_pv_keep_entries() - end entries, and have the kernel map what they map
  * @w: the window; its lock is held
  * @first: the first of them
  * @last: the one after the last
@@ -257,7 +259,8 @@ static void keep_one(struct window *w, u32 i)
  *
  * Return: whether none is left.
  */
-bool pv_keep_entries(struct window *w, u32 first, u32 last, bool may_sleep)
+bool gntdev_pv_keep_entries(struct window *w, u32 first, u32 last,
+			    bool may_sleep)
 {
 	u32 i, n, end;
 	int err;
@@ -269,7 +272,7 @@ bool pv_keep_entries(struct window *w, u32 first, u32 last, bool may_sleep)
 		end = i + max(n, 1U);
 		if (!n)
 			continue;
-		err = grants_ensure(w, i, n);
+		err = gntdev_grants_ensure(w, i, n);
 		if (err && !may_sleep)
 			return false;
 		if (!err)
@@ -292,8 +295,8 @@ static void note_failure(const struct window *w, u32 first, u32 n)
 	for (i = 0; i < n; i++, op++) {
 		if (op->status == GNTST_okay || op->status == GNTST_eagain)
 			continue;
-		grants_note(&w->mapping->grants[w->first + first + i],
-			    op->status);
+		gntdev_grants_note(&w->mapping->grants[w->first + first + i],
+				   op->status);
 		return;
 	}
 }
@@ -306,7 +309,7 @@ static int map_and_note(struct window *w, u32 first, u32 n)
 	err = map_entries(w, first, n, w->writable);
 	if (err) {
 		note_failure(w, first, n);
-		status_note(w->mapping, w->first + first, w->ops.map, n);
+		gntdev_status_note(w->mapping, w->first + first, w->ops.map, n);
 	}
 	mutex_unlock(&w->lock);
 
@@ -322,8 +325,8 @@ static int map_late(struct window *w, u32 first, u32 n, struct patience *p)
 	for (i = first; i < first + n; i++, err = -EAGAIN) {
 		while (err == -EAGAIN &&
 		       w->handles[i] == INVALID_GRANT_HANDLE) {
-			err = patience_wait(p,
-					    &w->mapping->grants[w->first + i]);
+			err = gntdev_patience_wait(
+				p, &w->mapping->grants[w->first + i]);
 			if (!err)
 				err = map_and_note(w, i, 1);
 		}
@@ -335,20 +338,20 @@ static int map_late(struct window *w, u32 first, u32 n, struct patience *p)
 }
 
 /**
- * pv_map_entries() - make all entries of a window
+ * gntdev_pv_map_entries() - make all entries of a window
  * @w: a window with the addresses of its entries, of which none is there
  *
  * Waits for pages that their granters have paged out.
  *
  * Return: 0 or a negative errno; what was made until a failure is found in @w.
  */
-int pv_map_entries(struct window *w)
+int gntdev_pv_map_entries(struct window *w)
 {
 	struct patience patience;
 	u32 first, n;
 	int err = 0;
 
-	patience_begin(&patience);
+	gntdev_patience_begin(&patience);
 	for (first = 0; first < w->count && !err; first += n) {
 		n = min(w->count - first, GNTDEV_BATCH);
 		err = map_and_note(w, first, n);
@@ -379,19 +382,19 @@ static void lose(struct window *w, u32 i)
 }
 
 /**
- * pv_unmap_entries() - end all entries of a window that are there
+ * gntdev_pv_unmap_entries() - end all entries of a window that are there
  * @w: the window
  *
  * Return: whether all are ended. A page with an entry that is not is marked, so
  * that the kernel's mapping never ends either.
  */
-bool pv_unmap_entries(struct window *w)
+bool gntdev_pv_unmap_entries(struct window *w)
 {
 	bool all = true;
 	u32 i;
 
 	mutex_lock(&w->lock);
-	pv_end_entries(w, 0, w->count, true);
+	gntdev_pv_end_entries(w, 0, w->count, true);
 	mutex_unlock(&w->lock);
 
 	for (i = 0; i < w->count; i++) {
@@ -426,7 +429,7 @@ static int give_up(pte_t *pte, unsigned long addr, void *data)
 
 	spin_lock(&w->mapping->lock);
 	if (may_give_up(w, i))
-		grants_unmap_one(w->mapping, w->first + i);
+		gntdev_grants_unmap_one(w->mapping, w->first + i);
 	spin_unlock(&w->mapping->lock);
 
 	return 0;
@@ -443,10 +446,10 @@ static int map_tightly(struct window *w, u32 i, bool writable)
 	unsigned long addr = w->start + ((unsigned long)i << PAGE_SHIFT);
 	int err;
 
-	down_write(&handle_lock);
+	down_write(&gntdev_handle_lock);
 	do {
 		err = map_locked(w, i, 1, writable);
-	} while (err == -ENOMEM && reserve_give());
+	} while (err == -ENOMEM && gntdev_reserve_give());
 	if (err == -ENOMEM) {
 		/* Without an entry nobody comes to take the page. */
 		give_up(NULL, addr, w);
@@ -455,21 +458,21 @@ static int map_tightly(struct window *w, u32 i, bool writable)
 		(void)apply_to_existing_page_range(w->notifier.mm, addr,
 						   PAGE_SIZE, give_up, w);
 	}
-	reserve_refill();
-	up_write(&handle_lock);
+	gntdev_reserve_refill();
+	up_write(&gntdev_handle_lock);
 
 	return err;
 }
 
 /**
- * pv_map_entry() - make one entry again
+ * gntdev_pv_map_entry() - make one entry again
  * @w: the window; its lock is held
  * @i: which, it is not there
  * @writable: how
  *
  * Return: 0; -EAGAIN or -ENOMEM if it may succeed later; or another errno.
  */
-int pv_map_entry(struct window *w, u32 i, bool writable)
+int gntdev_pv_map_entry(struct window *w, u32 i, bool writable)
 {
 	int err = map_entries(w, i, 1, writable);
 

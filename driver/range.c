@@ -14,51 +14,51 @@ static const u8 may_enter[] = {
 };
 
 /**
- * range_enter() - change the state of a range
+ * gntdev_range_enter() - change the state of a range
  * @inst: its instance, whose lock the caller holds
  * @range: the range
  * @state: the state to enter
  */
-void range_enter(struct instance *inst, struct grant_range *range,
-		 enum range_state state)
+void gntdev_range_enter(struct instance *inst, struct grant_range *range,
+			enum range_state state)
 {
 	lockdep_assert_held(&inst->lock);
 	WARN_ON_ONCE(!(may_enter[range->state] & BIT(state)));
 
 	if (state == RANGE_GONE)
-		table_remove(&inst->table, range);
+		gntdev_table_remove(&inst->table, range);
 	range->state = state;
 }
 
 /**
- * range_find() - the range that an index lies in, as requests may see it
+ * gntdev_range_find() - the range that an index lies in, as requests may see it
  * @inst: the instance, whose lock the caller holds
  * @index: in bytes
  *
  * Return: the range, or NULL if there is none or it is not inserted yet.
  */
-struct grant_range *range_find(struct instance *inst, u64 index)
+struct grant_range *gntdev_range_find(struct instance *inst, u64 index)
 {
 	struct grant_range *range;
 
 	lockdep_assert_held(&inst->lock);
 
-	range = table_find(&inst->table, index);
+	range = gntdev_table_find(&inst->table, index);
 	return range && range->state != RANGE_NEW ? range : NULL;
 }
 
 /* Ends a range that is out of the table: its pages' events are due now. */
-void range_free(struct grant_range *range)
+void gntdev_range_free(struct grant_range *range)
 {
 	if (range->lent)
-		lent_end(range);
+		gntdev_lent_end(range);
 	if (range->notify)
-		notify_send(range->notify, range->count);
+		gntdev_notify_send(range->notify, range->count);
 	kvfree(range->notify);
 	if (range->mapping)
-		mapping_free(range->mapping);
+		gntdev_mapping_free(range->mapping);
 	if (range->area)
-		area_put(range->area);
+		gntdev_area_put(range->area);
 	kvfree(range);
 }
 
@@ -68,18 +68,18 @@ static void range_end(struct instance *inst, struct grant_range *range)
 	LIST_HEAD(unwanted);
 
 	if (range->mapping) {
-		keep_put(&inst->keep, range->mapping, &unwanted);
+		gntdev_keep_put(&inst->keep, range->mapping, &unwanted);
 		range->mapping = NULL;
 	}
-	range_free(range);
-	keep_free(&unwanted);
+	gntdev_range_free(range);
+	gntdev_keep_free(&unwanted);
 }
 
 /**
- * range_remove_unmapped() - remove the ranges that are not mmapped
+ * gntdev_range_remove_unmapped() - remove the ranges that are not mmapped
  * @inst: the instance, of which no descriptor is left
  */
-void range_remove_unmapped(struct instance *inst)
+void gntdev_range_remove_unmapped(struct instance *inst)
 {
 	struct rb_root gone = RB_ROOT;
 	struct rb_node *node, *next, *last = NULL;
@@ -91,7 +91,7 @@ void range_remove_unmapped(struct instance *inst)
 		range = rb_entry(node, struct grant_range, node);
 		if (range->state != RANGE_INSERTED)
 			continue;
-		range_enter(inst, range, RANGE_GONE);
+		gntdev_range_enter(inst, range, RANGE_GONE);
 		rb_link_node(node, last,
 			     last ? &last->rb_right : &gone.rb_node);
 		rb_insert_color(node, &gone);
@@ -102,17 +102,17 @@ void range_remove_unmapped(struct instance *inst)
 	/* Events may sleep and are many: outside the lock. */
 	rbtree_postorder_for_each_entry_safe(range, tmp, &gone, node) {
 		trace_gntdev_remove(range->index, range->count, range->grants);
-		range_free(range);
+		gntdev_range_free(range);
 		cond_resched();
 	}
 }
 
 /* A new range, without its grants; or NULL. */
-struct grant_range *range_alloc(u32 count)
+struct grant_range *gntdev_range_alloc(u32 count)
 {
 	struct grant_range *range;
 
-	range = memory_for_program(struct_size(range, grants, count));
+	range = gntdev_memory_for_program(struct_size(range, grants, count));
 	if (!range)
 		return NULL;
 
@@ -132,7 +132,7 @@ static struct grant_range *range_create(u32 count, const void __user *refs)
 	struct grant_range *range;
 	u32 i;
 
-	range = range_alloc(count);
+	range = gntdev_range_alloc(count);
 	if (!range)
 		return ERR_PTR(-ENOMEM);
 
@@ -163,8 +163,8 @@ static int range_try(struct instance *inst, struct grant_range *range)
 	int err = -ENOMEM;
 
 	mutex_lock(&inst->lock);
-	if (instance_has_room(inst, range->count)) {
-		range->mapping = keep_take(&inst->keep, range->count);
+	if (gntdev_instance_has_room(inst, range->count)) {
+		range->mapping = gntdev_keep_take(&inst->keep, range->count);
 		err = 0;
 	}
 	mutex_unlock(&inst->lock);
@@ -172,16 +172,16 @@ static int range_try(struct instance *inst, struct grant_range *range)
 	return err;
 }
 
-int range_insert(struct instance *inst, struct grant_range *range)
+int gntdev_range_insert(struct instance *inst, struct grant_range *range)
 {
 	int err = -ENOMEM;
 
 	mutex_lock(&inst->lock);
 	/* An area is of no domain. */
-	if (!range->area && !restrict_allows(inst, range->domid))
+	if (!range->area && !gntdev_restrict_allows(inst, range->domid))
 		err = -EACCES;
-	else if (instance_has_room(inst, range->count))
-		err = table_insert(&inst->table, range);
+	else if (gntdev_instance_has_room(inst, range->count))
+		err = gntdev_table_insert(&inst->table, range);
 	mutex_unlock(&inst->lock);
 
 	return err;
@@ -193,23 +193,24 @@ int range_insert(struct instance *inst, struct grant_range *range)
  */
 static int range_prepare(struct instance *inst, struct grant_range *range)
 {
-	int err = instance_prepare(inst);
+	int err = gntdev_instance_prepare(inst);
 
 	if (!err)
 		err = range_try(inst, range);
 	if (err)
 		return err;
 	if (!range->mapping)
-		range->mapping = mapping_create(range->count, 0);
+		range->mapping = gntdev_mapping_create(range->count, 0);
 
-	return range->mapping ? range_insert(inst, range) : -ENOMEM;
+	return range->mapping ? gntdev_range_insert(inst, range) : -ENOMEM;
 }
 
 /* Makes a new range visible, or removes it if the caller cannot know of it. */
-void range_publish(struct instance *inst, struct grant_range *range, bool told)
+void gntdev_range_publish(struct instance *inst, struct grant_range *range,
+			  bool told)
 {
 	mutex_lock(&inst->lock);
-	range_enter(inst, range, told ? RANGE_INSERTED : RANGE_GONE);
+	gntdev_range_enter(inst, range, told ? RANGE_INSERTED : RANGE_GONE);
 	mutex_unlock(&inst->lock);
 
 	if (!told)
@@ -217,15 +218,15 @@ void range_publish(struct instance *inst, struct grant_range *range, bool told)
 }
 
 /**
- * range_add() - put a new range into the table, with pages for its grants
+ * gntdev_range_add() - put a new range into the table, with pages for its grants
  * @inst: the instance
  * @range: the range; the callee has it in any case
  * @index: where its index is to be told
  *
  * Return: 0; -ENOMEM, also for the instance's maximum; -ENFILE; -EFAULT.
  */
-long range_add(struct instance *inst, struct grant_range *range,
-	       u64 __user *index)
+long gntdev_range_add(struct instance *inst, struct grant_range *range,
+		      u64 __user *index)
 {
 	struct ioctl_gntdev_grant_ref first;
 	u32 count = range->count;
@@ -243,14 +244,14 @@ long range_add(struct instance *inst, struct grant_range *range,
 	at = range->index;
 	first = range->grants[0];
 	told = !copy_to_user(index, &at, sizeof(at));
-	range_publish(inst, range, told);
+	gntdev_range_publish(inst, range, told);
 	trace_gntdev_insert(at, count, &first, told);
 
 	return told ? 0 : -EFAULT;
 }
 
 /**
- * range_map_request() - IOCTL_GNTDEV_MAP_GRANT_REF
+ * gntdev_range_map_request() - IOCTL_GNTDEV_MAP_GRANT_REF
  * @inst: the instance
  * @arg: struct ioctl_gntdev_map_grant_ref with its references
  *
@@ -262,7 +263,7 @@ long range_add(struct instance *inst, struct grant_range *range,
  * hold more than the maximum, and if there is no memory; -ENFILE; -EFAULT. The
  * table is unchanged by a failure.
  */
-long range_map_request(struct instance *inst, void __user *arg)
+long gntdev_range_map_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_map_grant_ref __user *user = arg;
 	struct ioctl_gntdev_map_grant_ref op;
@@ -270,18 +271,18 @@ long range_map_request(struct instance *inst, void __user *arg)
 
 	if (copy_from_user(&op, user, offsetof(typeof(op), refs)))
 		return -EFAULT;
-	if (!instance_takes(inst, op.count))
+	if (!gntdev_instance_takes(inst, op.count))
 		return -EINVAL;
 
 	range = range_create(op.count, user->refs);
 	if (IS_ERR(range))
 		return PTR_ERR(range);
 
-	return range_add(inst, range, &user->index);
+	return gntdev_range_add(inst, range, &user->index);
 }
 
 /**
- * range_unmap_request() - IOCTL_GNTDEV_UNMAP_GRANT_REF
+ * gntdev_range_unmap_request() - IOCTL_GNTDEV_UNMAP_GRANT_REF
  * @inst: the instance
  * @arg: struct ioctl_gntdev_unmap_grant_ref
  *
@@ -290,7 +291,7 @@ long range_map_request(struct instance *inst, void __user *arg)
  * Return: 0; -ENOENT if index and count are not exactly those of a range;
  * -EBUSY if it is mmapped; -EFAULT.
  */
-long range_unmap_request(struct instance *inst, void __user *arg)
+long gntdev_range_unmap_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_unmap_grant_ref op;
 	struct grant_range *range;
@@ -300,14 +301,14 @@ long range_unmap_request(struct instance *inst, void __user *arg)
 		return -EFAULT;
 
 	mutex_lock(&inst->lock);
-	range = range_find(inst, op.index);
+	range = gntdev_range_find(inst, op.index);
 	if (!range || range->index != op.index || range->count != op.count ||
 	    range->lent)
 		err = -ENOENT;
 	else if (range->state != RANGE_INSERTED)
 		err = -EBUSY;
 	else
-		range_enter(inst, range, RANGE_GONE);
+		gntdev_range_enter(inst, range, RANGE_GONE);
 	mutex_unlock(&inst->lock);
 
 	if (err)

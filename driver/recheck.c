@@ -34,10 +34,10 @@ static void list_waiting(struct recheck *r)
 }
 
 /**
- * recheck_over() - a thing does not wait any more, and is about to be freed
+ * gntdev_recheck_over() - a thing does not wait any more, and is about to be freed
  * @r: a part of it
  */
-void recheck_over(struct recheck *r)
+void gntdev_recheck_over(struct recheck *r)
 {
 	if (!r->number)
 		return;
@@ -47,15 +47,16 @@ void recheck_over(struct recheck *r)
 }
 
 /**
- * recheck_each() - tell of things that wait
+ * gntdev_recheck_each() - tell of things that wait
  * @next: where to begin, at first 0; where to go on
  * @tell: told of one, with a lock held; it returns false if it has no room
  * @arg: for @tell
  *
  * Return: whether that was all.
  */
-bool recheck_each(u64 *next, bool (*tell)(const struct held *held, void *arg),
-		  void *arg)
+bool gntdev_recheck_each(u64 *next,
+			 bool (*tell)(const struct held *held, void *arg),
+			 void *arg)
 {
 	struct recheck *r;
 	bool room = true;
@@ -80,7 +81,7 @@ static void recheck_look(struct work_struct *work)
 		container_of(to_delayed_work(work), struct recheck, work);
 
 	if (r->is_over(r)) {
-		/* It is freed. What is left to run here, recheck_exit() awaits. */
+		/* It is freed. What is left to run here, gntdev_recheck_exit() awaits. */
 		module_put(THIS_MODULE);
 		return;
 	}
@@ -103,16 +104,16 @@ static void begin(struct recheck *r, bool (*is_over)(struct recheck *r),
 }
 
 /**
- * recheck_begin() - have a thing looked at until it is over
+ * gntdev_recheck_begin() - have a thing looked at until it is over
  * @r: a part of it
  * @is_over: looks, may sleep, and is not called twice at once; if it returns
- *	true, it may have freed @r, after recheck_over()
+ *	true, it may have freed @r, after gntdev_recheck_over()
  *
  * Who has filled @held in says for the list of holdings what it is that waits.
  * The caller is somebody for whom the module stays already: an open file, or a
  * dma-buf.
  */
-void recheck_begin(struct recheck *r, bool (*is_over)(struct recheck *r))
+void gntdev_recheck_begin(struct recheck *r, bool (*is_over)(struct recheck *r))
 {
 	begin(r, is_over, SOONEST);
 }
@@ -121,13 +122,14 @@ void recheck_begin(struct recheck *r, bool (*is_over)(struct recheck *r))
  * The same, for a thing that somebody waits for: the first look is at once. It
  * holds nothing of another domain's, and is not listed.
  */
-void recheck_at_once(struct recheck *r, bool (*is_over)(struct recheck *r))
+void gntdev_recheck_at_once(struct recheck *r,
+			    bool (*is_over)(struct recheck *r))
 {
 	r->held.kind = NULL;
 	begin(r, is_over, 0);
 }
 
-int __init recheck_init(void)
+int __init gntdev_recheck_init(void)
 {
 	mutex_init(&waiting.lock);
 	INIT_LIST_HEAD(&waiting.list);
@@ -138,7 +140,7 @@ int __init recheck_init(void)
 }
 
 /* Nothing is in the queue any more; the last of it may still be returning. */
-void recheck_exit(void)
+void gntdev_recheck_exit(void)
 {
 	destroy_workqueue(queue);
 	WARN_ON_ONCE(!list_empty(&waiting.list));

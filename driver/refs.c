@@ -22,7 +22,7 @@ static int take_some(grant_ref_t *refs, u32 count)
 	u32 i;
 
 	if (gnttab_alloc_grant_references(count + REFS_SPARED, &list) < 0) {
-		limits_warn_references(count);
+		gntdev_limits_warn_references(count);
 		return -ENOSPC;
 	}
 
@@ -35,14 +35,14 @@ static int take_some(grant_ref_t *refs, u32 count)
 }
 
 /**
- * refs_take() - take references of the domain's
+ * gntdev_refs_take() - take references of the domain's
  * @refs: where they go
  * @count: how many are wanted
  *
  * Return: 0, or -ENOSPC or, if a fatal signal is pending, -EINTR; then none is
  * taken.
  */
-int refs_take(grant_ref_t *refs, u32 count)
+int gntdev_refs_take(grant_ref_t *refs, u32 count)
 {
 	u32 n, taken = 0;
 	int err = 0;
@@ -58,17 +58,17 @@ int refs_take(grant_ref_t *refs, u32 count)
 		cond_resched();
 	}
 	if (err)
-		refs_give(refs, taken);
+		gntdev_refs_give(refs, taken);
 
 	return err;
 }
 
 /**
- * refs_give() - give back references that nothing is granted by
+ * gntdev_refs_give() - give back references that nothing is granted by
  * @refs: an array of them
  * @count: how many
  */
-void refs_give(const grant_ref_t *refs, u32 count)
+void gntdev_refs_give(const grant_ref_t *refs, u32 count)
 {
 	u32 i;
 

@@ -8,7 +8,7 @@
  * of a page of ours that is granted to ourselves. Who needs one more handle has
  * one of these given up, and when the old mapping has gone it is taken back.
  *
- * What is given up is anybody's. handle_lock keeps our own instances from it:
+ * What is given up is anybody's. gntdev_handle_lock keeps our own instances from it:
  * they make mappings under it, shared, and it is held alone from the giving up to
  * the taking back. Other drivers may be quicker; the reserve is then smaller
  * until there are handles again.
@@ -17,14 +17,14 @@
 
 #define MOST_HANDLES 32U
 
-struct rw_semaphore handle_lock;
+struct rw_semaphore gntdev_handle_lock;
 
 static struct {
 	struct page *page; /* granted to ourselves, or NULL */
 	domid_t domid;
 	grant_ref_t ref;
 	u64 bus_addr;
-	u32 count; /* guarded by handle_lock, as are the handles */
+	u32 count; /* guarded by gntdev_handle_lock, as are the handles */
 	grant_handle_t handles[MOST_HANDLES];
 } reserve;
 
@@ -47,13 +47,13 @@ static bool take_one(void)
 }
 
 /**
- * reserve_give() - give up a handle of the reserve, for somebody to have it
+ * gntdev_reserve_give() - give up a handle of the reserve, for somebody to have it
  *
- * handle_lock is held for writing.
+ * gntdev_handle_lock is held for writing.
  *
  * Return: whether there was one.
  */
-bool reserve_give(void)
+bool gntdev_reserve_give(void)
 {
 	struct gnttab_unmap_grant_ref op;
 
@@ -70,26 +70,26 @@ bool reserve_give(void)
 		return true;
 
 	reserve.count = 0;
-	grants_warn(&op);
+	gntdev_grants_warn(&op);
 	return false;
 }
 
-/* Takes back what is missing, if there is any; handle_lock as above. */
-void reserve_refill(void)
+/* Takes back what is missing, if there is any; gntdev_handle_lock as above. */
+void gntdev_reserve_refill(void)
 {
 	while (reserve.page && reserve.count < MOST_HANDLES && take_one())
 		;
 }
 
 /* Handles may be free again: some were given back, or somebody new has come. */
-void reserve_look_after(void)
+void gntdev_reserve_look_after(void)
 {
 	if (!reserve.page || READ_ONCE(reserve.count) == MOST_HANDLES)
 		return;
 
-	down_write(&handle_lock);
-	reserve_refill();
-	up_write(&handle_lock);
+	down_write(&gntdev_handle_lock);
+	gntdev_reserve_refill();
+	up_write(&gntdev_handle_lock);
 }
 
 /* Grants the page to a domain, or frees it; returns whether it is granted. */
@@ -113,60 +113,60 @@ static bool grant_page(int domid)
 }
 
 /* The domain was restored: neither what it had is there, nor its number. */
-void reserve_renew(void)
+void gntdev_reserve_renew(void)
 {
 	if (!reserve.page)
 		return;
 
-	down_write(&handle_lock);
+	down_write(&gntdev_handle_lock);
 	reserve.count = 0;
 	/* Where it is refused, the page is left to whoever maps it. */
 	if (!gnttab_try_end_foreign_access(reserve.ref))
 		reserve.page = NULL;
-	else if (grant_page(ask_domid()))
-		reserve_refill();
-	up_write(&handle_lock);
+	else if (grant_page(gntdev_ask_domid()))
+		gntdev_reserve_refill();
+	up_write(&gntdev_handle_lock);
 }
 
 /**
- * reserve_init() - have handles in reserve, if this domain may need any
+ * gntdev_reserve_init() - have handles in reserve, if this domain may need any
  *
  * Without them all is well until the domain's handles are used up.
  */
-void reserve_init(void)
+void gntdev_reserve_init(void)
 {
 	int domid;
 
-	init_rwsem(&handle_lock);
+	init_rwsem(&gntdev_handle_lock);
 	memset(&reserve, 0, sizeof(reserve));
-	if (!mode->user_grants)
+	if (!gntdev_mode->user_grants)
 		return;
 
-	domid = ask_domid();
+	domid = gntdev_ask_domid();
 	if (domid < 0)
 		return;
 	reserve.page = alloc_page(GFP_KERNEL | __GFP_ZERO);
 	if (!reserve.page || !grant_page(domid))
 		return;
 
-	down_write(&handle_lock);
-	reserve_refill();
-	up_write(&handle_lock);
+	down_write(&gntdev_handle_lock);
+	gntdev_reserve_refill();
+	up_write(&gntdev_handle_lock);
 	if (reserve.count < MOST_HANDLES)
 		pr_notice("%u of %u grant handles are in reserve\n",
 			  reserve.count, MOST_HANDLES);
 }
 
 /* The module goes. A page that the hypervisor would not let go of stays. */
-void reserve_exit(void)
+void gntdev_reserve_exit(void)
 {
 	if (!reserve.page)
 		return;
 
-	down_write(&handle_lock);
+	down_write(&gntdev_handle_lock);
 	while (reserve.count)
-		reserve_give();
-	up_write(&handle_lock);
+		gntdev_reserve_give();
+	up_write(&gntdev_handle_lock);
 	if (gnttab_try_end_foreign_access(reserve.ref))
 		__free_page(reserve.page);
 	reserve.page = NULL;

@@ -3,13 +3,13 @@
 #include "gntdev.h"
 
 /**
- * restrict_allows() - may a request name this domain?
+ * gntdev_restrict_allows() - may a request name this domain?
  * @inst: the instance; what is put into it checks this with its lock held
  * @domid: the domain, or ANY_DOMAIN for several
  *
  * Return: true unless the instance is restricted to another one.
  */
-bool restrict_allows(const struct instance *inst, u32 domid)
+bool gntdev_restrict_allows(const struct instance *inst, u32 domid)
 {
 	u32 only = READ_ONCE(inst->only);
 
@@ -26,12 +26,12 @@ static bool has_others(const struct instance *inst, u32 domid)
 
 	for (node = rb_first(&inst->table.root); node; node = rb_next(node)) {
 		range = rb_entry(node, struct grant_range, node);
-		if (range->area ? area_has_others(range->area, domid)
+		if (range->area ? gntdev_area_has_others(range->area, domid)
 				: range->domid != domid)
 			return true;
 	}
 
-	return dmabuf_has_others(inst, domid);
+	return gntdev_dmabuf_has_others(inst, domid);
 }
 
 static int restrict_to(struct instance *inst, u32 domid)
@@ -49,7 +49,7 @@ static int restrict_to(struct instance *inst, u32 domid)
 }
 
 /**
- * restrict_request() - IOCTL_GNTDEV_RESTRICT
+ * gntdev_restrict_request() - IOCTL_GNTDEV_RESTRICT
  * @inst: the instance
  * @arg: struct ioctl_gntdev_restrict
  *
@@ -59,7 +59,7 @@ static int restrict_to(struct instance *inst, u32 domid)
  * another; -EBUSY if it has ranges or dma-bufs of others; -EINVAL for a domid
  * above 0x7fff and for flags; -EFAULT.
  */
-long restrict_request(struct instance *inst, void __user *arg)
+long gntdev_restrict_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_restrict op;
 	int err;

@@ -14,7 +14,7 @@ static struct held held_of(const struct mapping *m)
 	struct held held = {.kind = "deferred", .count = m->held};
 	u32 i = 0;
 
-	while (i < m->count && !mapping_holds(m, i))
+	while (i < m->count && !gntdev_mapping_holds(m, i))
 		i++;
 	if (i < m->count)
 		held.first = m->grants[i];
@@ -33,7 +33,7 @@ static void retire(struct mapping *m)
 	m->grants = NULL;
 	m->holder = NULL;
 
-	recheck_begin(&m->recheck, retire_look);
+	gntdev_recheck_begin(&m->recheck, retire_look);
 }
 
 /*
@@ -46,14 +46,14 @@ static bool reduce(struct mapping *m)
 
 	if (m->held > m->count / 2)
 		return false;
-	rest = mapping_split(m);
+	rest = gntdev_mapping_split(m);
 	if (!rest)
 		return false;
 
 	rest->recheck.held = m->recheck.held;
 	rest->recheck.held.count = rest->held;
-	recheck_over(&m->recheck);
-	mapping_free(m);
+	gntdev_recheck_over(&m->recheck);
+	gntdev_mapping_free(m);
 	retire(rest);
 
 	return true;
@@ -67,20 +67,20 @@ static bool retire_look(struct recheck *r)
 	u32 held;
 
 	/* What was unmapped before is not to be counted again. */
-	grants_free_pages(m);
-	held = grants_unmap(m);
-	atomic_long_sub(before - held, &counters.deferred);
+	gntdev_grants_free_pages(m);
+	held = gntdev_grants_unmap(m);
+	atomic_long_sub(before - held, &gntdev_counters.deferred);
 	WRITE_ONCE(m->recheck.held.count, held);
 	if (held)
 		return reduce(m);
 
-	recheck_over(&m->recheck);
-	mapping_free(m);
+	gntdev_recheck_over(&m->recheck);
+	gntdev_mapping_free(m);
 	return true;
 }
 
 /**
- * retire_pages() - end a mapping that no program sees
+ * gntdev_retire_pages() - end a mapping that no program sees
  * @m: the mapping
  *
  * Never waits for a page: pages with I/O under way are given back later. The
@@ -89,9 +89,9 @@ static bool retire_look(struct recheck *r)
  * Return: @m, for the caller to free or to use again; pages with I/O under way
  * are missing. NULL if it is not the caller's any more, for lack of memory.
  */
-struct mapping *retire_pages(struct mapping *m)
+struct mapping *gntdev_retire_pages(struct mapping *m)
 {
-	u32 held = grants_unmap(m);
+	u32 held = gntdev_grants_unmap(m);
 	struct mapping *rest;
 	struct held what;
 
@@ -100,8 +100,8 @@ struct mapping *retire_pages(struct mapping *m)
 	what = held_of(m);
 
 	trace_gntdev_defer(m->count, m->grants, held);
-	atomic_long_add(held, &counters.deferred);
-	rest = mapping_split(m);
+	atomic_long_add(held, &gntdev_counters.deferred);
+	rest = gntdev_mapping_split(m);
 	(rest ?: m)->recheck.held = what;
 	retire(rest ?: m);
 
@@ -109,40 +109,40 @@ struct mapping *retire_pages(struct mapping *m)
 }
 
 /**
- * retire_part() - part the pages that are still used from a mapping
- * @m: a mapping after grants_unmap(), with pages that are held
+ * gntdev_retire_part() - part the pages that are still used from a mapping
+ * @m: a mapping after gntdev_grants_unmap(), with pages that are held
  *
  * Return: whether there was memory for that; if not, nothing has changed.
  */
-bool retire_part(struct mapping *m)
+bool gntdev_retire_part(struct mapping *m)
 {
 	struct mapping *rest;
 	u32 held = m->held;
 
-	rest = mapping_split(m);
+	rest = gntdev_mapping_split(m);
 	if (!rest)
 		return false;
 
 	trace_gntdev_defer(m->count, m->grants, held);
-	atomic_long_add(held, &counters.deferred);
+	atomic_long_add(held, &gntdev_counters.deferred);
 	retire(rest);
 
 	return true;
 }
 
-/* As retire_pages(), for a mapping that is not to be used again. */
-void retire_mapping(struct mapping *m)
+/* As gntdev_retire_pages(), for a mapping that is not to be used again. */
+void gntdev_retire_mapping(struct mapping *m)
 {
-	m = retire_pages(m);
+	m = gntdev_retire_pages(m);
 	if (m)
-		mapping_free(m);
+		gntdev_mapping_free(m);
 }
 
 /*
  * Frees a mapping of which no page is held, for a caller with mmap_lock: to free
  * pages may wait for those who get some, and they for mmap_lock.
  */
-void retire_soon(struct mapping *m)
+void gntdev_retire_soon(struct mapping *m)
 {
 	retire(m);
 }

@@ -3,7 +3,7 @@
 #include "gntdev.h"
 
 /**
- * status_note() - keep what operations of a map that failed were answered
+ * gntdev_status_note() - keep what operations of a map that failed were answered
  * @m: the mapping
  * @first: the page of the first of them; earlier ones were mapped
  * @ops: the operations
@@ -11,8 +11,8 @@
  *
  * One of a batch that is known already is told anew.
  */
-void status_note(struct mapping *m, u32 first,
-		 const struct gnttab_map_grant_ref *ops, u32 n)
+void gntdev_status_note(struct mapping *m, u32 first,
+			const struct gnttab_map_grant_ref *ops, u32 n)
 {
 	u32 i;
 
@@ -46,7 +46,7 @@ static int status_read(struct instance *inst, u64 index, u32 first, u32 n,
 	u32 i;
 
 	mutex_lock(&inst->lock);
-	range = range_find(inst, index);
+	range = gntdev_range_find(inst, index);
 	if (!range || range->index != index || range->area || range->lent ||
 	    first > range->count || n > range->count - first)
 		err = -ENOENT;
@@ -60,7 +60,7 @@ static int status_read(struct instance *inst, u64 index, u32 first, u32 n,
 }
 
 /**
- * status_request() - IOCTL_GNTDEV_MAP_STATUS
+ * gntdev_status_request() - IOCTL_GNTDEV_MAP_STATUS
  * @inst: the instance
  * @arg: struct ioctl_gntdev_map_status
  *
@@ -68,7 +68,7 @@ static int status_read(struct instance *inst, u64 index, u32 first, u32 n,
  * if it is being mmapped or munmapped just now; -EINVAL for a count of 0;
  * -EINTR if killed; -EFAULT.
  */
-long status_request(struct instance *inst, void __user *arg)
+long gntdev_status_request(struct instance *inst, void __user *arg)
 {
 	struct ioctl_gntdev_map_status op;
 	s16 statuses[GNTDEV_BATCH];

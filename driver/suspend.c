@@ -15,7 +15,7 @@
 
 #define DEVICE_NAME "xen-gntdev"
 
-u32 restores;
+u32 gntdev_restores;
 
 /* Windows of a PV domain that may have entries. */
 static struct {
@@ -25,14 +25,14 @@ static struct {
 
 static struct platform_device *device;
 
-void suspend_add(struct window *w)
+void gntdev_suspend_add(struct window *w)
 {
 	mutex_lock(&shown.lock);
 	list_add_tail(&w->shown, &shown.windows);
 	mutex_unlock(&shown.lock);
 }
 
-void suspend_remove(struct window *w)
+void gntdev_suspend_remove(struct window *w)
 {
 	mutex_lock(&shown.lock);
 	list_del(&w->shown);
@@ -52,7 +52,7 @@ static void end_pages(struct window *w)
 		spin_lock(&m->lock);
 		if (handle_is_good(m->handles[i]) &&
 		    page_count(m->pages[i]) == 1)
-			grants_unmap_one(m, i);
+			gntdev_grants_unmap_one(m, i);
 		spin_unlock(&m->lock);
 		cond_resched();
 	}
@@ -70,11 +70,11 @@ static int suspend_freeze(struct device *dev)
 	mutex_lock(&shown.lock);
 	list_for_each_entry(w, &shown.windows, shown) {
 		mutex_lock(&w->lock);
-		pv_end_entries(w, 0, w->count, true);
+		gntdev_pv_end_entries(w, 0, w->count, true);
 		if (w->mapping->range)
 			end_pages(w);
 		if (is_areas(w))
-			area_pv_forget(w);
+			gntdev_area_pv_forget(w);
 		mutex_unlock(&w->lock);
 	}
 	mutex_unlock(&shown.lock);
@@ -93,9 +93,9 @@ static int suspend_thaw(struct device *dev)
 		if (is_areas(w))
 			continue;
 		mutex_lock(&w->lock);
-		down_read(&handle_lock);
-		grants_map_missing(w->mapping);
-		up_read(&handle_lock);
+		down_read(&gntdev_handle_lock);
+		gntdev_grants_map_missing(w->mapping);
+		up_read(&gntdev_handle_lock);
 		mutex_unlock(&w->lock);
 	}
 	mutex_unlock(&shown.lock);
@@ -108,15 +108,15 @@ static int suspend_restore(struct device *dev)
 {
 	struct window *w;
 
-	restores++;
+	gntdev_restores++;
 	mutex_lock(&shown.lock);
 	list_for_each_entry(w, &shown.windows, shown) {
 		mutex_lock(&w->lock);
-		grants_forget(w->mapping);
+		gntdev_grants_forget(w->mapping);
 		mutex_unlock(&w->lock);
 	}
 	mutex_unlock(&shown.lock);
-	reserve_renew();
+	gntdev_reserve_renew();
 
 	return 0;
 }
@@ -132,7 +132,7 @@ static struct platform_driver driver = {
 	.driver.pm = &suspend_ops,
 };
 
-int __init suspend_init(void)
+int __init gntdev_suspend_init(void)
 {
 	int err;
 
@@ -152,7 +152,7 @@ int __init suspend_init(void)
 	return 0;
 }
 
-void suspend_exit(void)
+void gntdev_suspend_exit(void)
 {
 	platform_device_unregister(device);
 	platform_driver_unregister(&driver);

@@ -8,7 +8,7 @@ static u64 range_bytes(const struct grant_range *range)
 }
 
 /**
- * table_insert() - give a range an index and put it into the table
+ * gntdev_table_insert() - give a range an index and put it into the table
  * @table: the table; the caller holds its instance's lock
  * @range: the range, with its count set
  *
@@ -17,7 +17,7 @@ static u64 range_bytes(const struct grant_range *range)
  *
  * Return: 0, or -ENOSPC if no index is left that fits mmap's signed offset.
  */
-int table_insert(struct table *table, struct grant_range *range)
+int gntdev_table_insert(struct table *table, struct grant_range *range)
 {
 	struct rb_node *last = rb_last(&table->root);
 
@@ -37,14 +37,14 @@ int table_insert(struct table *table, struct grant_range *range)
 }
 
 /**
- * table_remove() - take a range out of the table
+ * gntdev_table_remove() - take a range out of the table
  * @table: the table; the caller holds its instance's lock
  * @range: a range in it
  *
  * A range that no caller was told of gives its index back, if it was the last
  * one: the first index that a program is ever told has to be 0.
  */
-void table_remove(struct table *table, struct grant_range *range)
+void gntdev_table_remove(struct table *table, struct grant_range *range)
 {
 	rb_erase(&range->node, &table->root);
 	table->ranges--;
@@ -56,13 +56,13 @@ void table_remove(struct table *table, struct grant_range *range)
 }
 
 /**
- * table_from() - the first range that ends behind an index
+ * gntdev_table_from() - the first range that ends behind an index
  * @table: the table; the caller holds its instance's lock
  * @index: in bytes
  *
  * Return: the range that the index lies in, or else the next one, or NULL.
  */
-struct grant_range *table_from(const struct table *table, u64 index)
+struct grant_range *gntdev_table_from(const struct table *table, u64 index)
 {
 	struct rb_node *node = table->root.rb_node;
 	struct grant_range *range, *found = NULL;
@@ -81,13 +81,13 @@ struct grant_range *table_from(const struct table *table, u64 index)
 }
 
 /**
- * table_find() - the range that an index lies in
+ * gntdev_table_find() - the range that an index lies in
  * @table: the table; the caller holds its instance's lock
  * @index: in bytes, from the range's index to the last byte of its last page
  *
  * Return: the range, or NULL.
  */
-struct grant_range *table_find(const struct table *table, u64 index)
+struct grant_range *gntdev_table_find(const struct table *table, u64 index)
 {
 	struct rb_node *node = table->root.rb_node;
 

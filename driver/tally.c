@@ -6,12 +6,12 @@
 #include "gntdev.h"
 
 /**
- * tally_prepare() - see to it that an instance can be counted
+ * gntdev_tally_prepare() - see to it that an instance can be counted
  * @inst: the instance; one that is never used has no tally
  *
  * Return: 0 or -ENOMEM.
  */
-int tally_prepare(struct instance *inst)
+int gntdev_tally_prepare(struct instance *inst)
 {
 	struct tally __percpu *tally;
 
@@ -28,7 +28,7 @@ int tally_prepare(struct instance *inst)
 }
 
 /* The sum of all processors', which go on counting. */
-struct tally tally_read(const struct instance *inst)
+struct tally gntdev_tally_read(const struct instance *inst)
 {
 	struct tally __percpu *tally = READ_ONCE(inst->tally);
 	struct tally sum = {0};

@@ -112,7 +112,7 @@ static void name_range(struct instance *inst, u64 index,
 	const struct grant_range *range;
 
 	mutex_lock(&inst->lock);
-	range = range_find(inst, index);
+	range = gntdev_range_find(inst, index);
 	if (range) {
 		first->domid = range->grants[0].domid & ~GRANT_READONLY;
 		first->ref = range->grants[0].ref;
@@ -173,7 +173,7 @@ static void name_first(struct instance *inst, unsigned int cmd,
 }
 
 /**
- * traced_request() - serve a request, and tell of it
+ * gntdev_traced_request() - serve a request, and tell of it
  * @inst: the instance
  * @cmd: its number
  * @arg: its argument
@@ -181,9 +181,10 @@ static void name_first(struct instance *inst, unsigned int cmd,
  *
  * Return: what @serve returned.
  */
-long traced_request(struct instance *inst, unsigned int cmd, void __user *arg,
-		    long (*serve)(struct instance *inst, unsigned int cmd,
-				  void __user *arg))
+long gntdev_traced_request(struct instance *inst, unsigned int cmd,
+			   void __user *arg,
+			   long (*serve)(struct instance *inst,
+					 unsigned int cmd, void __user *arg))
 {
 	struct ioctl_gntdev_grant_ref first = {NOBODY, NOBODY};
 	struct argument a;
@@ -206,8 +207,8 @@ long traced_request(struct instance *inst, unsigned int cmd, void __user *arg,
 }
 
 /* The same for mmap, when it has been done. */
-void traced_mmap(struct instance *inst, u64 index, u32 count, bool writable,
-		 int err, u64 ns)
+void gntdev_traced_mmap(struct instance *inst, u64 index, u32 count,
+			bool writable, int err, u64 ns)
 {
 	struct ioctl_gntdev_grant_ref first = {NOBODY, NOBODY};
 

@@ -3,23 +3,23 @@
 #include "gntdev.h"
 
 /* What a window's arrays take. */
-size_t window_size(u32 count)
+size_t gntdev_window_size(u32 count)
 {
-	if (!mode->user_grants)
+	if (!gntdev_mode->user_grants)
 		return 0;
 
 	return count * (sizeof(u64) + sizeof(grant_handle_t));
 }
 
 /* No entry is there. 0 is a valid handle: INVALID_GRANT_HANDLE is all ones. */
-void window_forget(struct window *w)
+void gntdev_window_forget(struct window *w)
 {
-	if (mode->user_grants)
+	if (gntdev_mode->user_grants)
 		memset(w->handles, 0xff, w->count * sizeof(grant_handle_t));
 }
 
-void window_init(struct window *w, struct mapping *m, u32 first, u32 count,
-		 void *arrays)
+void gntdev_window_init(struct window *w, struct mapping *m, u32 first,
+			u32 count, void *arrays)
 {
 	w->mapping = m;
 	w->first = first;
@@ -27,60 +27,63 @@ void window_init(struct window *w, struct mapping *m, u32 first, u32 count,
 	refcount_set(&w->vmas, 1);
 	mutex_init(&w->lock);
 
-	if (!mode->user_grants)
+	if (!gntdev_mode->user_grants)
 		return;
 	w->ptes = arrays;
 	w->handles = (void *)(w->ptes + count);
-	window_forget(w);
+	gntdev_window_forget(w);
 }
 
 /**
- * window_create() - a window beside the one that a mapping has
+ * gntdev_window_create() - a window beside the one that a mapping has
  * @m: the mapping
  * @first: its first page to be seen
  * @count: how many
  *
  * Return: the window, or NULL if there is no memory.
  */
-struct window *window_create(struct mapping *m, u32 first, u32 count)
+struct window *gntdev_window_create(struct mapping *m, u32 first, u32 count)
 {
-	size_t ops = mode->user_grants ? grants_ops_size(count) : 0;
+	size_t ops = gntdev_mode->user_grants ? gntdev_grants_ops_size(count)
+					      : 0;
 	struct window *w;
 
-	w = memory_for_program(sizeof(*w) + ops + window_size(count));
+	w = gntdev_memory_for_program(sizeof(*w) + ops +
+				      gntdev_window_size(count));
 	if (!w)
 		return NULL;
 
 	memset(w, 0, sizeof(*w));
 	w->ops.map = (void *)(w + 1);
-	window_init(w, m, first, count, (void *)w->ops.map + ops);
+	gntdev_window_init(w, m, first, count, (void *)w->ops.map + ops);
 
 	return w;
 }
 
-void window_free(struct window *w)
+void gntdev_window_free(struct window *w)
 {
 	if (w->exported)
-		export_give_window(w->exported, w->count);
+		gntdev_export_give_window(w->exported, w->count);
 	mutex_destroy(&w->lock);
 	kvfree(w);
 }
 
 /**
- * window_attach() - have a VMA show a window
+ * gntdev_window_attach() - have a VMA show a window
  * @w: the window
  * @vma: as mmap was called with
  * @attach: of the mode, what is to be done to it
  *
  * Return: 0 or a negative errno, and then nothing is shown.
  */
-int window_attach(struct window *w, struct vm_area_struct *vma,
-		  int (*attach)(struct window *w, struct vm_area_struct *vma))
+int gntdev_window_attach(struct window *w, struct vm_area_struct *vma,
+			 int (*attach)(struct window *w,
+				       struct vm_area_struct *vma))
 {
 	int err;
 
 	w->start = vma->vm_start;
-	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | mode->vm_flags);
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | gntdev_mode->vm_flags);
 	if (!w->writable)
 		vm_flags_clear(vma, VM_MAYWRITE);
 
@@ -92,23 +95,23 @@ int window_attach(struct window *w, struct vm_area_struct *vma,
 }
 
 /* The same for one of a mapping that is mapped, whose pages are shown. */
-int window_show(struct window *w, struct vm_area_struct *vma)
+int gntdev_window_show(struct window *w, struct vm_area_struct *vma)
 {
-	return window_attach(w, vma, mode->attach);
+	return gntdev_window_attach(w, vma, gntdev_mode->attach);
 }
 
 /**
- * window_open() - a VMA of a dma-buf has been copied, by fork or by mremap
+ * gntdev_window_open() - a VMA of a dma-buf has been copied, by fork or by mremap
  * @vma: the new one
  *
  * The kernel holds the dma-buf for it.
  */
-void window_open(struct vm_area_struct *vma)
+void gntdev_window_open(struct vm_area_struct *vma)
 {
 	struct window *w = vma->vm_private_data;
 
 	/* The hypervisor knows the first one's entries only. */
-	if (mode->user_grants) {
+	if (gntdev_mode->user_grants) {
 		vma->vm_private_data = NULL;
 		vma_leave_userfaultfd(vma);
 	} else {
@@ -117,13 +120,13 @@ void window_open(struct vm_area_struct *vma)
 }
 
 /* A VMA of a dma-buf goes: munmap or exit. */
-void window_close(struct vm_area_struct *vma)
+void gntdev_window_close(struct vm_area_struct *vma)
 {
 	struct window *w = vma->vm_private_data;
 
 	if (!w || !refcount_dec_and_test(&w->vmas))
 		return;
 
-	mode->detach(w);
-	window_free(w);
+	gntdev_mode->detach(w);
+	gntdev_window_free(w);
 }

@@ -18,14 +18,14 @@ static int xlat_attach(struct window *w, struct vm_area_struct *vma)
 }
 
 /**
- * xlat_refuses() - must grants of a domain not be mapped?
+ * gntdev_xlat_refuses() - must grants of a domain not be mapped?
  * @domid: the granter; or, for pages to be granted, who may map them
  *
  * For the domain itself that may be so. In a PV domain it never is.
  */
-bool xlat_refuses(u32 domid)
+bool gntdev_xlat_refuses(u32 domid)
 {
-	return own_grants_vanish() && domid == own_domid();
+	return gntdev_own_grants_vanish() && domid == gntdev_own_domid();
 }
 
 /* The kernel has cleared all entries by the time the last VMA is closed. */
@@ -36,7 +36,7 @@ static void xlat_detach(struct window *w)
 /* An entry that madvise has cleared, for instance: the data is still there. */
 static vm_fault_t xlat_fault(struct vm_fault *vmf)
 {
-	struct page *page = mapping_page(vmf->vma, vmf->address);
+	struct page *page = gntdev_mapping_page(vmf->vma, vmf->address);
 
 	if (!page)
 		return VM_FAULT_SIGBUS;
@@ -47,26 +47,26 @@ static vm_fault_t xlat_fault(struct vm_fault *vmf)
 }
 
 static const struct vm_operations_struct xlat_vm_ops = {
-	.open = mapping_open,
-	.close = mapping_close,
-	.may_split = mapping_may_split,
+	.open = gntdev_mapping_open,
+	.close = gntdev_mapping_close,
+	.may_split = gntdev_mapping_may_split,
 	.fault = xlat_fault,
 };
 
 static const struct vm_operations_struct xlat_buffer_vm_ops = {
-	.open = window_open,
-	.close = window_close,
-	.may_split = mapping_may_split,
+	.open = gntdev_window_open,
+	.close = gntdev_window_close,
+	.may_split = gntdev_mapping_may_split,
 	.fault = xlat_fault,
 };
 
-const struct mode xlat_mode = {
+const struct mode gntdev_xlat_mode = {
 	.name = "auto-translated",
 	.vm_flags = VM_MIXEDMAP,
 	.vm_ops = &xlat_vm_ops,
 	.buffer_vm_ops = &xlat_buffer_vm_ops,
-	.area_vm_ops = &area_xlat_vm_ops,
+	.area_vm_ops = &gntdev_area_xlat_vm_ops,
 	.attach = xlat_attach,
-	.area_attach = area_xlat_attach,
+	.area_attach = gntdev_area_xlat_attach,
 	.detach = xlat_detach,
 };

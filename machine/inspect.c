@@ -14,8 +14,8 @@
 
 void driver_reset(void)
 {
-	memset(&counters, 0, sizeof(counters));
-	mode = NULL;
+	memset(&gntdev_counters, 0, sizeof(gntdev_counters));
+	gntdev_mode = NULL;
 }
 
 static const char *state_name(enum range_state state)
@@ -272,7 +272,7 @@ unsigned int file_report(struct file *file, FILE *out)
 {
 	const struct dma_buf *dmabuf = dma_buf_of(file);
 
-	if (dmabuf && dmabuf->ops == &export_ops) {
+	if (dmabuf && dmabuf->ops == &gntdev_export_ops) {
 		describe_export(dmabuf->priv, out);
 		return 1;
 	}

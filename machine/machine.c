@@ -19,7 +19,7 @@
 #include "xen/xen.h"
 
 /* The driver's parameter. */
-extern unsigned int limit, gntdev_handles;
+extern unsigned int gntdev_limit, gntdev_handles;
 
 #define LOG_SIZE 8192
 
@@ -122,10 +122,10 @@ int machine_start(const struct machine_config *config)
 		machine_fatal("machine_start: it is running");
 	machine.config = *config;
 	if (!machine.default_limit) {
-		machine.default_limit = limit;
+		machine.default_limit = gntdev_limit;
 		machine.default_handles = gntdev_handles;
 	}
-	limit = config->driver_limit ?: machine.default_limit;
+	gntdev_limit = config->driver_limit ?: machine.default_limit;
 	gntdev_handles = config->driver_handles ?: machine.default_handles;
 
 	machine_log_clear();
@@ -213,12 +213,12 @@ void machine_holdings(FILE *out)
 
 unsigned int machine_driver_limit(void)
 {
-	return READ_ONCE(limit);
+	return READ_ONCE(gntdev_limit);
 }
 
 void machine_set_driver_limit(unsigned int value)
 {
-	WRITE_ONCE(limit, value);
+	WRITE_ONCE(gntdev_limit, value);
 }
 
 bool machine_paging(void)

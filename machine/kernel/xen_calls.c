@@ -296,14 +296,14 @@ bool granters_page_out(void)
 	return machine_paging();
 }
 
-int ask_domid(void)
+int gntdev_ask_domid(void)
 {
 	struct domain *d = context()->domain;
 
 	return d ? (int)d->id : -ESRCH;
 }
 
-bool port_is_callers(evtchn_port_t port)
+bool gntdev_port_is_callers(evtchn_port_t port)
 {
 	struct evtchn_user *user = port_user(port);
 	bool is = user && file_is_held(current, evtchn_user_file(user));
@@ -315,23 +315,23 @@ bool port_is_callers(evtchn_port_t port)
 
 /* ---- the domain itself ---- */
 
-bool own_grants_vanish(void)
+bool gntdev_own_grants_vanish(void)
 {
 	return machine_mode() == MACHINE_PVH;
 }
 
 /* One kernel serves all domains: it is the caller's. */
-domid_t own_domid(void)
+domid_t gntdev_own_domid(void)
 {
 	struct domain *d = context()->domain;
 
 	return d ? domain_id(d) : DOMID_INVALID;
 }
 
-void own_domid_init(void)
+void gntdev_own_domid_init(void)
 {
 }
 
-void own_domid_exit(void)
+void gntdev_own_domid_exit(void)
 {
 }

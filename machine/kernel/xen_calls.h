@@ -114,16 +114,16 @@ void notify_remote_via_evtchn(evtchn_port_t port);
 /* Another one for each time that a port is bound; -1: not any more. */
 unsigned int irq_from_evtchn(evtchn_port_t evtchn);
 /* Of the driver's own compat folder; what it asks is known here. */
-bool port_is_callers(evtchn_port_t port);
-bool own_grants_vanish(void);
-domid_t own_domid(void);
-void own_domid_init(void);
-void own_domid_exit(void);
+bool gntdev_port_is_callers(evtchn_port_t port);
+bool gntdev_own_grants_vanish(void);
+domid_t gntdev_own_domid(void);
+void gntdev_own_domid_init(void);
+void gntdev_own_domid_exit(void);
 /*
  * The same. All domains share one driver here, and what it takes when it is
  * loaded would be one domain's; so it is told only if the configuration says.
  */
-int ask_domid(void);
+int gntdev_ask_domid(void);
 /*
  * The same: whether granters page out, as far as that is asked of the driver.
  * Only if the configuration says: a copy that is made to fail is to be one of a
