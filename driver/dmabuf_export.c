@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Exports: how grants become a dma-buf, how it ends, and who waits for that. */
 #include "gntdev.h"
+#include "dmabuf_requests.h"
 #include "dmabuf.h"
 #include "trace.h"
 

@@ -9,6 +9,7 @@
  * their frames are no neighbours.
  */
 #include "gntdev.h"
+#include "dmabuf_requests.h"
 #include "dmabuf.h"
 #include "trace.h"
 

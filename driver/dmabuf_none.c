@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* For kernels without dma-bufs: their requests are unknown. */
 #include "gntdev.h"
+#include "dmabuf_requests.h"
 
 long gntdev_dmabuf_export_request(struct instance *inst, void __user *arg)
 {

@@ -199,7 +199,7 @@ struct recheck {
 #define LOST_HANDLE ((grant_handle_t)~1U)
 
 /* Of one that went when the domain was saved, while somebody had its page. */
-#define VOID_HANDLE ((grant_handle_t) - 3)
+#define VOID_HANDLE ((grant_handle_t)~2U)
 
 static inline bool handle_is_good(grant_handle_t handle)
 {
@@ -586,19 +586,5 @@ static inline void holder_set(struct holder *holder)
 	/* Without a lock: it may be changed just now, but always ends. */
 	memcpy(holder->command, current->group_leader->comm, TASK_COMM_LEN);
 }
-
-/* dmabuf_export.c, dmabuf_import.c; dmabuf_none.c for kernels without */
-long gntdev_dmabuf_export_request(struct instance *inst, void __user *arg);
-long gntdev_dmabuf_export_offset_request(struct instance *inst,
-					 void __user *arg);
-long gntdev_dmabuf_import_offset_request(struct instance *inst,
-					 void __user *arg);
-long gntdev_dmabuf_wait_request(struct instance *inst, void __user *arg);
-long gntdev_dmabuf_import_request(struct instance *inst, void __user *arg);
-long gntdev_dmabuf_release_request(struct instance *inst, void __user *arg);
-bool gntdev_dmabuf_has_others(const struct instance *inst, u32 domid);
-void gntdev_dmabuf_release_imports(struct instance *inst);
-int __init gntdev_dmabuf_init(void);
-void gntdev_dmabuf_exit(void);
 
 #endif /* GNTDEV_H */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Instances: an open file each, and what was made with it. */
 #include "gntdev.h"
+#include "dmabuf_requests.h"
 #include "dmabuf.h"
 
 /* Of the file that VMAs hold. The last VMA is gone. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Restriction: an instance that serves one domain alone. */
 #include "gntdev.h"
+#include "dmabuf_requests.h"
 
 /**
  * gntdev_restrict_allows() - may a request name this domain?

@@ -275,3 +275,16 @@ bool asks_for_write(const struct vm_area_struct *vma, const pte_t *pte,
 
 	return asks;
 }
+
+void lock_page(struct page *page)
+{
+	might_sleep();
+	while (__atomic_exchange_n(&page->locked, true, __ATOMIC_ACQUIRE))
+		sched_yield();
+}
+
+void unlock_page(struct page *page)
+{
+	if (!__atomic_exchange_n(&page->locked, false, __ATOMIC_RELEASE))
+		machine_fatal("a page is unlocked that is not locked");
+}

@@ -201,19 +201,6 @@ static bool drop(struct page *page)
 	return !left;
 }
 
-void lock_page(struct page *page)
-{
-	might_sleep();
-	while (__atomic_exchange_n(&page->locked, true, __ATOMIC_ACQUIRE))
-		sched_yield();
-}
-
-void unlock_page(struct page *page)
-{
-	if (!__atomic_exchange_n(&page->locked, false, __ATOMIC_RELEASE))
-		machine_fatal("a page is unlocked that is not locked");
-}
-
 void put_page(struct page *page)
 {
 	if (drop(page))
