@@ -52,15 +52,16 @@ static struct area *area_find(struct instance *inst, u64 index)
 	return area;
 }
 
+/* Nothing but stores while user memory may be written. */
 static bool tell_statuses(struct gntdev_area_op __user *user,
 			  const struct area_batch *b)
 {
-	u32 i;
+	const struct gntdev_area_op *op = b->ops, *end = op + b->n;
 
 	if (!user_write_access_begin(user, b->n * sizeof(*user)))
 		return false;
-	for (i = 0; i < b->n; i++)
-		unsafe_put_user(b->ops[i].status, &user[i].status, fault);
+	for (; op < end; op++, user++)
+		unsafe_put_user(op->status, &user->status, fault);
 	user_write_access_end();
 
 	return true;

@@ -256,13 +256,14 @@ static void end(struct process *process)
 	process->over = true;
 	dying++;
 	now = !process->calls;
+	/* While the lock is held: the last call that leaves ends the task. */
+	if (!now)
+		task_kill(process->task);
 	call_hang_up(process);
 	pthread_mutex_unlock(&state);
 
 	if (now)
 		finish(process);
-	else
-		task_kill(process->task);
 }
 
 /* Processes lose their mappings before their descriptors. */

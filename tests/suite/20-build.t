@@ -28,7 +28,7 @@ is_indexed_in_silence() {
 	local folder status=0
 	folder=$(mktemp -d)
 	install -D "$1" "$folder/lib/modules/6.1/xen-gntdev.ko"
-	touch "$folder/lib/modules/6.1/modules."{order,builtin}
+	touch "$folder/lib/modules/6.1/modules."{order,builtin,builtin.modinfo}
 	silent depmod -b "$folder" 6.1 || status=$?
 	rm -rf "$folder"
 	return "$status"
