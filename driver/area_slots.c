@@ -6,7 +6,6 @@ static bool op_is_bad(const struct area *area, const struct mapping *m,
 		      const struct gntdev_area_op *op)
 {
 	return op->slot >= area->count || op->domid > DOMID_IDLE ||
-	       gntdev_xlat_refuses(op->domid) ||
 	       op->flags & ~GNTDEV_AREA_READONLY ||
 	       !(m->writable || entry_is_readonly(op));
 }
@@ -24,6 +23,8 @@ static int claim_free(struct area *area, struct mapping *m,
 		return -EINVAL;
 	if (!gntdev_restrict_allows(m->inst, op->domid))
 		return -EACCES;
+	if (gntdev_xlat_refuses(op->domid))
+		return -EINVAL;
 	if (area->states[op->slot] != SLOT_FREE)
 		return -EEXIST;
 	if (!m->pages[op->slot])

@@ -244,11 +244,13 @@ static int lent_check(struct instance *inst,
 	if (op->flags & ~GNTDEV_GRANT_WRITABLE || op->domid > DOMID_IDLE ||
 	    op->addr & ~PAGE_MASK)
 		return -EINVAL;
-	if (!gntdev_instance_takes(inst, op->count) ||
-	    gntdev_xlat_refuses(op->domid))
-		return -EINVAL;
+	if (!gntdev_restrict_allows(inst, op->domid))
+		return -EACCES;
 
-	return gntdev_restrict_allows(inst, op->domid) ? 0 : -EACCES;
+	return gntdev_instance_takes(inst, op->count) &&
+			       !gntdev_xlat_refuses(op->domid)
+		       ? 0
+		       : -EINVAL;
 }
 
 /**
