@@ -19,6 +19,7 @@ static const struct difference_group groups[] = {
 		"machine: which pages the real kernel holds is not known, so "
 		"they are given back at munmap (tests/unit holds pages)",
 		{
+			"what_waits_costs_by_the_pages_that_are_held",
 			"munmap_returns_at_once_and_the_grant_follows_later",
 			"removal_succeeds_at_once_while_pages_are_held",
 			"close_returns_at_once_while_pages_are_held",
@@ -123,7 +124,6 @@ static const struct difference_group groups[] = {
 			"threads_fill_and_empty_slots_of_one_area",
 			"threads_beside_mprotect_and_madvise",
 			"munmap_beside_threads_that_fill_slots",
-			"process_killed_while_it_fills_slots_gives_all_back",
 			"area_ends_beside_another_process_that_fills_it",
 		},
 	},
@@ -197,7 +197,33 @@ static const struct difference_group groups[] = {
 		},
 	},
 
+	{
+		DIFFERS,
+		"contract: what is not mmapped goes with the last descriptor (a "
+		"mapping keeps all of it there)",
+		{
+			"mapping_without_a_descriptor_does_not_keep_other_ranges",
+		},
+	},
+	{
+		DIFFERS | SOMETIMES,
+		"requests that it does not have: what a killed child was to do "
+		"fails at once",
+		{
+			"import_of_more_than_the_limit_is_einval",
+			"process_killed_while_it_fills_slots_gives_all_back",
+			"export_of_much_dma_memory_is_killable",
+		},
+	},
+
 	/* Grave ones: not run there unless by name. */
+	{
+		DIFFERS_PV | TAKES_DOWN,
+		"contract: in a PV domain a child does not inherit a mapping",
+		{
+			"dup_and_close_beside_forks_remove_nothing",
+		},
+	},
 	{
 		DIFFERS,
 		"row 9a: no user memory is touched under a lock that mmap takes; "
