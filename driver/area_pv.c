@@ -415,11 +415,14 @@ static int map_one(struct window *w, u32 slot, u64 pte, bool writable)
 	gnttab_set_map_op(&op, pte, flags, grant->ref,
 			  grant->domid & ~GRANT_READONLY);
 	op.status = 1;
+	/* Who finds the entry waits until its handle is known. */
+	spin_lock(&w->mapping->lock);
 	(void)HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, &op, 1);
 	if (op.status == GNTST_okay) {
 		w->handles[slot] = op.handle;
 		atomic_long_inc(&gntdev_counters.handles);
 	}
+	spin_unlock(&w->mapping->lock);
 
 	return gntdev_grants_status_errno(op.status);
 }

@@ -70,7 +70,8 @@ static int take_handles(struct window *w, u32 first, u32 n)
 	u32 i, mapped = 0;
 	int err = 0;
 
-	spin_lock(&w->mapping->lock);
+	lockdep_assert_held(&w->mapping->lock);
+
 	for (i = 0; i < n; i++) {
 		if (ops[i].status == GNTST_okay) {
 			w->handles[first + i] = ops[i].handle;
@@ -79,7 +80,6 @@ static int take_handles(struct window *w, u32 first, u32 n)
 			err = err ?: gntdev_grants_status_errno(ops[i].status);
 		}
 	}
-	spin_unlock(&w->mapping->lock);
 	atomic_long_add(mapped, &gntdev_counters.handles);
 
 	for (i = 0; i < n && !err; i++) {
@@ -101,6 +101,9 @@ static int map_locked(struct window *w, u32 first, u32 n, bool writable)
 		w->mapping->grants + w->first + first;
 	u32 flags = gntdev_pv_entry_flags(w) | (writable ? 0 : GNTMAP_readonly);
 	struct gnttab_map_grant_ref *ops = w->ops.map;
+	/* While mmap makes entries, nobody comes for their pages. */
+	bool seen = n <= GNTDEV_ATOMIC_BATCH;
+	int err;
 	u32 i;
 
 	lockdep_assert_held(&w->lock);
@@ -109,10 +112,17 @@ static int map_locked(struct window *w, u32 first, u32 n, bool writable)
 		gnttab_set_map_op(&ops[i], w->ptes[first + i], flags,
 				  grants[i].ref, grants[i].domid);
 
+	/* Who finds an entry waits here until its handle is known. */
+	if (seen)
+		spin_lock(&w->mapping->lock);
 	/* As for the kernel's mappings: only the statuses count. */
 	(void)HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, n);
+	if (!seen)
+		spin_lock(&w->mapping->lock);
+	err = take_handles(w, first, n);
+	spin_unlock(&w->mapping->lock);
 
-	return take_handles(w, first, n);
+	return err;
 }
 
 static int map_entries(struct window *w, u32 first, u32 n, bool writable)
