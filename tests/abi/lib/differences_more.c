@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Where the distribution's driver differs in the requests of xen/gntdev_more.h: it
- * has none of them.
+ * Where the distribution's driver differs in the requests of xen/gntdev_more.h, of which it
+ * has none, and in a few others.
  */
 #include "tap.h"
 
@@ -10,6 +10,31 @@
 	"answers ENOTTY)"
 
 const struct difference_group more_differences[] = {
+	{
+		DIFFERS,
+		"contract: what is not mmapped goes with the last descriptor (a "
+		"mapping keeps all of it there)",
+		{
+			"mapping_without_a_descriptor_does_not_keep_other_ranges",
+		},
+	},
+	{
+		DIFFERS_PV | SOMETIMES,
+		"row 17: madvise does not unmap grants under a program",
+		{
+			"tables_that_are_freed_beside_faults_do_no_harm",
+		},
+	},
+	{
+		DIFFERS | SOMETIMES,
+		"requests that it does not have: what a killed child was to do "
+		"fails at once",
+		{
+			"import_of_more_than_the_limit_is_einval",
+			"process_killed_while_it_fills_slots_gives_all_back",
+			"export_of_much_dma_memory_is_killable",
+		},
+	},
 	{
 		DIFFERS,
 		NO_REQUEST,
