@@ -58,6 +58,7 @@ static bool area_invalidate(struct mmu_interval_notifier *notifier,
 	bool may_sleep = mmu_notifier_range_blockable(range);
 	u32 first = (from - w->start) >> PAGE_SHIFT;
 	u32 last = DIV_ROUND_UP(to - w->start, PAGE_SIZE);
+	bool done = true;
 
 	if (may_sleep)
 		mutex_lock(&w->lock);
@@ -69,7 +70,7 @@ static bool area_invalidate(struct mmu_interval_notifier *notifier,
 		return false;
 	}
 	if (must_stay(w, range))
-		gntdev_pv_keep_entries(w, first, last, may_sleep);
+		done = gntdev_pv_keep_entries(w, first, last, may_sleep);
 	else
 		gntdev_pv_end_entries(w, first, last, may_sleep);
 	spin_lock(&area_of(w)->lock);
@@ -77,7 +78,7 @@ static bool area_invalidate(struct mmu_interval_notifier *notifier,
 	spin_unlock(&area_of(w)->lock);
 	mutex_unlock(&w->lock);
 
-	return true;
+	return done;
 }
 
 static const struct mmu_interval_notifier_ops area_notifier_ops = {
