@@ -101,8 +101,6 @@ static int map_locked(struct window *w, u32 first, u32 n, bool writable)
 		w->mapping->grants + w->first + first;
 	u32 flags = gntdev_pv_entry_flags(w) | (writable ? 0 : GNTMAP_readonly);
 	struct gnttab_map_grant_ref *ops = w->ops.map;
-	/* While mmap makes entries, nobody comes for their pages. */
-	bool seen = n <= GNTDEV_ATOMIC_BATCH;
 	int err;
 	u32 i;
 
@@ -112,13 +110,18 @@ static int map_locked(struct window *w, u32 first, u32 n, bool writable)
 		gnttab_set_map_op(&ops[i], w->ptes[first + i], flags,
 				  grants[i].ref, grants[i].domid);
 
-	/* Who finds an entry waits here until its handle is known. */
-	if (seen)
+	/*
+	 * Who finds an entry waits for the lock until its handle is known; while
+	 * mmap makes many, nobody comes for their pages. As for the kernel's
+	 * mappings, only the statuses count.
+	 */
+	if (n <= GNTDEV_ATOMIC_BATCH) {
 		spin_lock(&w->mapping->lock);
-	/* As for the kernel's mappings: only the statuses count. */
-	(void)HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, n);
-	if (!seen)
+		(void)HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, n);
+	} else {
+		(void)HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ops, n);
 		spin_lock(&w->mapping->lock);
+	}
 	err = take_handles(w, first, n);
 	spin_unlock(&w->mapping->lock);
 
