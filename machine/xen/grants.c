@@ -47,11 +47,16 @@ void event_emit(const struct machine_event *event)
 
 /* ---- handles ---- */
 
+bool domain_has_no_handle(const struct domain *mapper)
+{
+	return mapper->mappings >= grants.most;
+}
+
 static bool handle_alloc(struct domain *mapper, u32 *handle)
 {
 	struct track *more;
 
-	if (mapper->mappings >= grants.most)
+	if (domain_has_no_handle(mapper))
 		return false;
 	if (grants.first_free != INVALID_GRANT_HANDLE) {
 		*handle = grants.first_free;

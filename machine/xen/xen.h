@@ -130,6 +130,8 @@ bool pte_is_lost(pte_t *pte);
 bool pte_is_refused(const pte_t *pte);
 bool page_is_mapped(const struct page *page);
 void tracks_start(unsigned int most);
+/* All that it may have are in use. */
+bool domain_has_no_handle(const struct domain *mapper);
 /* Prints mappings that are left, but for refused ones, and forgets all. */
 unsigned int tracks_leaks(FILE *out);
 unsigned int tracks_refused_entries(void);
