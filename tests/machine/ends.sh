@@ -94,8 +94,10 @@ key() {
 	END
 	rm -f "$work/ready"
 	local status=0
+	# script starts a shell of its own, which the key is not to reach first.
 	(soon test -e "$work/ready" && printf '\003' && sleep 1) |
-		timeout 30 script -qec "$gntdev run -- sh $work/counts $work/ready" /dev/null || status=$?
+		SHELL=/bin/sh timeout 30 script -qec \
+			"exec $gntdev run -- sh $work/counts $work/ready" /dev/null || status=$?
 	is "$status" 11
 }
 if type -P script >/dev/null; then

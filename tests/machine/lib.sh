@@ -6,6 +6,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/suite/tap.sh
 . "$here/../suite/tap.sh"
 set -uo pipefail
+# Whatever the caller's is, also if it is closed.
+exec </dev/null
 
 O=${O:-$top/build/machine}
 gntdev=$O/gntdev
