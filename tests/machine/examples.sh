@@ -55,8 +55,11 @@ check 'the first of them runs, and does what is said of it' example_runs
 # As gntdev(1) has it, with programs of a line each.
 two_domains() {
 	local keeper frontend status=0
-	"$gntdev" run --machine "$machine" -- sleep 60 &
+	rm -f "$work/kept"
+	"$gntdev" run --machine "$machine" -- sh -c 'touch "$1" && exec sleep 60' sh "$work/kept" &
 	keeper=$!
+	# A machine that the frontend alone uses ends with it.
+	soon test -e "$work/kept" || return
 	run --machine "$machine" --domain 1 -- xenstore-write data/ref 8 &
 	frontend=$!
 	is "$(run --machine "$machine" --report --wait-for xenstore:/local/domain/1/data/ref -- \
