@@ -430,21 +430,6 @@ static void install(struct vm_area_struct *vma, pte_t *pte, struct page *page)
 		put_page(page);
 }
 
-/*
- * Who waits for what is made to fail for ever, or for a handle that nobody gives
- * back, is killed one day.
- */
-static bool may_never_serve(const struct task *task)
-{
-	bool none;
-
-	hypervisor_lock();
-	none = domain_has_no_handle(task->domain);
-	hypervisor_unlock();
-
-	return none || machine_failed();
-}
-
 int vma_fault(struct vm_area_struct *vma, unsigned long addr, bool write)
 {
 	pte_t *pte = &vma->ptes[(addr - vma->vm_start) >> PAGE_SHIFT];
@@ -464,7 +449,8 @@ int vma_fault(struct vm_area_struct *vma, unsigned long addr, bool write)
 		if (err)
 			return err;
 		if (task_is_killed(vma->vm_mm->task) ||
-		    (tries >= MAX_TRIES && may_never_serve(vma->vm_mm->task)))
+		    (tries >= MAX_TRIES &&
+		     task_may_wait_for_ever(vma->vm_mm->task)))
 			return -EFAULT;
 		if (tries == MAX_TRIES)
 			machine_fatal(

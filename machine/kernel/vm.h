@@ -230,6 +230,8 @@ static inline bool task_is_killed(const struct task *task)
 	return __atomic_load_n(&task->killed, __ATOMIC_ACQUIRE);
 }
 
+bool task_may_wait_for_ever(const struct task *task);
+
 #define task_struct task
 #define current machine_current()
 struct task *machine_current(void);

@@ -261,6 +261,21 @@ int fatal_signal_pending(struct task *task)
 	return c->dying || task_is_killed(task);
 }
 
+/*
+ * Who waits for what is made to fail for ever, or for a handle that nobody gives
+ * back, is killed one day.
+ */
+bool task_may_wait_for_ever(const struct task *task)
+{
+	bool none;
+
+	hypervisor_lock();
+	none = domain_has_no_handle(task->domain);
+	hypervisor_unlock();
+
+	return none || machine_failed();
+}
+
 long schedule_timeout_killable(long timeout)
 {
 	struct task *task = context()->task;
