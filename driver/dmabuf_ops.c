@@ -95,9 +95,11 @@ static enum dma_data_direction common_direction(const struct attachment *a,
  * not written must not be copied over them. So only what a caller has asked for
  * is synchronized, here and not where a device comes and goes.
  */
-static int buffer_begin_cpu(struct dma_buf *dmabuf, enum dma_data_direction dir)
+static void sync_attachments(struct exported *exp, enum dma_data_direction dir,
+			     void (*sync)(struct device *dev,
+					  struct sg_table *sgt,
+					  enum dma_data_direction dir))
 {
-	struct exported *exp = dmabuf->priv;
 	enum dma_data_direction common;
 	struct attachment *a;
 
@@ -105,26 +107,21 @@ static int buffer_begin_cpu(struct dma_buf *dmabuf, enum dma_data_direction dir)
 	list_for_each_entry(a, &exp->attachments, node) {
 		common = common_direction(a, dir);
 		if (common != DMA_NONE)
-			dma_sync_sgtable_for_cpu(a->dev, &a->sgt, common);
+			sync(a->dev, &a->sgt, common);
 	}
 	mutex_unlock(&exp->lock);
+}
+
+static int buffer_begin_cpu(struct dma_buf *dmabuf, enum dma_data_direction dir)
+{
+	sync_attachments(dmabuf->priv, dir, dma_sync_sgtable_for_cpu);
 
 	return 0;
 }
 
 static int buffer_end_cpu(struct dma_buf *dmabuf, enum dma_data_direction dir)
 {
-	struct exported *exp = dmabuf->priv;
-	enum dma_data_direction common;
-	struct attachment *a;
-
-	mutex_lock(&exp->lock);
-	list_for_each_entry(a, &exp->attachments, node) {
-		common = common_direction(a, dir);
-		if (common != DMA_NONE)
-			dma_sync_sgtable_for_device(a->dev, &a->sgt, common);
-	}
-	mutex_unlock(&exp->lock);
+	sync_attachments(dmabuf->priv, dir, dma_sync_sgtable_for_device);
 
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "user.h"
 #include "vm.h"
 #include "waiting.h"
+#include "../xen/xen.h"
 
 /* One lock and one condition for all waiting: there is little of it. */
 static struct {
