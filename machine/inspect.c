@@ -9,6 +9,7 @@
 
 #include "devices/devices.h"
 #include "inspect.h"
+#include "machine.h"
 #include "kernel/calls.h"
 #include "xen/xen.h"
 
@@ -297,8 +298,11 @@ static void report_track(const struct track *t, void *arg)
 {
 	struct report *r = arg;
 
+	const struct page *page = t->place.at;
+
 	/* Pages that a VMA shows were told with it. */
-	if (!t->page || page_count(t->page) < 2 + (int)t->page->maps)
+	if (t->place.kind != PLACE_FRAME ||
+	    page_count(page) < 2 + (int)page->maps)
 		return;
 	r->count++;
 	fprintf(r->out, "  grant %u of domain %u: in use by domain %u\n",

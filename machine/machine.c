@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* The machine as a whole: start, stop, log, what it tells of itself. */
+/* The machine as a whole: start, stop, what it tells of itself. */
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -16,83 +16,17 @@
 #include "kernel/pages.h"
 #include "kernel/vmap.h"
 #include "kernel/waiting.h"
+#include "kernel/xen_calls.h"
 #include "xen/xen.h"
 
 /* The driver's parameter. */
 extern unsigned int gntdev_limit, gntdev_handles;
-
-#define LOG_SIZE 8192
-
-static struct {
-	pthread_mutex_t lock;
-	char text[LOG_SIZE];
-	size_t used;
-	FILE *out;
-} log_ = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static struct {
 	struct machine_config config;
 	bool running;
 	unsigned int default_limit, default_handles;
 } machine;
-
-/* ---- the log ---- */
-
-void machine_printk(const char *level, const char *format, ...)
-{
-	char line[512];
-	va_list args;
-	size_t len;
-
-	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	len = strlen(line);
-
-	pthread_mutex_lock(&log_.lock);
-	/* The oldest goes, as in the kernel's own. */
-	if (log_.used + len >= LOG_SIZE)
-		log_.used = 0;
-	memcpy(log_.text + log_.used, line, len + 1);
-	log_.used += len;
-	if (log_.out)
-		fprintf(log_.out, "%s: %s", level, line);
-	pthread_mutex_unlock(&log_.lock);
-}
-
-const char *machine_log(void)
-{
-	return log_.text;
-}
-
-void machine_log_clear(void)
-{
-	pthread_mutex_lock(&log_.lock);
-	log_.used = 0;
-	log_.text[0] = 0;
-	pthread_mutex_unlock(&log_.lock);
-}
-
-void machine_log_to(FILE *out)
-{
-	pthread_mutex_lock(&log_.lock);
-	log_.out = out;
-	pthread_mutex_unlock(&log_.lock);
-}
-
-void machine_fatal(const char *format, ...)
-{
-	char message[1024];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(message, sizeof(message), format, args);
-	va_end(args);
-	if (machine.config.fatal)
-		machine.config.fatal(message);
-	fprintf(stderr, "machine: hard failure: %s\n", message);
-	abort();
-}
 
 /* ---- start and stop ---- */
 
@@ -109,11 +43,6 @@ static int load(void)
 	return err;
 }
 
-bool machine_running(void)
-{
-	return machine.running;
-}
-
 int machine_start(const struct machine_config *config)
 {
 	int err;
@@ -121,6 +50,7 @@ int machine_start(const struct machine_config *config)
 	if (machine.running)
 		machine_fatal("machine_start: it is running");
 	machine.config = *config;
+	machine_fatal_to(config->fatal);
 	if (!machine.default_limit) {
 		machine.default_limit = gntdev_limit;
 		machine.default_handles = gntdev_handles;
@@ -130,20 +60,31 @@ int machine_start(const struct machine_config *config)
 
 	machine_log_clear();
 	locks_start(config->stir);
+	context_start();
 	/* What a failed load may need was asked for before. */
 	pages_start();
 	ports_start();
 	tracks_start(config->maptrack);
-	domains_start(config);
+	grant_places_start();
+	domains_start(&(struct xen_config){
+		.mode = config->mode,
+		.pages = config->domain_pages,
+		.entries = config->grant_entries,
+		.is_absent = config->no_xen,
+		.has_no_avail_bits = config->no_avail_bits,
+	});
 	gntalloc_start(config->gntalloc_limit);
-	files_start(config);
-	descriptors_start(config);
+	files_start(config->holds);
+	devices_start();
+	descriptors_start(config->descriptors);
+	xen_calls_start(config->paging);
 	dma_start();
 	waiting_start(config->clock == MACHINE_TEST_TIME);
 	driver_reset();
 	faults_seed(config->seed);
 	err = load();
 	machine.running = !err;
+	machine_driver.loaded = !err;
 	if (err && waiting_stop(stderr) + devices_leaks(stderr) +
 			   proc_leaks(stderr) + dma_leaks(stderr) +
 			   alloc_leaks(stderr))
@@ -192,6 +133,7 @@ unsigned int machine_stop(FILE *out)
 	domains_stop();
 	lent_files_stop();
 	machine.running = false;
+	machine_driver.loaded = false;
 
 	return count;
 }
@@ -204,6 +146,13 @@ void machine_counters(struct machine_counters *counters)
 	counters->departed = device_attribute("departed");
 	counters->leaked = device_attribute("leaked");
 	counters->handles = device_attribute("handles");
+}
+
+void machine_mappings(struct machine_mappings *m)
+{
+	memset(m, 0, sizeof(*m));
+	m->hollow = pages_refused();
+	tracks_count(m);
 }
 
 void machine_holdings(FILE *out)
@@ -219,11 +168,6 @@ unsigned int machine_driver_limit(void)
 void machine_set_driver_limit(unsigned int value)
 {
 	WRITE_ONCE(gntdev_limit, value);
-}
-
-bool machine_paging(void)
-{
-	return machine.config.paging;
 }
 
 unsigned int machine_driver_handles(void)

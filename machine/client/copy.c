@@ -15,7 +15,7 @@
 #include "../../include/xen/gntdev.h"
 
 #include "client.h"
-#include "../machine.h"
+#include "../base/delegated_copy.h"
 
 _Static_assert(sizeof(struct work) +
 			       ERRAND_COPIES * sizeof(struct errand_copy) +

@@ -9,16 +9,11 @@
 
 #include "../kernel/files.h"
 
-struct device_kind {
-	const char *name;
-	const struct file_operations *fops;
-	ssize_t (*read)(struct file *file, void *buf, size_t size);
-	ssize_t (*write)(struct file *file, const void *buf, size_t size);
-	short (*poll)(struct file *file);
-};
-
 extern const struct device_kind gntalloc_device, evtchn_device, privcmd_device;
 extern const struct device_kind vgem_device;
+
+/* Programs can open them from here on. */
+void devices_start(void);
 
 void gntalloc_start(unsigned int limit);
 /* No page is waited for any more. */
@@ -34,12 +29,5 @@ void gntalloc_describe(const struct vm_area_struct *vma, FILE *out);
 
 /* Ports that are bound through an open file: a line each. */
 unsigned int evtchn_report(struct file *file, FILE *out);
-/* A port that @file bound has an event; may call the file's readable(). */
-struct evtchn_user;
-void evtchn_deliver(struct evtchn_user *user, u32 port);
-/* Taken under the hypervisor's lock, put without it. */
-void evtchn_user_get(struct evtchn_user *user);
-void evtchn_user_put(struct evtchn_user *user);
-struct file *evtchn_user_file(struct evtchn_user *user);
 
 #endif /* MACHINE_DEVICES_H */

@@ -26,9 +26,8 @@ struct bound {
 };
 
 struct evtchn_user {
+	struct port_user told; /* of events */
 	pthread_mutex_t lock;
-	pthread_cond_t idle;
-	unsigned int deliveries; /* under the hypervisor's lock */
 	struct file *file;
 	struct domain *domain;
 	domid_t restricted;
@@ -88,24 +87,6 @@ static void push(struct evtchn_user *u, u32 port)
 
 /* ---- delivery ---- */
 
-void evtchn_user_get(struct evtchn_user *user)
-{
-	user->deliveries++;
-}
-
-void evtchn_user_put(struct evtchn_user *user)
-{
-	hypervisor_lock();
-	if (--user->deliveries == 0)
-		pthread_cond_broadcast(&user->idle);
-	hypervisor_unlock();
-}
-
-struct file *evtchn_user_file(struct evtchn_user *user)
-{
-	return user->file;
-}
-
 static void tell(struct evtchn_user *u)
 {
 	void (*readable)(struct file *, void *) =
@@ -115,10 +96,11 @@ static void tell(struct evtchn_user *u)
 		readable(u->file, u->file->readable_arg);
 }
 
-void evtchn_deliver(struct evtchn_user *u, u32 port)
+static void deliver(struct port_user *told, u32 port)
 {
+	struct evtchn_user *u = container_of(told, struct evtchn_user, told);
 	struct bound *b;
-	bool told = false;
+	bool is_new = false;
 
 	pthread_mutex_lock(&u->lock);
 	b = find(u, port);
@@ -127,10 +109,10 @@ void evtchn_deliver(struct evtchn_user *u, u32 port)
 	} else if (b) {
 		b->masked = true;
 		push(u, port);
-		told = true;
+		is_new = true;
 	}
 	pthread_mutex_unlock(&u->lock);
-	if (told)
+	if (is_new)
 		tell(u);
 }
 
@@ -144,7 +126,7 @@ static int evtchn_open(struct inode *inode, struct file *file)
 	if (!u)
 		return -ENOMEM;
 	pthread_mutex_init(&u->lock, NULL);
-	pthread_cond_init(&u->idle, NULL);
+	port_user_init(&u->told, deliver, file);
 	u->file = file;
 	u->domain = file->domain;
 	u->restricted = UNRESTRICTED;
@@ -164,16 +146,12 @@ static int evtchn_release(struct inode *inode, struct file *file)
 		pthread_mutex_lock(&u->lock);
 		rb_erase(&b->node, &u->bound);
 		pthread_mutex_unlock(&u->lock);
-		port_put(b->port, u);
+		port_put(b->port, &u->told);
 		free(b);
 	}
 	/* Events that are being told at this moment. */
-	hypervisor_lock();
-	while (u->deliveries)
-		hypervisor_wait(&u->idle);
-	hypervisor_unlock();
+	port_user_end(&u->told);
 	pthread_mutex_destroy(&u->lock);
-	pthread_cond_destroy(&u->idle);
 	free(u->ring);
 	free(u);
 
@@ -198,7 +176,7 @@ static long bind(struct evtchn_user *u, long port, bool pending)
 	insert(u, b);
 	pthread_mutex_unlock(&u->lock);
 	if (pending)
-		evtchn_deliver(u, port);
+		deliver(&u->told, port);
 
 	return port;
 }
@@ -214,7 +192,7 @@ static long bind_interdomain(struct evtchn_user *u, u64 arg)
 	/* The event that comes with it finds the port unknown: told here. */
 	return bind(u,
 		    port_interdomain(u->domain, op.remote_domain,
-				     op.remote_port, u),
+				     op.remote_port, &u->told),
 		    true);
 }
 
@@ -226,7 +204,8 @@ static long bind_unbound(struct evtchn_user *u, u64 arg)
 		return -EACCES;
 	if (!user_read(current, &op, arg, sizeof(op)))
 		return -EFAULT;
-	return bind(u, port_unbound(u->domain, op.remote_domain, u), false);
+	return bind(u, port_unbound(u->domain, op.remote_domain, &u->told),
+		    false);
 }
 
 static long bind_virq(struct evtchn_user *u, u64 arg)
@@ -237,7 +216,7 @@ static long bind_virq(struct evtchn_user *u, u64 arg)
 		return -EACCES;
 	if (!user_read(current, &op, arg, sizeof(op)))
 		return -EFAULT;
-	return bind(u, port_virq(u->domain, u), false);
+	return bind(u, port_virq(u->domain, &u->told), false);
 }
 
 static long restrict_domid(struct evtchn_user *u, u64 arg)
@@ -271,7 +250,7 @@ static long on_port(struct evtchn_user *u, unsigned int cmd, u64 arg)
 	if (!b)
 		return -ENOTCONN;
 	if (cmd == IOCTL_EVTCHN_UNBIND) {
-		port_put(op.port, u);
+		port_put(op.port, &u->told);
 		free(b);
 	} else {
 		port_send(u->domain, op.port);

@@ -7,7 +7,6 @@
 #include "calls.h"
 #include "files.h"
 #include "pages.h"
-#include "../machine.h"
 #include "../xen/xen.h"
 
 /* ---- madvise ---- */
@@ -318,11 +317,9 @@ long task_mremap(struct task *task, unsigned long addr, size_t old_len,
  */
 static void clear_accessed(struct vm_area_struct *vma)
 {
-	struct context *c = context();
 	unsigned long i;
 
-	c->atomic++;
-	c->atomic_why = "a page table's lock is held";
+	atomic_begin("a page table's lock is held");
 	for (i = 0; i < vma_pages(vma); i++) {
 		if (vma->ptes[i].kind == PTE_GRANT &&
 		    vma->vm_ops->find_special_page(vma,
@@ -330,7 +327,7 @@ static void clear_accessed(struct vm_area_struct *vma)
 							   (i << PAGE_SHIFT)))
 			machine_fatal("clear_refs writes to a grant's entry");
 	}
-	c->atomic--;
+	atomic_end();
 }
 
 int task_clear_refs(struct task *task, int what)

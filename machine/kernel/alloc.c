@@ -5,7 +5,7 @@
 #include "alloc.h"
 #include "context.h"
 #include "faults.h"
-#include "lists.h"
+#include "../base/lists.h"
 
 #define MAGIC_LIVE 0x6c697665U
 #define MAGIC_DEAD 0x64656164U

@@ -10,9 +10,6 @@
 void call_begin(struct context *c, struct task *task, struct domain *domain);
 void call_end(struct context *c);
 
-/* Whether the driver is loaded. */
-bool machine_running(void);
-
 /* mmap_lock is held for writing. */
 int unmap_part(struct mm_struct *mm, unsigned long start, unsigned long end);
 int copy_mm(struct mm_struct *from, struct mm_struct *to);

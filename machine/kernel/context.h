@@ -6,27 +6,16 @@
 #ifndef MACHINE_KERNEL_CONTEXT_H
 #define MACHINE_KERNEL_CONTEXT_H
 
-#include "locks.h"
+#include "../base/locks.h"
 
 struct task;
 struct domain;
 struct file;
 
-#define MAX_HELD 8
-
-struct held_lock {
-	const void *lock;
-	struct lock_class *class;
-};
-
 struct context {
-	struct context *outer; /* of the same thread */
+	struct lock_scope locks; /* what it holds, and what it is inside of */
 	struct task *task; /* NULL: a thread of the kernel's own */
 	struct domain *domain; /* whose hypercalls; NULL likewise */
-	struct held_lock held[MAX_HELD];
-	unsigned int nheld;
-	unsigned int atomic; /* > 0: nothing may sleep */
-	const char *atomic_why;
 	bool invalidating; /* in an MMU notifier */
 	bool dying; /* a fatal signal came on purpose, for this call */
 	bool lost; /* memory of the task's that was pinned has gone */
@@ -43,20 +32,9 @@ void context_enter(struct context *c, struct task *task, struct domain *domain);
 void context_leave(struct context *c);
 
 /* Says what nests by the kernel's own doing. */
-void locks_start(bool stir);
-/* Lock order. Pseudo-locks stand for what is not a lock but can wait. */
+void context_start(void);
+/* What is not a lock, but can wait. */
 extern struct lock_class class_mmap, class_reclaim, class_notifier;
 extern struct lock_class class_hotplug;
-void lock_acquired(const void *lock, struct lock_class *class, bool waits);
-void lock_released(const void *lock);
-/* The kernel itself nests one in the other somewhere. */
-void lock_order(struct lock_class *outer, struct lock_class *inner);
-/* As if it were taken and released at once. */
-void lock_might(struct lock_class *class);
-bool lock_is_held(const void *lock);
-/* The first lock that is held, or NULL. */
-const struct lock_class *lock_any_held(void);
-/* Memory is freed: no lock in it may be held. */
-void lock_check_freed(const void *start, size_t size);
 
 #endif /* MACHINE_KERNEL_CONTEXT_H */

@@ -119,9 +119,9 @@ static const struct machine_descriptors table = {
 	.find = table_find,
 };
 
-void descriptors_start(const struct machine_config *config)
+void descriptors_start(const struct machine_descriptors *real)
 {
-	numbers = config->descriptors ?: &table;
+	numbers = real ?: &table;
 }
 
 /* ---- calls of the kernel's ---- */
@@ -167,15 +167,13 @@ static int look(struct task *task, unsigned int n,
 		const void *arg)
 {
 	struct file *file = numbers->find(task, n);
-	struct context *c = context();
 	int ret;
 
 	if (!file)
 		return 0;
-	c->atomic++;
-	c->atomic_why = "descriptors are locked";
+	atomic_begin("descriptors are locked");
 	ret = f(arg, file, n);
-	c->atomic--;
+	atomic_end();
 	drop(file);
 
 	return ret;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * Descriptors of tasks, by number: models. The numbers are in a table here, or
- * a server has them with the programs themselves (machine_config.descriptors).
+ * a server has them with the programs themselves (struct machine_descriptors).
  */
 #ifndef MACHINE_KERNEL_DESCRIPTORS_H
 #define MACHINE_KERNEL_DESCRIPTORS_H
@@ -27,7 +27,8 @@ int iterate_fd(struct files_struct *files, unsigned int n,
 /* With a reference, or NULL. */
 struct file *descriptor_get(unsigned int fd);
 struct files_struct *descriptors_new(struct task *task);
-void descriptors_start(const struct machine_config *config);
+/* NULL: numbers of the table here. */
+void descriptors_start(const struct machine_descriptors *numbers);
 void descriptors_fork(struct task *parent, struct task *child);
 void descriptors_exec(struct task *task);
 void descriptors_exit(struct task *task);

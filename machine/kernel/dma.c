@@ -344,7 +344,7 @@ static void copy_bounced(struct sg_table *sgt, bool in)
 	int i;
 
 	for_each_sg(sgt->sgl, sg, (int)sgt->orig_nents, i) {
-		memory = dma_memory_at(sg->dma_address);
+		memory = frame_memory(sg->dma_address);
 		if (in)
 			memory_copy(sg->bounce, memory, sg->length);
 		else

@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #include "base.h"
-#include "lists.h"
+#include "../base/lists.h"
 #include "pages.h"
 
 typedef u64 dma_addr_t;
@@ -129,7 +129,6 @@ void dma_start(void);
 /* Prints devices that are left, and forgets them. */
 unsigned int dma_leaks(FILE *out);
 /* A machine address to the memory that is there; NULL if none is. */
-unsigned char *dma_memory_at(dma_addr_t addr);
 /* A device of another driver's, that the model itself has. */
 void device_init(struct device *dev, const char *name);
 

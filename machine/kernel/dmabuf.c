@@ -8,7 +8,7 @@
 #include "dmabuf.h"
 #include "faults.h"
 #include "user.h"
-#include "../devices/devices.h"
+#include "../xen/xen.h"
 
 static struct lock_class class_resv = {"dma_resv", "the kernel", 0, 0};
 
@@ -341,7 +341,7 @@ unsigned char *dmabuf_device_sees(struct dmabuf_user *user, size_t offset)
 		if (offset < sg_dma_len(sg) && sg->bounce)
 			return sg->bounce + offset;
 		if (offset < sg_dma_len(sg))
-			return dma_memory_at(sg_dma_address(sg) + offset);
+			return frame_memory(sg_dma_address(sg) + offset);
 		offset -= sg_dma_len(sg);
 	}
 

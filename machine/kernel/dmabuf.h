@@ -10,8 +10,8 @@
 #include "base.h"
 #include "dma.h"
 #include "files.h"
-#include "lists.h"
-#include "locks.h"
+#include "../base/lists.h"
+#include "../base/locks.h"
 
 struct dma_buf;
 struct dma_buf_attachment;

@@ -8,9 +8,6 @@
 /* What takes longer to copy than the caller takes to be told, in bytes. */
 #define WORTH_TELLING (256u << 10)
 
-/* Left by calls that are over, with grants in use: the hypervisor's lock. */
-static struct errand *left;
-
 static struct errand *errand_of(const struct task *task)
 {
 	struct context *c = context();
@@ -116,15 +113,6 @@ static bool has_work(const struct errand *errand)
 }
 
 /* The hypervisor's lock is held here, but while the caller is at work. */
-static void release(struct errand *errand)
-{
-	const struct errand_grant *grant = errand->grants;
-
-	for (; grant < errand->grants + errand->grant_count; grant++)
-		grant_release(grant->granter, grant->ref, grant->readonly);
-	__atomic_store_n(&errand->grant_count, 0, __ATOMIC_RELEASE);
-}
-
 static void run(struct errand *errand)
 {
 	struct errand_piece *piece;
@@ -140,7 +128,7 @@ static void run(struct errand *errand)
 	for (piece = errand->pieces; piece < errand->pieces + ERRAND_PIECES;
 	     piece++)
 		piece->first = piece->last = 0;
-	release(errand);
+	uses_release(&errand->uses);
 }
 
 /* One copy that goes on where the last one ended. */
@@ -164,7 +152,7 @@ bool errand_take(const struct errand_order *order)
 	    meets_a_piece(errand, order->addr, order->size))
 		return false;
 
-	if (errand->grant_count == ERRAND_COPIES)
+	if (errand->uses.count == ERRAND_COPIES)
 		run(errand);
 	last = errand->count ? &errand->copies[errand->count - 1] : NULL;
 	if (last && continues(last, order))
@@ -178,11 +166,7 @@ bool errand_take(const struct errand_order *order)
 			.in = order->in,
 		};
 	errand->size += order->size;
-	errand->grants[errand->grant_count++] = (struct errand_grant){
-		.granter = order->granter,
-		.ref = order->ref,
-		.readonly = order->in,
-	};
+	uses_add(&errand->uses, order->granter, order->ref, order->in);
 
 	return true;
 }
@@ -221,44 +205,31 @@ void errand_stop(void)
 	hypervisor_unlock();
 }
 
+static bool is_over(struct grant_uses *uses)
+{
+	struct errand *errand = container_of(uses, struct errand, uses);
+
+	return errand->is_done(errand);
+}
+
 void errand_leave(void)
 {
 	struct errand *errand = context()->errand;
 
 	context()->errand = NULL;
-	if (!errand || !errand->grant_count)
+	if (!errand || !errand->uses.count)
 		return;
+	errand->uses.is_over = is_over;
 	hypervisor_lock();
-	errand->next = left;
-	left = errand;
+	uses_leave(&errand->uses);
 	hypervisor_unlock();
-}
-
-void errand_settle(void)
-{
-	struct errand **at = &left, *errand;
-
-	while ((errand = *at)) {
-		if (!errand->is_done(errand)) {
-			at = &errand->next;
-			continue;
-		}
-		*at = errand->next;
-		release(errand);
-	}
 }
 
 void errand_end(struct errand *errand)
 {
-	struct errand **at = &left;
-
-	if (!__atomic_load_n(&errand->grant_count, __ATOMIC_ACQUIRE))
+	if (!__atomic_load_n(&errand->uses.count, __ATOMIC_ACQUIRE))
 		return;
 	hypervisor_lock();
-	while (*at && *at != errand)
-		at = &(*at)->next;
-	if (*at)
-		*at = errand->next;
-	release(errand);
+	uses_end(&errand->uses);
 	hypervisor_unlock();
 }

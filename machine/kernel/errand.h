@@ -38,8 +38,6 @@ void errand_begin(void);
 void errand_stop(void);
 /* The same with the hypervisor's lock, which may be let go meanwhile. */
 void errand_stop_locked(void);
-/* Of calls that are over: the hypervisor's lock is held. */
-void errand_settle(void);
 /* The call ends, and leaves the rest to its caller. */
 void errand_leave(void);
 

@@ -4,6 +4,7 @@
 
 #include "calls.h"
 #include "faults.h"
+#include "files.h"
 #include "../xen/xen.h"
 
 /* What an operation may answer. */
@@ -106,7 +107,7 @@ static const char *never_comes(const char *part)
 
 	if (op == MACHINE_OP_UMAP && machine_mode() == MACHINE_XLAT)
 		return "an auto-translated machine maps nothing into programs' entries";
-	if (machine_running() &&
+	if (machine_driver.loaded &&
 	    (site == SITE_MISC_REGISTER || site == SITE_DEVICE ||
 	     site == SITE_DMA_MASK || site == SITE_PLATFORM_DRIVER ||
 	     site == SITE_PLATFORM_DEVICE))

@@ -185,7 +185,7 @@ bool fault(enum fault_site site, unsigned int *variant)
 	struct context *c = context();
 
 	/* The task is being set up by a test, not in the kernel. */
-	if (!c->outer || __atomic_load_n(&plan.paused, __ATOMIC_RELAXED))
+	if (!c->locks.outer || __atomic_load_n(&plan.paused, __ATOMIC_RELAXED))
 		return false;
 	if (__atomic_load_n(&plan.armed, __ATOMIC_RELAXED))
 		return planned(site, variant);
@@ -238,7 +238,7 @@ bool fault_op(enum machine_op op, bool user, s16 *status)
 
 	if (__atomic_load_n(&plan.armed, __ATOMIC_RELAXED) &&
 	    !__atomic_load_n(&plan.paused, __ATOMIC_RELAXED) &&
-	    context()->outer && op_planned(op, user, status))
+	    context()->locks.outer && op_planned(op, user, status))
 		return true;
 
 	switch (op) {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * Fault sites: the places where a call of the driver's may fail. Of the machine
- * alone; machine.h tells how failures are asked for.
+ * alone; api.h tells how failures are asked for.
  */
 #ifndef MACHINE_KERNEL_FAULTS_H
 #define MACHINE_KERNEL_FAULTS_H
 
 #include "base.h"
-#include "../machine.h"
+#include "api.h"
 
 enum fault_site {
 	SITE_KMALLOC,

@@ -9,8 +9,6 @@
 #include "faults.h"
 #include "files.h"
 #include "user.h"
-#include "../devices/devices.h"
-#include "../machine.h"
 
 /* A task that has a descriptor of a file, through its own open or a fork. */
 struct holder {
@@ -19,11 +17,15 @@ struct holder {
 	struct task *task;
 };
 
+#define MAX_DEVICES 8
+
 static struct {
 	pthread_mutex_t lock;
 	struct list_head all;
 	struct miscdevice *gntdev; /* the driver's, while it is loaded */
 	struct device_kind kind; /* of it */
+	const struct device_kind *others[MAX_DEVICES];
+	unsigned int nothers;
 	bool (*holds)(struct task *task, struct file *file);
 } files = {.lock = PTHREAD_MUTEX_INITIALIZER, .all = {&files.all, &files.all}};
 
@@ -40,9 +42,17 @@ void module_put(struct module *module)
 		machine_fatal("module_put of a module that nobody uses");
 }
 
-void files_start(const struct machine_config *config)
+void files_start(bool (*holds)(struct task *task, struct file *file))
 {
-	files.holds = config->holds;
+	files.holds = holds;
+	files.nothers = 0;
+}
+
+void device_add(const struct device_kind *kind)
+{
+	if (files.nothers == MAX_DEVICES)
+		machine_fatal("more than %d devices", MAX_DEVICES);
+	files.others[files.nothers++] = kind;
 }
 
 /* ---- devices and their attributes ---- */
@@ -179,7 +189,7 @@ void fput(struct file *file)
 		machine_fatal("fput: more references dropped than taken");
 	if (left)
 		return;
-	if (!c->task && !c->nheld) {
+	if (!c->task && !lock_any_held()) {
 		release(file);
 		return;
 	}
@@ -274,17 +284,14 @@ void file_get(struct file *file)
 
 static const struct device_kind *device_kind(const char *name)
 {
+	unsigned int i;
+
 	if (!strcmp(name, "gntdev"))
 		return files.gntdev ? &files.kind : NULL;
-	if (!strcmp(name, gntalloc_device.name))
-		return &gntalloc_device;
-	if (!strcmp(name, evtchn_device.name))
-		return &evtchn_device;
-
-	if (!strcmp(name, privcmd_device.name))
-		return &privcmd_device;
-	if (!strcmp(name, vgem_device.name))
-		return &vgem_device;
+	for (i = 0; i < files.nothers; i++) {
+		if (!strcmp(name, files.others[i]->name))
+			return files.others[i];
+	}
 
 	return NULL;
 }

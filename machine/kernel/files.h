@@ -9,9 +9,9 @@
 #include <fcntl.h>
 
 #include "base.h"
-#include "lists.h"
+#include "../base/lists.h"
 #include "vm.h"
-#include "../machine.h"
+#include "api.h"
 
 typedef void *fl_owner_t;
 
@@ -19,6 +19,7 @@ struct inode;
 /* The driver, and how many others use it: then it is not unloaded. */
 struct module {
 	unsigned int users; /* atomic */
+	bool loaded;
 };
 extern struct module machine_driver;
 #define THIS_MODULE (&machine_driver)
@@ -69,6 +70,15 @@ struct file_operations {
 	long (*compat_ioctl)(struct file *file, unsigned int cmd,
 			     unsigned long arg);
 	void (*show_fdinfo)(struct seq_file *seq, struct file *file);
+};
+
+/* What a name of a device stands for. */
+struct device_kind {
+	const char *name;
+	const struct file_operations *fops;
+	ssize_t (*read)(struct file *file, void *buf, size_t size);
+	ssize_t (*write)(struct file *file, const void *buf, size_t size);
+	short (*poll)(struct file *file);
 };
 
 struct file {
@@ -167,6 +177,8 @@ void machine_module_unload(void);
 
 /* ---- of the machine alone ---- */
 
+/* One more that can be opened, until the machine starts anew. */
+void device_add(const struct device_kind *kind);
 void get_file(struct file *file);
 void fput(struct file *file);
 /* Whether it is one of the driver's that is no device's: VMAs hold it. */
@@ -189,7 +201,8 @@ unsigned int devices_leaks(FILE *out);
 /* The value of an attribute of the device, or -1. */
 long device_attribute(const char *name);
 bool file_is_held(struct task *task, struct file *file);
-void files_start(const struct machine_config *config);
+/* @holds: whether a task has a descriptor of a file; NULL: by its own opening. */
+void files_start(bool (*holds)(struct task *task, struct file *file));
 /* Calls @fn for each open file. */
 void files_each(void (*fn)(struct file *file, void *arg), void *arg);
 

@@ -12,7 +12,8 @@
 
 #include "context.h"
 #include "lent_pages.h"
-#include "lists.h"
+#include "vm.h"
+#include "../base/lists.h"
 #include "../xen/xen.h"
 
 /* As linux/magic.h has it. */
@@ -20,7 +21,7 @@
 
 struct lent_file {
 	struct list_head node;
-	int fds[2]; /* for writing, for reading */
+	struct frame_file memory;
 	dev_t dev;
 	ino_t inode;
 	/*
@@ -28,7 +29,6 @@ struct lent_file {
 	 * found again as long as its program has it mapped.
 	 */
 	pid_t pid;
-	unsigned int users; /* pages, and calls */
 };
 
 static LIST_HEAD(files); /* under the hypervisor's lock */
@@ -42,21 +42,6 @@ struct line {
 	ino_t inode;
 	char name[64];
 };
-
-void lent_file_get(struct lent_file *file)
-{
-	file->users++;
-}
-
-void lent_file_put(struct lent_file *file)
-{
-	file->users--;
-}
-
-int lent_file_fd(const struct lent_file *file, bool write)
-{
-	return file->fds[write ? 0 : 1];
-}
 
 static bool parse(const char *text, struct line *line)
 {
@@ -99,8 +84,8 @@ static bool find_line(pid_t pid, unsigned long addr,
 
 static void close_file(struct lent_file *file)
 {
-	close(file->fds[0]);
-	close(file->fds[1]);
+	close(file->memory.fds[0]);
+	close(file->memory.fds[1]);
 	free(file);
 }
 
@@ -113,7 +98,7 @@ static void collect(bool all)
 
 	hypervisor_lock();
 	list_for_each_entry_safe(file, next, &files, node) {
-		if (file->users ||
+		if (file->memory.users ||
 		    (!all && file->pid && find_line(file->pid, 0, file, &line)))
 			continue;
 		list_del(&file->node);
@@ -140,7 +125,7 @@ static struct lent_file *find_known(const struct line *line)
 			found = file;
 	}
 	if (found)
-		found->users++;
+		found->memory.users++;
 	hypervisor_unlock();
 
 	return found;
@@ -194,20 +179,21 @@ static struct lent_file *open_file(pid_t pid, const struct line *line)
 
 	if (!file)
 		machine_fatal("no memory for a file of a program's");
-	file->fds[0] = open_it(pid, line);
-	file->fds[1] = -1;
-	if (file->fds[0] >= 0) {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fds[0]);
-		file->fds[1] = open(path, O_RDONLY | O_CLOEXEC);
+	file->memory.fds[0] = open_it(pid, line);
+	file->memory.fds[1] = -1;
+	if (file->memory.fds[0] >= 0) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d",
+			 file->memory.fds[0]);
+		file->memory.fds[1] = open(path, O_RDONLY | O_CLOEXEC);
 	}
-	if (file->fds[1] < 0 || fstatfs(file->fds[0], &statfs) ||
+	if (file->memory.fds[1] < 0 || fstatfs(file->memory.fds[0], &statfs) ||
 	    statfs.f_type != TMPFS) {
 		close_file(file);
 		return NULL;
 	}
 	file->dev = line->dev;
 	file->inode = line->inode;
-	file->users = 1;
+	file->memory.users = 1;
 	if (!strncmp(line->name, "/memfd:" LENT_MEMFD,
 		     strlen("/memfd:" LENT_MEMFD)))
 		file->pid = pid;
@@ -255,12 +241,17 @@ bool lent_stretch_find(struct task *task, unsigned long addr,
 	return true;
 }
 
+struct frame_file *lent_stretch_memory(const struct lent_stretch *s)
+{
+	return &s->file->memory;
+}
+
 void lent_stretch_end(struct lent_stretch *s)
 {
 	if (!s->file)
 		return;
 	hypervisor_lock();
-	lent_file_put(s->file);
+	s->file->memory.users--;
 	hypervisor_unlock();
 	s->file = NULL;
 }

@@ -17,9 +17,6 @@ struct task;
 
 /* A file whose pages are a domain's too. Under the hypervisor's lock. */
 struct lent_file;
-void lent_file_get(struct lent_file *file);
-void lent_file_put(struct lent_file *file);
-int lent_file_fd(const struct lent_file *file, bool write);
 /* Closes all that nothing is in use of. */
 void lent_files_stop(void);
 
@@ -36,6 +33,8 @@ struct lent_stretch {
  */
 bool lent_stretch_find(struct task *task, unsigned long addr,
 		       struct lent_stretch *s);
+struct frame_file;
+struct frame_file *lent_stretch_memory(const struct lent_stretch *s);
 void lent_stretch_end(struct lent_stretch *s);
 
 #endif /* MACHINE_KERNEL_LENT_PAGES_H */

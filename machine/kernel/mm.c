@@ -145,7 +145,6 @@ void mm_reopen(struct mm_struct *mm)
 int apply_to_existing_page_range(struct mm_struct *mm, unsigned long address,
 				 unsigned long size, pte_fn_t fn, void *data)
 {
-	struct context *c = context();
 	struct vm_area_struct *vma;
 	pte_t *pte = NULL;
 	int err = 0;
@@ -167,10 +166,9 @@ int apply_to_existing_page_range(struct mm_struct *mm, unsigned long address,
 	if (!pte)
 		return 0;
 
-	c->atomic++;
-	c->atomic_why = "a page table's lock is held";
+	atomic_begin("a page table's lock is held");
 	err = fn(pte, address, data);
-	c->atomic--;
+	atomic_end();
 
 	return err;
 }

@@ -8,7 +8,6 @@
 #include "calls.h"
 #include "files.h"
 #include "pages.h"
-#include "../machine.h"
 #include "../xen/xen.h"
 
 /* Flags that fork and mremap treat as special, as linux/mm.h has them. */

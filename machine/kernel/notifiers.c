@@ -28,7 +28,7 @@ int mmu_interval_notifier_insert_locked(
 
 	might_sleep();
 	lock_might(&class_reclaim);
-	if (mm->mmap_lock.writer != context())
+	if (!rwsem_is_mine(&mm->mmap_lock))
 		machine_fatal(
 			"mmu_interval_notifier_insert_locked without mmap_lock");
 	if (fault(SITE_NOTIFIER, &variant))
@@ -116,12 +116,11 @@ static bool invalidate(struct mmu_interval_notifier *sub,
 	lock_acquired(&class_notifier, &class_notifier, true);
 	c->invalidating = true;
 	if (!blockable) {
-		c->atomic++;
-		c->atomic_why = "an MMU notifier that may not sleep";
+		atomic_begin("an MMU notifier that may not sleep");
 	}
 	done = sub->ops->invalidate(sub, range, seq);
 	if (!blockable)
-		c->atomic--;
+		atomic_end();
 	c->invalidating = false;
 	lock_released(&class_notifier);
 

@@ -12,6 +12,7 @@
 #include "user.h"
 #include "vm.h"
 #include "vmap.h"
+#include "xen_calls.h"
 #include "../xen/xen.h"
 
 /* 4 GiB of grants at once. */
@@ -361,7 +362,7 @@ static struct page *pin_lent(struct task *task, unsigned long addr,
 
 	if (!lent_stretch_find(task, addr, s))
 		return NULL;
-	pfn = domain_page_lend(task->domain, s->file,
+	pfn = domain_page_lend(task->domain, lent_stretch_memory(s),
 			       s->offset + ((addr & PAGE_MASK) - s->start));
 	if (pfn < 0)
 		return NULL;

@@ -4,7 +4,7 @@
 #include "constants.h"
 #include "context.h"
 #include "faults.h"
-#include "lists.h"
+#include "../base/lists.h"
 #include "shrink.h"
 
 /* What one call asks for at most, as the kernel does. */

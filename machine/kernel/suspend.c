@@ -5,7 +5,6 @@
 #include "context.h"
 #include "faults.h"
 #include "suspend.h"
-#include "../machine.h"
 #include "../xen/xen.h"
 
 static struct platform_driver *driver;

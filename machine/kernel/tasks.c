@@ -9,7 +9,6 @@
 #include "files.h"
 #include "user.h"
 #include "waiting.h"
-#include "../machine.h"
 #include "../xen/xen.h"
 
 static struct {
@@ -46,7 +45,7 @@ void call_end(struct context *c)
 	struct file *released;
 
 	/* With no lock held, on the way back to the program. */
-	while (!c->nheld && (released = c->released)) {
+	while (!lock_any_held() && (released = c->released)) {
 		c->released = NULL;
 		files_release(released);
 	}

@@ -27,14 +27,14 @@ struct vm_area_struct *tables_next(struct vm_area_struct *vma)
 
 void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
 {
-	if (vma->vm_mm->mmap_lock.writer != context())
+	if (!rwsem_is_mine(&vma->vm_mm->mmap_lock))
 		machine_fatal("vm_flags are changed without mmap_lock");
 	vma->vm_flags |= flags;
 }
 
 void vm_flags_clear(struct vm_area_struct *vma, unsigned long flags)
 {
-	if (vma->vm_mm->mmap_lock.writer != context())
+	if (!rwsem_is_mine(&vma->vm_mm->mmap_lock))
 		machine_fatal("vm_flags are changed without mmap_lock");
 	vma->vm_flags &= ~flags;
 }
@@ -241,7 +241,6 @@ static struct vm_area_struct *tables_of(struct mm_struct *mm,
 int apply_to_page_range(struct mm_struct *mm, unsigned long address,
 			unsigned long size, pte_fn_t fn, void *data)
 {
-	struct context *c = context();
 	struct vm_area_struct *vma;
 	unsigned long i, n = size >> PAGE_SHIFT, stop = n;
 	unsigned int variant;
@@ -258,13 +257,12 @@ int apply_to_page_range(struct mm_struct *mm, unsigned long address,
 		stop = variant ? n / 2 : 0;
 
 	vma = tables_of(mm, address, address + size);
-	c->atomic++;
-	c->atomic_why = "a page table's lock is held";
+	atomic_begin("a page table's lock is held");
 	for (i = 0; i < stop && !err; i++)
 		err = fn(vma->ptes + ((address - vma->vm_start) >> PAGE_SHIFT) +
 				 i,
 			 address + (i << PAGE_SHIFT), data);
-	c->atomic--;
+	atomic_end();
 
 	return err ? err : (stop < n ? -ENOMEM : 0);
 }
@@ -279,7 +277,7 @@ int vm_insert_pages(struct vm_area_struct *vma, unsigned long addr,
 
 	might_sleep();
 	lock_might(&class_reclaim);
-	if (vma->vm_mm->mmap_lock.writer != context())
+	if (!rwsem_is_mine(&vma->vm_mm->mmap_lock))
 		machine_fatal("vm_insert_pages without mmap_lock");
 	if (!(vma->vm_flags & VM_MIXEDMAP))
 		machine_fatal("vm_insert_pages into a VMA without VM_MIXEDMAP");
@@ -482,7 +480,6 @@ int vma_fault(struct vm_area_struct *vma, unsigned long addr, bool write)
 static bool entry_page(struct vm_area_struct *vma, unsigned long addr,
 		       struct page **page)
 {
-	struct context *c = context();
 	pte_t pte;
 
 	hypervisor_lock();
@@ -500,10 +497,9 @@ static bool entry_page(struct vm_area_struct *vma, unsigned long addr,
 	case PTE_GRANT:
 		if (!vma->vm_ops->find_special_page)
 			break;
-		c->atomic++;
-		c->atomic_why = "a page table's lock is held";
+		atomic_begin("a page table's lock is held");
 		*page = vma->vm_ops->find_special_page(vma, addr);
-		c->atomic--;
+		atomic_end();
 		if (*page)
 			get_page(*page);
 		break;

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "base.h"
-#include "lists.h"
-#include "locks.h"
-#include "../machine.h"
+#include "../base/lists.h"
+#include "../base/locks.h"
+#include "api.h"
 
 struct file;
 struct vm_area_struct;

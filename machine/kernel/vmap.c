@@ -7,6 +7,7 @@
 #include "context.h"
 #include "faults.h"
 #include "vmap.h"
+#include "xen_calls.h"
 #include "../xen/xen.h"
 
 struct area {

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "base.h"
-#include "lists.h"
+#include "../base/lists.h"
 
 #define HZ 250
 

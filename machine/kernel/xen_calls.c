@@ -1,18 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* The kernel's calls that lead to the hypervisor. */
+/* The kernel's calls that lead to the hypervisor, and what it asks of itself. */
 #include "context.h"
 #include "faults.h"
 #include "files.h"
 #include "waiting.h"
 #include "xen_calls.h"
-#include "../devices/devices.h"
 #include "../xen/xen.h"
-
-/* An auto-translated domain names its pages by their physical address. */
-#define PHYSICAL (1ULL << 62)
 
 /* Times that the kernel asks again for a page that the granter paged out. */
 #define MAX_RETRIES 256
+
+static bool paging; /* by the granters */
+
+void xen_calls_start(bool granters_page)
+{
+	paging = granters_page;
+}
+
+bool xen_domain(void)
+{
+	return !xen_config()->is_absent;
+}
+
+bool xen_feature(int flag)
+{
+	switch (flag) {
+	case XENFEAT_auto_translated_physmap:
+		return machine_mode() != MACHINE_PV;
+	case XENFEAT_gnttab_map_avail_bits:
+		return !xen_config()->has_no_avail_bits;
+	default:
+		machine_fatal("xen_feature(%d) is not modelled", flag);
+	}
+}
 
 /* ---- grants ---- */
 
@@ -45,11 +65,16 @@ static void map_all(struct gnttab_map_grant_ref *ops, unsigned int count)
 {
 	struct domain *d = context()->domain;
 	unsigned int i;
+	s16 status;
 
 	if (!d)
 		machine_fatal("a thread of the kernel's own maps grants");
-	for (i = 0; i < count; i++)
-		grant_map(d, &ops[i]);
+	for (i = 0; i < count; i++) {
+		if (!fault_op(MACHINE_OP_MAP,
+			      ops[i].flags & GNTMAP_contains_pte, &status))
+			status = GNTST_okay;
+		grant_map(d, &ops[i], status);
+	}
 }
 
 static void unmap_all(struct gnttab_unmap_grant_ref *ops, unsigned int count)
@@ -84,9 +109,7 @@ static void do_ops(unsigned int cmd, void *ops, unsigned int count)
 		unmap_all(ops, count);
 		break;
 	case GNTTABOP_copy:
-		if (!context()->domain)
-			machine_fatal("a thread of the kernel's own copies");
-		grant_copies(context()->domain, ops, count);
+		copy_all(ops, count);
 		break;
 	}
 }
@@ -237,28 +260,6 @@ int gnttab_unmap_refs(struct gnttab_unmap_grant_ref *unmap_ops,
 	return 0;
 }
 
-bool page_store(volatile void *addr, const void *value, size_t size)
-{
-	struct page *page = page_at((uintptr_t)addr);
-
-	if (!page)
-		return false;
-	grant_store(page, (uintptr_t)addr & ~PAGE_MASK, value, size);
-	return true;
-}
-
-void memcpy_from_page(char *to, struct page *page, size_t offset, size_t len)
-{
-	hypervisor_lock();
-	if (!page_is_for_grants(page) || !page->mapped)
-		machine_fatal("the kernel reads a page with nothing behind it");
-	memory_copy(to,
-		    domain_memory(page->owner) + (page->pfn << PAGE_SHIFT) +
-			    offset,
-		    len);
-	hypervisor_unlock();
-}
-
 /* ---- event channels ---- */
 
 int evtchn_get(evtchn_port_t evtchn)
@@ -293,7 +294,7 @@ unsigned int irq_from_evtchn(evtchn_port_t evtchn)
 
 bool granters_page_out(void)
 {
-	return machine_paging();
+	return paging;
 }
 
 int gntdev_ask_domid(void)
@@ -305,11 +306,11 @@ int gntdev_ask_domid(void)
 
 bool gntdev_port_is_callers(evtchn_port_t port)
 {
-	struct evtchn_user *user = port_user(port);
-	bool is = user && file_is_held(current, evtchn_user_file(user));
+	struct port_user *user = port_user_get(port);
+	bool is = user && file_is_held(current, user->file);
 
 	if (user)
-		evtchn_user_put(user);
+		port_user_put(user);
 	return is;
 }
 

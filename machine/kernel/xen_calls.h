@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * The kernel's calls that lead to the hypervisor. Structures and numbers are
- * the hypervisor's interface; the calls are models.
+ * The kernel's calls that lead to the hypervisor: models. Structures and numbers
+ * are of its interface (xen/interface.h).
  */
 #ifndef MACHINE_KERNEL_XEN_CALLS_H
 #define MACHINE_KERNEL_XEN_CALLS_H
@@ -9,45 +9,7 @@
 #include "base.h"
 #include "pages.h"
 #include "vm.h"
-
-typedef u16 domid_t;
-typedef u32 grant_ref_t;
-typedef u32 grant_handle_t;
-typedef u32 evtchn_port_t;
-typedef unsigned long xen_pfn_t;
-
-#define INVALID_GRANT_HANDLE ((grant_handle_t)~0U)
-
-struct gnttab_map_grant_ref {
-	u64 host_addr;
-	u32 flags;
-	grant_ref_t ref;
-	domid_t dom;
-	s16 status;
-	grant_handle_t handle;
-	u64 dev_bus_addr;
-};
-
-struct gnttab_unmap_grant_ref {
-	u64 host_addr;
-	u64 dev_bus_addr;
-	grant_handle_t handle;
-	s16 status;
-};
-
-struct gnttab_copy {
-	struct gnttab_copy_ptr {
-		union {
-			grant_ref_t ref;
-			xen_pfn_t gmfn;
-		} u;
-		domid_t domid;
-		u16 offset;
-	} source, dest;
-	u16 len;
-	u16 flags;
-	s16 status;
-};
+#include "../xen/interface.h"
 
 /* What the statuses mean, from 0 downwards, as the hypervisor's header says. */
 #define GNTTABOP_error_msgs                                 \
@@ -67,12 +29,6 @@ struct gnttab_copy {
 		"operation not done; try again",            \
 		"out of space",                             \
 	}
-struct gnttab_query_size {
-	domid_t dom;
-	u32 nr_frames;
-	u32 max_nr_frames;
-	s16 status;
-};
 
 bool xen_domain(void);
 bool xen_feature(int flag);
@@ -130,5 +86,26 @@ int gntdev_ask_domid(void);
  * program's.
  */
 bool granters_page_out(void);
+
+/* ---- of the machine alone ---- */
+
+/* An auto-translated domain names its pages by their physical address. */
+#define PHYSICAL (1ULL << 62)
+
+/* Tells the hypervisor where grants may be mapped. */
+void grant_places_start(void);
+/* The hypervisor was made to keep it; the second clears it then. Lock held. */
+bool pte_is_refused(const pte_t *pte);
+bool pte_is_lost(pte_t *pte);
+bool page_is_mapped(const struct page *page);
+/* Its mapping, or another of the same grant, was refused to be ended. */
+bool page_is_excused(const struct page *page);
+/* GNTTABOP_copy, for the domain whose call it is. */
+void copy_all(struct gnttab_copy *ops, unsigned int count);
+
+/* @paging: granters page out. */
+void xen_calls_start(bool paging);
+/* Grants of the kernel's own: prints what is left, and forgets it. */
+unsigned int foreign_leaks(FILE *out);
 
 #endif /* MACHINE_KERNEL_XEN_CALLS_H */

@@ -8,10 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../kernel/dma.h"
-#include "../kernel/lent_pages.h"
 #include "xen.h"
-#include "../kernel/errand.h"
 
 /* References below are the toolstack's: console, xenstore. */
 #define FIRST_FREE_REF 8
@@ -22,10 +19,7 @@ static struct {
 	pthread_mutex_t lock; /* of the lists */
 	struct list_head all;
 	struct list_head spare; /* of former machines: to be used again */
-	unsigned long pages;
-	u32 entries;
-	enum machine_mode mode;
-	bool no_xen, no_avail_bits;
+	struct xen_config config;
 } domains = {.lock = PTHREAD_MUTEX_INITIALIZER,
 	     .all = {&domains.all, &domains.all},
 	     .spare = {&domains.spare, &domains.spare}};
@@ -47,24 +41,12 @@ void hypervisor_wait(pthread_cond_t *changed)
 
 enum machine_mode machine_mode(void)
 {
-	return domains.mode;
+	return domains.config.mode;
 }
 
-bool xen_domain(void)
+const struct xen_config *xen_config(void)
 {
-	return !domains.no_xen;
-}
-
-bool xen_feature(int flag)
-{
-	switch (flag) {
-	case XENFEAT_auto_translated_physmap:
-		return domains.mode != MACHINE_PV;
-	case XENFEAT_gnttab_map_avail_bits:
-		return !domains.no_avail_bits;
-	default:
-		machine_fatal("xen_feature(%d) is not modelled", flag);
-	}
+	return &domains.config;
 }
 
 /* ---- making and ending ---- */
@@ -132,8 +114,8 @@ static struct domain *domain_make(void)
 	if (!d)
 		return NULL;
 	d->memfd = -1;
-	d->pages = domains.pages;
-	d->entries = domains.entries;
+	d->pages = domains.config.pages;
+	d->entries = domains.config.entries;
 	if (make_memory(d) && make_tables(d))
 		return d;
 	err = errno;
@@ -155,7 +137,7 @@ static void end_lending(struct domain *d, unsigned long pfn)
 		 MAP_SHARED | MAP_FIXED, d->memfd,
 		 (off_t)(pfn * PAGE_SIZE)) == MAP_FAILED)
 		machine_fatal("a page of a domain's: %s", strerror(errno));
-	lent_file_put(f->file);
+	f->file->users--;
 	f->file = NULL;
 }
 
@@ -183,19 +165,17 @@ static void domain_reset(struct domain *d, unsigned int id)
 	d->mappings = 0;
 }
 
-void domains_start(const struct machine_config *config)
+void domains_start(const struct xen_config *config)
 {
-	unsigned long pages = config->domain_pages ?: 16384;
-	u32 entries = config->grant_entries ?: 32768;
+	struct xen_config before = domains.config;
 	struct domain *d, *next;
 
-	domains.mode = config->mode;
-	domains.no_xen = config->no_xen;
-	domains.no_avail_bits = config->no_avail_bits;
-	if (pages == domains.pages && entries == domains.entries)
+	domains.config = *config;
+	domains.config.pages = config->pages ?: 16384;
+	domains.config.entries = config->entries ?: 32768;
+	if (domains.config.pages == before.pages &&
+	    domains.config.entries == before.entries)
 		return;
-	domains.pages = pages;
-	domains.entries = entries;
 	list_for_each_entry_safe(d, next, &domains.spare, node) {
 		list_del(&d->node);
 		domain_destroy(d);
@@ -314,7 +294,7 @@ u64 frame_address(const struct domain *d, unsigned long pfn)
 	return (d->id * (1ULL << 32) + pfn) << PAGE_SHIFT;
 }
 
-unsigned char *dma_memory_at(dma_addr_t addr)
+unsigned char *frame_memory(u64 addr)
 {
 	struct domain *d = domain_find(addr >> (32 + PAGE_SHIFT));
 	u64 offset;
@@ -372,7 +352,7 @@ void domain_page_release(struct domain *d, unsigned long pfn)
 		machine_fatal("page %lu of domain %u is let go too often", pfn,
 			      d->id);
 	if (--f->holds == 0 && f->freed) {
-		errand_settle();
+		uses_settle();
 		f->freed = false;
 		end_lending(d, pfn);
 		d->free_pages[d->free_count++] = pfn;
@@ -380,7 +360,7 @@ void domain_page_release(struct domain *d, unsigned long pfn)
 	hypervisor_unlock();
 }
 
-long domain_page_lend(struct domain *d, struct lent_file *file, u64 offset)
+long domain_page_lend(struct domain *d, struct frame_file *file, u64 offset)
 {
 	long pfn = domain_page_alloc(d);
 	struct frame *f;
@@ -389,13 +369,13 @@ long domain_page_lend(struct domain *d, struct lent_file *file, u64 offset)
 		return pfn;
 	f = &d->frames[pfn];
 	if (mmap(d->memory + pfn * PAGE_SIZE, PAGE_SIZE, PROT_READ | PROT_WRITE,
-		 MAP_SHARED | MAP_FIXED, lent_file_fd(file, true),
+		 MAP_SHARED | MAP_FIXED, file->fds[0],
 		 (off_t)offset) == MAP_FAILED) {
 		domain_page_free(d, pfn);
 		return -ENOMEM;
 	}
 	hypervisor_lock();
-	lent_file_get(file);
+	file->users++;
 	*f = (struct frame){file, offset, .holds = 1, .freed = true};
 	hypervisor_unlock();
 
@@ -417,8 +397,8 @@ void domain_page_where(const struct domain *d, unsigned long pfn, int fds[2],
 	*offset = (off_t)(pfn << PAGE_SHIFT);
 	hypervisor_lock();
 	if (f->file) {
-		fds[0] = lent_file_fd(f->file, true);
-		fds[1] = lent_file_fd(f->file, false);
+		fds[0] = f->file->fds[0];
+		fds[1] = f->file->fds[1];
 		*offset = (off_t)f->offset;
 	}
 	hypervisor_unlock();
@@ -518,7 +498,7 @@ int domain_ungrant(struct domain *d, uint32_t ref)
 		return -EINVAL;
 	hypervisor_lock();
 	if (d->table[ref].flags & (GTF_reading | GTF_writing))
-		errand_settle();
+		uses_settle();
 	if (!(d->table[ref].flags & (GTF_reading | GTF_writing))) {
 		d->table[ref].flags = 0;
 		if (ref >= FIRST_FREE_REF)
@@ -554,7 +534,7 @@ s16 grant_swap(struct domain *d, u32 one, u32 other)
 	a = &d->table[one];
 	b = &d->table[other];
 	if ((a->flags | b->flags) & in_use)
-		errand_settle();
+		uses_settle();
 	if ((a->flags | b->flags) & in_use) {
 		status = GNTST_eagain;
 	} else {
@@ -572,7 +552,7 @@ uint16_t domain_grant_flags(const struct domain *d, uint32_t ref)
 	uint16_t flags;
 
 	hypervisor_lock();
-	errand_settle();
+	uses_settle();
 	flags = ref < d->entries ? d->table[ref].flags : 0;
 	hypervisor_unlock();
 

@@ -3,46 +3,26 @@
 #include <stdlib.h>
 
 #include "xen.h"
-#include "../kernel/errand.h"
-#include "../kernel/faults.h"
-#include "../kernel/pages.h"
-#include "../kernel/vmap.h"
-
-/* An auto-translated domain names its pages by their physical address. */
-#define PHYSICAL (1ULL << 62)
 
 static struct {
 	struct track *tracks; /* by handle */
 	u32 size, used; /* handles ever given */
 	u32 first_free; /* a list; size is its end */
 	unsigned int most; /* of each domain */
-	void (*watch)(const struct machine_event *event, void *arg);
-	void *watch_arg;
 } grants;
+
+static const struct guest *guest;
+
+void guest_is(const struct guest *kernel)
+{
+	guest = kernel;
+}
 
 void tracks_start(unsigned int most)
 {
 	grants.most = most ?: 262144;
 	grants.used = 0;
 	grants.first_free = INVALID_GRANT_HANDLE;
-}
-
-void machine_watch(void (*watch)(const struct machine_event *, void *arg),
-		   void *arg)
-{
-	grants.watch = watch;
-	grants.watch_arg = arg;
-}
-
-bool event_wanted(void)
-{
-	return grants.watch;
-}
-
-void event_emit(const struct machine_event *event)
-{
-	if (grants.watch)
-		grants.watch(event, grants.watch_arg);
 }
 
 /* ---- handles ---- */
@@ -90,89 +70,6 @@ static void handle_free(u32 handle)
 
 /* ---- map ---- */
 
-/* An entry of an area of the kernel's: what it showed goes. */
-static bool find_kernel_entry(u64 addr, u32 flags, struct track *t)
-{
-	t->pte = vmap_pte_at(addr);
-	t->area = t->pte;
-	if (!t->pte)
-		return false;
-	if (flags & GNTMAP_application_map)
-		machine_fatal("an entry of the kernel's is made for programs");
-	if (t->pte->kind == PTE_GRANT)
-		machine_fatal("a grant is mapped over another in an entry");
-	return true;
-}
-
-/* Where the mapping goes, by the operation's address; nothing may be there. */
-static void find_target(struct domain *caller, u64 addr, u32 flags,
-			struct track *t)
-{
-	struct vm_area_struct *vma;
-
-	if (flags & GNTMAP_contains_pte) {
-		if (find_kernel_entry(addr, flags, t))
-			return;
-		t->pte = pte_at(addr, &vma);
-		if (!t->pte)
-			machine_fatal(
-				"a grant is mapped into %#llx, which is no page-table entry",
-				addr);
-		if (vma->vm_mm->task->domain != caller)
-			machine_fatal(
-				"a grant is mapped into another domain's entry");
-		if (t->pte->kind != PTE_NONE)
-			machine_fatal(
-				"a grant is mapped over an entry that is there");
-		if (!(flags & GNTMAP_application_map))
-			machine_fatal(
-				"a program's entry is made for the kernel only");
-		if (!(flags & (1U << _GNTMAP_guest_avail0)))
-			machine_fatal("a program's entry is not marked special");
-		return;
-	}
-
-	if (machine_mode() != MACHINE_PV)
-		addr ^= PHYSICAL;
-	t->page = page_at(addr);
-	if (!t->page || addr & ~PAGE_MASK || !page_is_for_grants(t->page))
-		machine_fatal(
-			"a grant is mapped at %#llx, which is no page for one",
-			addr);
-	if (t->page->kind == PAGE_DMA &&
-	    (!t->page->hollow || !t->page->private ||
-	     page_may_be_known(t->page)))
-		machine_fatal(
-			"a grant is mapped at a page of the DMA API that is not made ready for it");
-	if (t->page->mapped)
-		machine_fatal("a grant is mapped over another in the same page");
-}
-
-static void make_mapping(struct track *t, u32 handle, unsigned long pfn)
-{
-	pte_t before;
-
-	if (t->pte) {
-		before = *t->pte;
-		*t->pte = (pte_t){
-			.kind = PTE_GRANT,
-			.writable = !t->readonly,
-			.owner = t->granter,
-			.pfn = pfn,
-			.handle = handle,
-		};
-		if (t->area)
-			vmap_pte_changed(t->pte, &before);
-		return;
-	}
-	t->page->mapped = true;
-	t->page->readonly = t->readonly;
-	t->page->owner = t->granter;
-	t->page->pfn = pfn;
-	t->page->ref = t->ref;
-	t->page->handle = handle;
-}
-
 static s16 map_checked(struct domain *caller, struct gnttab_map_grant_ref *op)
 {
 	struct domain *granter = domain_find(op->dom);
@@ -205,14 +102,13 @@ static s16 map_checked(struct domain *caller, struct gnttab_map_grant_ref *op)
 	t->ref = op->ref;
 	t->readonly = op->flags & GNTMAP_readonly;
 	/* Its page is the kernel's own, which no domain's memory has here. */
-	t->device = op->flags & GNTMAP_device_map;
-	if (t->device) {
+	if (op->flags & GNTMAP_device_map) {
 		t->used = true;
 		op->handle = handle;
 		op->dev_bus_addr = 0;
 		return GNTST_okay;
 	}
-	find_target(caller, op->host_addr, op->flags, t);
+	guest->find(caller, op->host_addr, op->flags, &t->place);
 	status = grant_acquire(caller, granter, op->ref, t->readonly, &pfn);
 	if (status) {
 		handle_free(handle);
@@ -220,7 +116,7 @@ static s16 map_checked(struct domain *caller, struct gnttab_map_grant_ref *op)
 	}
 	t->used = true;
 	granter->uses[op->ref].mapped[t->readonly]++;
-	make_mapping(t, handle, pfn);
+	guest->map(t, handle, pfn);
 	op->handle = handle;
 	op->dev_bus_addr = frame_address(granter, pfn);
 
@@ -241,19 +137,19 @@ static bool is_in_use(unsigned int granter, u32 ref)
 	return used;
 }
 
-s16 grant_map(struct domain *caller, struct gnttab_map_grant_ref *op)
+s16 grant_map(struct domain *caller, struct gnttab_map_grant_ref *op,
+	      s16 refuse)
 {
-	bool user = op->flags & GNTMAP_contains_pte;
 	struct machine_event event = {
 		.kind = MACHINE_EVENT_MAP,
-		.user = user,
+		.user = op->flags & GNTMAP_contains_pte,
 		.domain = op->dom,
 		.ref = op->ref,
 		.address = op->host_addr,
 	};
-	s16 status;
+	s16 status = refuse;
 
-	if (!fault_op(MACHINE_OP_MAP, user, &status)) {
+	if (!refuse) {
 		hypervisor_lock();
 		status = map_checked(caller, op);
 		hypervisor_unlock();
@@ -282,38 +178,26 @@ static struct track *track_of(u32 handle)
 	return &grants.tracks[handle];
 }
 
-static void check_target(const struct track *t, u64 addr, u64 bus_addr)
+static void check_place(const struct track *t, u64 addr)
 {
-	u64 expected = (uintptr_t)t->pte;
+	u64 expected = guest->address(&t->place);
 
-	if (t->page) {
-		expected = (uintptr_t)page_address(t->page);
-		if (machine_mode() != MACHINE_PV)
-			expected ^= PHYSICAL;
-	}
 	if (addr != expected)
 		machine_fatal(
 			"a grant is unmapped at %#llx, but mapped at %#llx",
 			addr, expected);
 }
 
-static void unmake_mapping(struct track *t)
+/* Of what it uses and shows; its handle is somebody else's then. */
+static void end_mapping(struct track *t, u32 handle)
 {
-	pte_t before;
-
-	if (t->pte) {
-		before = *t->pte;
-		*t->pte = (pte_t){.kind = PTE_NONE};
-		if (t->area)
-			vmap_pte_changed(t->pte, &before);
+	if (t->place.at)
+		guest->unmap(&t->place);
+	if (t->place.kind != PLACE_NONE) {
+		t->granter->uses[t->ref].mapped[t->readonly]--;
+		grant_release(t->granter, t->ref, t->readonly);
 	}
-	if (t->page) {
-		if (t->page->areas)
-			machine_fatal(
-				"a grant is unmapped from a page that is vmapped");
-		t->page->mapped = false;
-		t->page->owner = NULL;
-	}
+	handle_free(handle);
 }
 
 s16 grant_unmap(struct gnttab_unmap_grant_ref *op, s16 refuse)
@@ -328,21 +212,15 @@ s16 grant_unmap(struct gnttab_unmap_grant_ref *op, s16 refuse)
 
 	hypervisor_lock();
 	t = track_of(op->handle);
-	if (!t->device)
-		check_target(t, op->host_addr, op->dev_bus_addr);
-	event.user = !t->page && !t->area && !t->device;
+	if (t->place.kind != PLACE_NONE)
+		check_place(t, op->host_addr);
+	event.user = t->place.kind == PLACE_PROGRAM;
 	event.domain = t->granter->id;
 	event.ref = t->ref;
-	if (refuse) {
+	if (refuse)
 		t->refused = true;
-	} else {
-		unmake_mapping(t);
-		if (!t->device) {
-			t->granter->uses[t->ref].mapped[t->readonly]--;
-			grant_release(t->granter, t->ref, t->readonly);
-		}
-		handle_free(op->handle);
-	}
+	else
+		end_mapping(t, op->handle);
 	hypervisor_unlock();
 	op->status = refuse;
 	event_emit(&event);
@@ -357,77 +235,19 @@ void grant_refuse(u32 handle)
 	hypervisor_unlock();
 }
 
-bool pte_is_refused(const pte_t *pte)
+bool handle_is_refused(u32 handle)
 {
-	return grants.tracks[pte->handle].refused;
+	return grants.tracks[handle].refused;
 }
 
-bool pte_is_lost(pte_t *pte)
+bool handle_is_lost(u32 handle)
 {
-	struct track *t = &grants.tracks[pte->handle];
+	struct track *t = &grants.tracks[handle];
 
 	if (!t->refused)
 		return false;
-	t->pte = NULL;
-	*pte = (pte_t){.kind = PTE_NONE};
+	t->place.at = NULL;
 	return true;
-}
-
-bool page_is_mapped(const struct page *page)
-{
-	bool mapped;
-
-	hypervisor_lock();
-	mapped = page->mapped;
-	hypervisor_unlock();
-
-	return mapped;
-}
-
-/* ---- the kernel's stores ---- */
-
-void grant_store(struct page *page, unsigned long offset, const void *value,
-		 size_t size)
-{
-	struct machine_event event = {
-		.kind = MACHINE_EVENT_STORE,
-		.address = offset,
-	};
-
-	hypervisor_lock();
-	if (page->kind == PAGE_FRAME && page->pins) {
-		page->written = true;
-		memory_copy(page->owner->memory + (page->pfn << PAGE_SHIFT) +
-				    offset,
-			    value, size);
-		hypervisor_unlock();
-		return;
-	}
-	if (!page_is_for_grants(page) || !page->mapped)
-		machine_fatal(
-			"the kernel stores to a page with nothing behind it: it would go down");
-	if (page->readonly)
-		machine_fatal(
-			"the kernel stores to a page mapped read-only: it would go down");
-	memory_copy(page->owner->memory + (page->pfn << PAGE_SHIFT) + offset,
-		    value, size);
-	event.domain = page->owner->id;
-	event.ref = page->ref;
-	hypervisor_unlock();
-	event_emit(&event);
-}
-
-/* The kernel's memory of a page comes along, what was behind it does not. */
-static void forget(struct track *t, u32 handle)
-{
-	if (t->page)
-		t->page->in_p2m = false;
-	unmake_mapping(t);
-	if (!t->device) {
-		t->granter->uses[t->ref].mapped[t->readonly]--;
-		grant_release(t->granter, t->ref, t->readonly);
-	}
-	handle_free(handle);
 }
 
 void tracks_saved(bool restored)
@@ -436,12 +256,16 @@ void tracks_saved(bool restored)
 	for (u32 i = 0; i < grants.used; i++) {
 		struct track *t = &grants.tracks[i];
 
-		if (t->used && t->pte && !t->refused)
+		if (t->used && t->place.at && !t->refused &&
+		    t->place.kind != PLACE_FRAME)
 			machine_fatal(
 				"a page table is saved with grant %u in it: what is beside it is lost",
 				t->ref);
-		if (t->used && restored)
-			forget(t, i);
+		if (!t->used || !restored)
+			continue;
+		/* The kernel's memory comes along, what was behind it not. */
+		guest->forget(&t->place);
+		end_mapping(t, i);
 	}
 	hypervisor_unlock();
 }
@@ -478,28 +302,23 @@ static bool is_excused(const struct track *t)
 	return false;
 }
 
-bool page_is_excused(const struct page *page)
+bool handle_is_excused(u32 handle)
 {
-	if (page->mapped)
-		return is_excused(&grants.tracks[page->handle]);
-	/* Or the call failed before the kernel had tidied up behind it. */
-	return page->foreign;
+	return is_excused(&grants.tracks[handle]);
 }
 
-void machine_mappings(struct machine_mappings *m)
+void tracks_count(struct machine_mappings *m)
 {
 	const struct track *t;
 
-	memset(m, 0, sizeof(*m));
-	m->hollow = pages_refused();
 	hypervisor_lock();
 	for (t = grants.tracks; t < grants.tracks + grants.used; t++) {
 		if (!t->used)
 			continue;
 		m->refused += t->refused;
-		m->kernel += t->page != NULL;
-		m->user += !t->page && !t->area && !t->device;
-		m->areas += t->area != NULL;
+		m->kernel += t->place.kind == PLACE_FRAME;
+		m->user += t->place.kind == PLACE_PROGRAM;
+		m->areas += t->place.kind == PLACE_AREA;
 	}
 	hypervisor_unlock();
 }
@@ -526,7 +345,7 @@ unsigned int tracks_refused_entries(void)
 
 	for (i = 0; i < grants.used; i++)
 		count += grants.tracks[i].used && grants.tracks[i].refused &&
-			 !grants.tracks[i].page;
+			 grants.tracks[i].place.kind != PLACE_FRAME;
 
 	return count;
 }

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "xen.h"
-#include "../devices/devices.h"
 
 /* As many as a domain with FIFO event channels may have. */
 #define MAX_PORTS 131072U
@@ -20,7 +19,7 @@ struct port {
 	struct domain *domain;
 	unsigned int remote; /* domain */
 	u32 remote_port;
-	struct evtchn_user *user; /* who bound it through /dev/xen/evtchn */
+	struct port_user *user; /* who bound it through /dev/xen/evtchn */
 	bool forgotten; /* the domain was restored since it was bound */
 	int irq;
 	int refs; /* 0: a kernel's own port, which has none */
@@ -35,6 +34,37 @@ static struct {
 	u32 size;
 	int next_irq;
 } table;
+
+/* ---- who is told ---- */
+
+void port_user_init(struct port_user *user,
+		    void (*deliver)(struct port_user *user, u32 port),
+		    void *file)
+{
+	user->deliver = deliver;
+	user->file = file;
+	user->deliveries = 0;
+	pthread_cond_init(&user->idle, NULL);
+}
+
+void port_user_end(struct port_user *user)
+{
+	hypervisor_lock();
+	while (user->deliveries)
+		hypervisor_wait(&user->idle);
+	hypervisor_unlock();
+	pthread_cond_destroy(&user->idle);
+}
+
+void port_user_put(struct port_user *user)
+{
+	hypervisor_lock();
+	if (--user->deliveries == 0)
+		pthread_cond_broadcast(&user->idle);
+	hypervisor_unlock();
+}
+
+/* ---- ports ---- */
 
 void ports_start(void)
 {
@@ -58,7 +88,7 @@ static struct port *port_of(struct domain *d, u32 port)
 }
 
 /* The lowest free one, so that a closed one is soon another's. */
-static long port_new(struct domain *d, struct evtchn_user *user)
+static long port_new(struct domain *d, struct port_user *user)
 {
 	struct port *more;
 	u32 i, size;
@@ -94,7 +124,7 @@ static long port_new(struct domain *d, struct evtchn_user *user)
 static void deliver(u32 port)
 {
 	struct port *p = port_at(port);
-	struct evtchn_user *user = p->user;
+	struct port_user *user = p->user;
 
 	if (!user) {
 		p->events++;
@@ -102,10 +132,10 @@ static void deliver(u32 port)
 			p->on_event(p->on_event_arg);
 		return;
 	}
-	evtchn_user_get(user);
+	user->deliveries++;
 	hypervisor_unlock();
-	evtchn_deliver(user, port);
-	evtchn_user_put(user);
+	user->deliver(user, port);
+	port_user_put(user);
 	hypervisor_lock();
 }
 
@@ -121,8 +151,7 @@ static void port_close(u32 port)
 	p->state = PORT_FREE;
 }
 
-long port_unbound(struct domain *d, unsigned int remote,
-		  struct evtchn_user *user)
+long port_unbound(struct domain *d, unsigned int remote, struct port_user *user)
 {
 	long port;
 
@@ -142,7 +171,7 @@ long port_unbound(struct domain *d, unsigned int remote,
 }
 
 long port_interdomain(struct domain *d, unsigned int remote, u32 remote_port,
-		      struct evtchn_user *user)
+		      struct port_user *user)
 {
 	struct domain *other = remote == DOMID_SELF ? d : domain_find(remote);
 	struct port *p, *q;
@@ -172,7 +201,7 @@ long port_interdomain(struct domain *d, unsigned int remote, u32 remote_port,
 	return port;
 }
 
-long port_virq(struct domain *d, struct evtchn_user *user)
+long port_virq(struct domain *d, struct port_user *user)
 {
 	long port;
 
@@ -229,7 +258,7 @@ int port_get(struct domain *d, u32 port)
 	return err;
 }
 
-void port_put(u32 port, struct evtchn_user *user)
+void port_put(u32 port, struct port_user *user)
 {
 	struct port *p;
 
@@ -281,9 +310,9 @@ void machine_resume(void)
 	hypervisor_unlock();
 }
 
-struct evtchn_user *port_user(u32 port)
+struct port_user *port_user_get(u32 port)
 {
-	struct evtchn_user *user = NULL;
+	struct port_user *user = NULL;
 	struct port *p;
 
 	hypervisor_lock();
@@ -291,13 +320,13 @@ struct evtchn_user *port_user(u32 port)
 	if (p)
 		user = p->user;
 	if (user)
-		evtchn_user_get(user);
+		user->deliveries++;
 	hypervisor_unlock();
 
 	return user;
 }
 
-bool port_is_of(u32 port, const struct evtchn_user *user)
+bool port_is_of(u32 port, const struct port_user *user)
 {
 	struct port *p;
 	bool is;

@@ -3,10 +3,10 @@
  * Lists and ordered trees. Models: the order and the calls are the kernel's;
  * the tree is balanced by random weights (a treap) instead of by colours.
  */
-#ifndef MACHINE_KERNEL_LISTS_H
-#define MACHINE_KERNEL_LISTS_H
+#ifndef MACHINE_BASE_LISTS_H
+#define MACHINE_BASE_LISTS_H
 
-#include "base.h"
+#include "types.h"
 
 struct list_head {
 	struct list_head *next, *prev;
@@ -114,4 +114,4 @@ struct rb_node *rb_next_postorder(const struct rb_node *node);
 	     });                                                             \
 	     pos = n)
 
-#endif /* MACHINE_KERNEL_LISTS_H */
+#endif /* MACHINE_BASE_LISTS_H */

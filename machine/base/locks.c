@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Locks, their owners, and the order in which they nest. */
 #include <time.h>
 
-#include "context.h"
-#include "faults.h"
-#include "user.h"
+#include "locks.h"
 
 #define MAX_CLASSES 32
 
-struct lock_class class_mmap = {"mmap_lock", "the kernel", 0, 0};
-/* An allocation may reclaim memory, and that may call MMU notifiers. */
-struct lock_class class_reclaim = {"memory reclaim", "the kernel", 0, 0};
-struct lock_class class_notifier = {"an MMU notifier", "the kernel", 0, 0};
-/* Pages for grants may be memory that is added just then. */
-struct lock_class class_hotplug = {"memory hotplug", "the kernel", 0, 0};
-
 static bool stirring;
-static _Thread_local struct context bottom;
-static _Thread_local struct context *here;
+static _Thread_local struct lock_scope bottom;
+static _Thread_local struct lock_scope *here;
 
 /* Which class was ever taken inside which; never forgotten. */
 static struct {
@@ -26,36 +18,30 @@ static struct {
 	unsigned char inside[MAX_CLASSES][MAX_CLASSES]; /* [outer][inner] */
 } order = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-struct context *context(void)
+struct lock_scope *lock_scope(void)
 {
 	return here ? here : &bottom;
 }
 
-void context_enter(struct context *c, struct task *task, struct domain *domain)
+void lock_scope_enter(struct lock_scope *s)
 {
-	/* Only a thread that sleeps lets another context run in it. */
-	user_settle();
-	memset(c, 0, sizeof(*c));
-	c->outer = context();
-	c->task = task;
-	c->domain = domain;
-	here = c;
+	memset(s, 0, sizeof(*s));
+	s->outer = lock_scope();
+	here = s;
 }
 
-void context_leave(struct context *c)
+void lock_scope_leave(struct lock_scope *s)
 {
-	if (here != c)
+	if (here != s)
 		machine_fatal(
 			"the kernel is left in another order than entered");
-	if (c->nheld)
+	if (s->nheld)
 		machine_fatal("%s is still held on return to the program",
-			      c->held[c->nheld - 1].class->name);
-	if (c->atomic)
+			      s->held[s->nheld - 1].class->name);
+	if (s->atomic)
 		machine_fatal("still atomic on return to the program: %s",
-			      c->atomic_why);
-	user_maps_free(c->maps);
-	faults_passed(c->sites);
-	here = c->outer;
+			      s->atomic_why);
+	here = s->outer;
 }
 
 static int class_id(struct lock_class *class)
@@ -120,7 +106,7 @@ static void add_order(struct lock_class *outer, struct lock_class *inner)
 
 void lock_might(struct lock_class *class)
 {
-	struct context *c = context();
+	struct lock_scope *c = lock_scope();
 	unsigned int i;
 
 	for (i = 0; i < c->nheld; i++) {
@@ -131,7 +117,7 @@ void lock_might(struct lock_class *class)
 
 void lock_acquired(const void *lock, struct lock_class *class, bool waits)
 {
-	struct context *c = context();
+	struct lock_scope *c = lock_scope();
 	unsigned int i;
 
 	if (c->nheld == MAX_HELD)
@@ -144,7 +130,7 @@ void lock_acquired(const void *lock, struct lock_class *class, bool waits)
 
 void lock_released(const void *lock)
 {
-	struct context *c = context();
+	struct lock_scope *c = lock_scope();
 	unsigned int i;
 
 	for (i = c->nheld; i-- > 0;) {
@@ -166,13 +152,11 @@ void lock_order(struct lock_class *outer, struct lock_class *inner)
 void locks_start(bool stir_them)
 {
 	stirring = stir_them;
-	add_order(&class_reclaim, &class_notifier);
-	add_order(&class_hotplug, &class_mmap);
 }
 
 bool lock_is_held(const void *lock)
 {
-	struct context *c = context();
+	struct lock_scope *c = lock_scope();
 	unsigned int i;
 
 	for (i = 0; i < c->nheld; i++) {
@@ -185,14 +169,14 @@ bool lock_is_held(const void *lock)
 
 const struct lock_class *lock_any_held(void)
 {
-	struct context *c = context();
+	struct lock_scope *c = lock_scope();
 
 	return c->nheld ? c->held[c->nheld - 1].class : NULL;
 }
 
 void lock_check_freed(const void *start, size_t size)
 {
-	struct context *c = context();
+	struct lock_scope *c = lock_scope();
 	unsigned int i;
 
 	for (i = 0; i < c->nheld; i++) {
@@ -219,7 +203,7 @@ static void stir(void)
 
 void might_sleep_in(const char *what)
 {
-	struct context *c = context();
+	struct lock_scope *c = lock_scope();
 
 	if (c->atomic)
 		machine_fatal("%s may sleep, but this is atomic: %s", what,
@@ -255,17 +239,17 @@ static void mutex_take(struct mutex *m, bool waits)
 	lock_acquired(m, m->class, waits);
 	if (waits)
 		pthread_mutex_lock(&m->lock);
-	__atomic_store_n(&m->owner, context(), __ATOMIC_RELAXED);
+	__atomic_store_n(&m->owner, lock_scope(), __ATOMIC_RELAXED);
 }
 
 static void check_owner(const struct mutex *m)
 {
-	const struct context *owner, *c;
+	const struct lock_scope *owner, *c;
 
 	if (!m->class)
 		machine_fatal("a lock is taken that is not initialised");
 	owner = __atomic_load_n(&m->owner, __ATOMIC_RELAXED);
-	for (c = context(); owner && c; c = c->outer) {
+	for (c = lock_scope(); owner && c; c = c->outer) {
 		if (c == owner)
 			machine_fatal("%s is taken by its own holder",
 				      m->class->name);
@@ -291,7 +275,7 @@ int mutex_trylock(struct mutex *m)
 
 void mutex_unlock(struct mutex *m)
 {
-	if (m->owner != context())
+	if (m->owner != lock_scope())
 		machine_fatal("%s is released by another than its owner",
 			      m->class ? m->class->name : "a lock");
 	__atomic_store_n(&m->owner, NULL, __ATOMIC_RELAXED);
@@ -301,22 +285,32 @@ void mutex_unlock(struct mutex *m)
 
 bool mutex_is_held(const struct mutex *m)
 {
-	return __atomic_load_n(&m->owner, __ATOMIC_RELAXED) == context();
+	return __atomic_load_n(&m->owner, __ATOMIC_RELAXED) == lock_scope();
+}
+
+void atomic_begin(const char *why)
+{
+	struct lock_scope *c = lock_scope();
+
+	c->atomic++;
+	c->atomic_why = why;
+}
+
+void atomic_end(void)
+{
+	lock_scope()->atomic--;
 }
 
 void spin_lock(spinlock_t *lock)
 {
-	struct context *c = context();
-
 	check_owner(lock);
 	mutex_take(lock, true);
-	c->atomic++;
-	c->atomic_why = lock->class->name;
+	atomic_begin(lock->class->name);
 }
 
 void spin_unlock(spinlock_t *lock)
 {
-	context()->atomic--;
+	atomic_end();
 	mutex_unlock(lock);
 }
 
@@ -356,12 +350,17 @@ void down_write(struct rw_semaphore *sem)
 			      sem->class->name);
 	lock_acquired(sem, sem->class, true);
 	pthread_rwlock_wrlock(&sem->lock);
-	__atomic_store_n(&sem->writer, context(), __ATOMIC_RELAXED);
+	__atomic_store_n(&sem->writer, lock_scope(), __ATOMIC_RELAXED);
+}
+
+bool rwsem_is_mine(const struct rw_semaphore *sem)
+{
+	return sem->writer == lock_scope();
 }
 
 void up_write(struct rw_semaphore *sem)
 {
-	if (sem->writer != context())
+	if (!rwsem_is_mine(sem))
 		machine_fatal("%s is released by another than its owner",
 			      sem->class->name);
 	__atomic_store_n(&sem->writer, NULL, __ATOMIC_RELAXED);
