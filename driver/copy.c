@@ -503,7 +503,7 @@ static int copy_chunk(struct instance *inst, struct copy_batch *batch,
 }
 
 /* Between two chunks: others may want the processor, or that the program ends. */
-static int take_breath(void)
+static int resched_or_killed(void)
 {
 	cond_resched();
 
@@ -532,7 +532,7 @@ static long copy_segments(struct instance *inst,
 		err = copy_chunk(inst, batch, user + done, n, compat);
 		done += n;
 		if (!err && done < count)
-			err = take_breath();
+			err = resched_or_killed();
 	}
 
 	tally_add(inst, copies, batch->copied);

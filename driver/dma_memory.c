@@ -19,12 +19,12 @@
 struct dma_page {
 	void *vaddr;
 	dma_addr_t addr;
-	bool hollow; /* without its own frame */
+	bool unpopulated; /* without its own frame */
 };
 
 struct dma_memory {
 	unsigned long attrs;
-	xen_pfn_t *frames; /* in a PV domain, what was behind hollow pages */
+	xen_pfn_t *frames; /* in a PV domain, what was behind unpopulated pages */
 	struct dma_page pages[];
 };
 
@@ -73,7 +73,7 @@ static struct page *allocate_page(struct dma_memory *memory, struct dma_page *p)
  * Takes the frames from behind n pages; the DMA API has cleared them. What fails
  * half-way is found in the pages' records.
  */
-static int hollow_out(struct mapping *m, u32 first, u32 n)
+static int depopulate(struct mapping *m, u32 first, u32 n)
 {
 	struct dma_memory *memory = m->memory;
 	xen_pfn_t *frames = memory->frames + first;
@@ -87,14 +87,14 @@ static int hollow_out(struct mapping *m, u32 first, u32 n)
 	if (xen_feature(XENFEAT_auto_translated_physmap))
 		done = max(xenmem_reservation_decrease(n, frames), 0);
 	for (i = 0; i < done; i++)
-		memory->pages[first + i].hollow = true;
+		memory->pages[first + i].unpopulated = true;
 	if (done < n)
 		return -ENOMEM;
 
 	return gnttab_pages_set_private(n, pages);
 }
 
-/* Puts frames behind n hollow pages again; returns for how many there are any. */
+/* Puts frames behind n unpopulated pages again; returns for how many there are any. */
 static u32 fill(struct mapping *m, u32 first, u32 n)
 {
 	struct dma_memory *memory = m->memory;
@@ -111,17 +111,17 @@ static u32 fill(struct mapping *m, u32 first, u32 n)
 	if (done)
 		xenmem_reservation_va_mapping_update(done, pages, frames);
 	for (i = 0; i < done; i++)
-		memory->pages[first + i].hollow = false;
+		memory->pages[first + i].unpopulated = false;
 
 	return done;
 }
 
-/* How many pages from the first on are hollow, up to a batch. */
-static u32 hollow_run(const struct dma_memory *memory, u32 first, u32 last)
+/* How many pages from the first on are unpopulated, up to a batch. */
+static u32 unpopulated_run(const struct dma_memory *memory, u32 first, u32 last)
 {
 	u32 most = min(last - first, GNTDEV_BATCH), n = 0;
 
-	while (n < most && memory->pages[first + n].hollow)
+	while (n < most && memory->pages[first + n].unpopulated)
 		n++;
 
 	return n;
@@ -133,7 +133,7 @@ static u32 hollow_run(const struct dma_memory *memory, u32 first, u32 last)
  */
 static u32 fill_some(struct mapping *m, u32 first, u32 last)
 {
-	u32 n = hollow_run(m->memory, first, last);
+	u32 n = unpopulated_run(m->memory, first, last);
 
 	return n ? fill(m, first, n) : 1;
 }
@@ -174,7 +174,7 @@ static u32 allocate_batch(struct mapping *m, u32 first, int *err)
 		if (!m->pages[first + n])
 			break;
 	}
-	*err = n < most ? -ENOMEM : hollow_out(m, first, n);
+	*err = n < most ? -ENOMEM : depopulate(m, first, n);
 
 	return n;
 }

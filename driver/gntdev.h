@@ -426,7 +426,7 @@ void *gntdev_memory_for_program(size_t size);
 int gntdev_memory_add_pages(struct mapping *m);
 
 /* Patience with a granter whose page is paged out. */
-struct patience {
+struct backoff {
 	unsigned long end, delay; /* jiffies */
 };
 
@@ -434,9 +434,9 @@ struct patience {
 size_t gntdev_grants_ops_size(u32 count);
 int gntdev_grants_status_errno(s16 status);
 void gntdev_grants_note(const struct ioctl_gntdev_grant_ref *grant, s16 status);
-void gntdev_patience_begin(struct patience *p);
-int gntdev_patience_wait(struct patience *p,
-			 const struct ioctl_gntdev_grant_ref *grant);
+void gntdev_backoff_begin(struct backoff *p);
+int gntdev_backoff_wait(struct backoff *p,
+			const struct ioctl_gntdev_grant_ref *grant);
 int __init gntdev_grants_init(void);
 void gntdev_grants_exit(void);
 int gntdev_grants_map(struct mapping *m);

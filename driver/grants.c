@@ -57,24 +57,24 @@ void gntdev_grants_note(const struct ioctl_gntdev_grant_ref *grant, s16 status)
 }
 
 /* In all, of one request. */
-#define MOST_PATIENCE (32 * HZ)
+#define MOST_BACKOFF (32 * HZ)
 
-void gntdev_patience_begin(struct patience *p)
+void gntdev_backoff_begin(struct backoff *p)
 {
-	p->end = jiffies + MOST_PATIENCE;
+	p->end = jiffies + MOST_BACKOFF;
 	p->delay = 1;
 }
 
 /**
- * gntdev_patience_wait() - wait a little for a granter to get its page
+ * gntdev_backoff_wait() - wait a little for a granter to get its page
  * @p: since when
  * @grant: what for
  *
  * Return: 0 to try again, -EINVAL if that has been done for long enough, -EINTR
  * if a fatal signal is pending.
  */
-int gntdev_patience_wait(struct patience *p,
-			 const struct ioctl_gntdev_grant_ref *grant)
+int gntdev_backoff_wait(struct backoff *p,
+			const struct ioctl_gntdev_grant_ref *grant)
 {
 	if (time_after(jiffies, p->end)) {
 		gntdev_grants_note(grant, GNTST_eagain);
@@ -128,7 +128,7 @@ static void ask_for(struct gnttab_copy *op,
  * what it says but for "not now", it will say again.
  */
 static int await_batch(const struct ioctl_gntdev_grant_ref *grants, u32 n,
-		       struct patience *patience)
+		       struct backoff *backoff)
 {
 	struct gnttab_copy ops[GNTDEV_ATOMIC_BATCH];
 	int err;
@@ -140,7 +140,7 @@ static int await_batch(const struct ioctl_gntdev_grant_ref *grants, u32 n,
 
 	for (i = 0; i < n; i++) {
 		while (ops[i].status == GNTST_eagain) {
-			err = gntdev_patience_wait(patience, &grants[i]);
+			err = gntdev_backoff_wait(backoff, &grants[i]);
 			if (err)
 				return err;
 			(void)HYPERVISOR_grant_table_op(GNTTABOP_copy, &ops[i],
@@ -152,14 +152,14 @@ static int await_batch(const struct ioctl_gntdev_grant_ref *grants, u32 n,
 }
 
 static int await_pages(const struct ioctl_gntdev_grant_ref *grants, u32 count,
-		       struct patience *patience)
+		       struct backoff *backoff)
 {
 	int err = 0;
 	u32 i, n;
 
 	for (i = 0; i < count && !err; i += n) {
 		n = min(count - i, GNTDEV_ATOMIC_BATCH);
-		err = await_batch(grants + i, n, patience);
+		err = await_batch(grants + i, n, backoff);
 	}
 
 	return err;
@@ -237,18 +237,18 @@ static void note_failure(const struct mapping *m, u32 first, u32 n)
  */
 int gntdev_grants_map(struct mapping *m)
 {
-	struct patience patience;
+	struct backoff backoff;
 	u32 first, n;
 	int err;
 
 	if (!may_all_be_mapped(m))
 		return -EINVAL;
 
-	gntdev_patience_begin(&patience);
+	gntdev_backoff_begin(&backoff);
 	for (first = 0; first < m->count; first += n) {
 		n = min(m->count - first, GNTDEV_BATCH);
 		err = granters_page_out()
-			      ? await_pages(m->grants + first, n, &patience)
+			      ? await_pages(m->grants + first, n, &backoff)
 			      : 0;
 		if (err)
 			return err;

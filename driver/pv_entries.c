@@ -330,7 +330,7 @@ static int map_and_note(struct window *w, u32 first, u32 n)
 }
 
 /* The entries of a batch that are not there yet, when their pages are. */
-static int map_late(struct window *w, u32 first, u32 n, struct patience *p)
+static int map_late(struct window *w, u32 first, u32 n, struct backoff *p)
 {
 	int err = -EAGAIN;
 	u32 i;
@@ -338,7 +338,7 @@ static int map_late(struct window *w, u32 first, u32 n, struct patience *p)
 	for (i = first; i < first + n; i++, err = -EAGAIN) {
 		while (err == -EAGAIN &&
 		       w->handles[i] == INVALID_GRANT_HANDLE) {
-			err = gntdev_patience_wait(
+			err = gntdev_backoff_wait(
 				p, &w->mapping->grants[w->first + i]);
 			if (!err)
 				err = map_and_note(w, i, 1);
@@ -360,16 +360,16 @@ static int map_late(struct window *w, u32 first, u32 n, struct patience *p)
  */
 int gntdev_pv_map_entries(struct window *w)
 {
-	struct patience patience;
+	struct backoff backoff;
 	u32 first, n;
 	int err = 0;
 
-	gntdev_patience_begin(&patience);
+	gntdev_backoff_begin(&backoff);
 	for (first = 0; first < w->count && !err; first += n) {
 		n = min(w->count - first, GNTDEV_BATCH);
 		err = map_and_note(w, first, n);
 		if (err == -EAGAIN)
-			err = map_late(w, first, n, &patience);
+			err = map_late(w, first, n, &backoff);
 		/* The kernel's own windows are nobody's who could be killed. */
 		if (!err && first + n < w->count && !w->kernel &&
 		    fatal_signal_pending(current))
