@@ -59,7 +59,7 @@ int machine_start(const struct machine_config *config)
 	gntdev_handles = config->driver_handles ?: machine.default_handles;
 
 	machine_log_clear();
-	locks_start(config->stir);
+	locks_start(config->jitter);
 	context_start();
 	/* What a failed load may need was asked for before. */
 	pages_start();
@@ -151,7 +151,7 @@ void machine_counters(struct machine_counters *counters)
 void machine_mappings(struct machine_mappings *m)
 {
 	memset(m, 0, sizeof(*m));
-	m->hollow = pages_refused();
+	m->unpopulated = pages_refused();
 	tracks_count(m);
 }
 

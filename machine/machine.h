@@ -49,7 +49,7 @@ struct machine_config {
 	unsigned int driver_handles; /* the same */
 	uint64_t seed; /* of failures by probability */
 	/* Threads wait a little, at random, where they may sleep: races show. */
-	bool stir;
+	bool jitter;
 	/* The driver asks for pages before it maps them: they may be paged out. */
 	bool paging;
 	/* The driver is loaded in domain 0, and may take grants of its own. */

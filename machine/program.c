@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* What kind of program a file is: whether the client's library can serve it. */
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -100,7 +100,7 @@ enum operation {
 	OP_VIEW,
 	OP_FDINFO, /* text */
 	OP_SEEK, /* a: offset, b: whence */
-	OP_NUMBER, /* to ANSWER_PROMISE; a: the number, or a negative errno */
+	OP_NUMBER, /* to ANSWER_RESERVED; a: the number, or a negative errno */
 	OP_CLEAR_REFS, /* a: what was written */
 	/* On a run's connection: its program has ended. */
 	OP_END,
@@ -200,7 +200,7 @@ struct offer {
 };
 
 struct work {
-	uint32_t copies; /* of struct errand_copy: behind this */
+	uint32_t copies; /* of struct delegated_copy: behind this */
 	uint32_t bytes; /* behind those, to be put back after the copies */
 	uint64_t at; /* where */
 };
@@ -209,7 +209,7 @@ struct work {
  * To OP_IOCTL, before its answer: the descriptor beside it may become one of a
  * dma-buf's; which number has it? @extra: open()'s flags of it.
  */
-#define ANSWER_PROMISE 128u
+#define ANSWER_RESERVED 128u
 
 /*
  * Neighbouring pages of a view, behind the answer to OP_MMAP and OP_VIEW. They

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Whose a folder, a file or the other end of a socket is. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

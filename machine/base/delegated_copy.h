@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 /* At most, before the caller has to have done them. */
-#define ERRAND_COPIES 512
+#define DELEGATED_COPIES 512
 
-struct errand_copy {
+struct delegated_copy {
 	uint64_t addr; /* in the program's memory */
 	uint64_t offset; /* in the domain's */
 	uint32_t size;

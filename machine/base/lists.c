@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Lists and ordered trees, and what is damaged in them. */
 #include "lists.h"
 
 /* Where an entry that was taken out points: nowhere that may be followed. */

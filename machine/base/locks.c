@@ -6,7 +6,7 @@
 
 #define MAX_CLASSES 32
 
-static bool stirring;
+static bool jittering;
 static _Thread_local struct lock_scope bottom;
 static _Thread_local struct lock_scope *here;
 
@@ -149,9 +149,9 @@ void lock_order(struct lock_class *outer, struct lock_class *inner)
 	add_order(outer, inner);
 }
 
-void locks_start(bool stir_them)
+void locks_start(bool jitter_them)
 {
-	stirring = stir_them;
+	jittering = jitter_them;
 }
 
 bool lock_is_held(const void *lock)
@@ -187,7 +187,7 @@ void lock_check_freed(const void *start, size_t size)
 }
 
 /* Gives way to another thread, now and then. */
-static void stir(void)
+static void jitter(void)
 {
 	static _Thread_local u32 state;
 	struct timespec moment = {0, 0};
@@ -208,8 +208,8 @@ void might_sleep_in(const char *what)
 	if (c->atomic)
 		machine_fatal("%s may sleep, but this is atomic: %s", what,
 			      c->atomic_why);
-	if (stirring)
-		stir();
+	if (jittering)
+		jitter();
 }
 
 void cond_resched(void)

@@ -101,8 +101,8 @@ void cond_resched(void);
 void atomic_begin(const char *why);
 void atomic_end(void);
 
-/* With @stir threads wait a little, at random, where they may sleep. */
-void locks_start(bool stir);
+/* With @jitter threads wait a little, at random, where they may sleep. */
+void locks_start(bool jitter);
 /* Lock order. A class alone may stand for what is not a lock but can wait. */
 void lock_acquired(const void *lock, struct lock_class *class, bool waits);
 void lock_released(const void *lock);

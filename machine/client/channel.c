@@ -231,8 +231,8 @@ int64_t channel_call(const struct request *request, struct answer *answer)
 }
 
 /* The program has it from here on, as any other thread of it may see. */
-static bool take_promise(int fd, const struct answer *answer, int passed,
-			 struct promise *promise)
+static bool take_reserved(int fd, const struct answer *answer, int passed,
+			  struct reserved_fd *reserved)
 {
 	struct request reply = {.op = OP_NUMBER, .a = passed};
 
@@ -241,31 +241,32 @@ static bool take_promise(int fd, const struct answer *answer, int passed,
 		reply.a = -EMFILE;
 	else if (!(answer->extra & O_CLOEXEC))
 		raw(SYS_fcntl, passed, F_SETFD, 0);
-	promise->fd = passed;
-	promise->inode = passed < 0 ? 0 : device_inode(passed);
+	reserved->fd = passed;
+	reserved->inode = passed < 0 ? 0 : device_inode(passed);
 	device_comes(passed);
 
 	return channel_send(fd, &reply, sizeof(reply));
 }
 
-int64_t channel_call_promise(const struct request *request,
-			     struct answer *answer, struct promise *promise)
+int64_t channel_call_reserving(const struct request *request,
+			       struct answer *answer,
+			       struct reserved_fd *reserved)
 {
 	int saved = errno, passed;
 	struct line *line;
 	int fd = channel_begin_call(&line);
 	bool good = false;
 
-	promise->fd = -1;
+	reserved->fd = -1;
 	if (fd >= 0) {
 		good = channel_send(fd, request, sizeof(*request));
 		while (good) {
 			good = channel_receive(channel_fd(line, fd), answer,
 					       NULL, 0, &passed) >= 0;
-			if (!good || !(answer->flags & ANSWER_PROMISE))
+			if (!good || !(answer->flags & ANSWER_RESERVED))
 				break;
-			good = take_promise(channel_fd(line, fd), answer,
-					    passed, promise);
+			good = take_reserved(channel_fd(line, fd), answer,
+					     passed, reserved);
 		}
 		channel_end_call(line, fd, good);
 	}

@@ -96,13 +96,14 @@ void channel_drop(void);
 /* 0 or more, or a negative errno: -EIO if the server is gone. */
 int64_t channel_call(const struct request *request, struct answer *answer);
 /* A descriptor that a call has brought, whatever comes of it then. */
-struct promise {
+struct reserved_fd {
 	int fd; /* -1: none */
 	uint64_t inode;
 };
 /* The same for requests that may give the program a descriptor. */
-int64_t channel_call_promise(const struct request *request,
-			     struct answer *answer, struct promise *promise);
+int64_t channel_call_reserving(const struct request *request,
+			       struct answer *answer,
+			       struct reserved_fd *reserved);
 /* The same for calls that are answered by a descriptor. */
 int channel_call_fd(const struct request *request, int64_t *value);
 /* The same for calls that are answered by text; its length. */
@@ -279,15 +280,15 @@ void lend_end(int fd);
 /* In a child, with the lock of ranges. */
 void lend_after_fork(void);
 
-/* ---- careful.c ---- */
+/* ---- nofault.c ---- */
 
 /* Around such copies; what is in @mask is for the end. */
-void careful_begin(sigset_t *mask);
-void careful_end(const sigset_t *mask);
+void nofault_begin(sigset_t *mask);
+void nofault_end(const sigset_t *mask);
 /* False if a part of it could not be read or written: the rest is left off. */
-bool careful_copy(void *to, const void *from, size_t size);
+bool nofault_copy(void *to, const void *from, size_t size);
 /* In a child. */
-void careful_after_fork(void);
+void nofault_after_fork(void);
 
 /* ---- descriptors.c: what is where ---- */
 

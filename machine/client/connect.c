@@ -454,7 +454,7 @@ void connect_look_around(void)
 		/* The child of a fork that nobody told of is like a new one. */
 		me.pid = raw(SYS_getpid);
 		ranges_reset_lock();
-		careful_after_fork();
+		nofault_after_fork();
 		copy_after_fork();
 		reserve_after_fork();
 		pthread_mutex_init(&me.joining, NULL);
@@ -528,7 +528,7 @@ static void become_child(void)
 
 	channel_drop();
 	become_here();
-	careful_after_fork();
+	nofault_after_fork();
 	copy_after_fork();
 	reserve_after_fork();
 	pthread_mutex_init(&me.joining, NULL);

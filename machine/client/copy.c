@@ -18,7 +18,8 @@
 #include "../base/delegated_copy.h"
 
 _Static_assert(sizeof(struct work) +
-			       ERRAND_COPIES * sizeof(struct errand_copy) +
+			       DELEGATED_COPIES *
+				       sizeof(struct delegated_copy) +
 			       OFFER_BYTES <=
 		       ROOM_BYTES,
 	       "what an answer says");
@@ -76,7 +77,7 @@ static void take_window(uint32_t name, int fd)
 	raw(SYS_close, fd);
 }
 
-static const struct window *find_window(const struct errand_copy *copy)
+static const struct window *find_window(const struct delegated_copy *copy)
 {
 	const struct window *window = windows;
 
@@ -89,7 +90,7 @@ static const struct window *find_window(const struct errand_copy *copy)
 	return NULL;
 }
 
-static bool one_copy(const struct errand_copy *copy)
+static bool one_copy(const struct delegated_copy *copy)
 {
 	const struct window *window = find_window(copy);
 	void *here = (void *)(uintptr_t)copy->addr;
@@ -97,23 +98,24 @@ static bool one_copy(const struct errand_copy *copy)
 	if (!window)
 		return false;
 	if (copy->in)
-		return careful_copy(here, window->memory + copy->offset,
+		return nofault_copy(here, window->memory + copy->offset,
 				    copy->size);
 
-	return careful_copy(window->memory + copy->offset, here, copy->size);
+	return nofault_copy(window->memory + copy->offset, here, copy->size);
 }
 
 /* False if some of it has gone since the server looked: as if it had seen it. */
 static bool do_work(const struct work *work)
 {
-	const struct errand_copy *copy = (const struct errand_copy *)(work + 1);
-	const struct errand_copy *end = copy + work->copies;
+	const struct delegated_copy *copy =
+		(const struct delegated_copy *)(work + 1);
+	const struct delegated_copy *end = copy + work->copies;
 	bool all = true;
 
 	for (; copy < end; copy++)
 		all &= one_copy(copy);
 	if (work->bytes)
-		all &= careful_copy((void *)(uintptr_t)work->at, end,
+		all &= nofault_copy((void *)(uintptr_t)work->at, end,
 				    work->bytes);
 
 	return all;
@@ -189,7 +191,7 @@ static bool offer(const struct request *request, struct answer *answer)
 	int fd;
 
 	_Static_assert(sizeof(op) == OFFER_ARGUMENT, "as the server takes it");
-	if (!careful_copy(&op, (void *)(uintptr_t)request->b, sizeof(op)))
+	if (!nofault_copy(&op, (void *)(uintptr_t)request->b, sizeof(op)))
 		return false;
 	fd = channel_begin_call(&line);
 	if (fd < 0)
@@ -220,9 +222,9 @@ bool copy_call(const struct request *request, struct answer *answer)
 	/* It complains of bytes that nobody has to set: a status, what fills up. */
 	if (valgrind_is_here() || connect_is_guest())
 		return false;
-	careful_begin(&mask);
+	nofault_begin(&mask);
 	offered = offer(request, answer);
-	careful_end(&mask);
+	nofault_end(&mask);
 	errno = saved;
 
 	return offered;

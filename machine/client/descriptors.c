@@ -107,7 +107,7 @@ static bool may(const struct device *device, bool write)
 }
 
 /* The descriptor of a device without read and write is a socket all the same. */
-static bool is_mute(const struct device *device)
+static bool has_no_io(const struct device *device)
 {
 	return device->file == FILE_GNTDEV || device->file == FILE_GNTALLOC ||
 	       device->file == FILE_PRIVCMD || device->file == FILE_VGEM ||
@@ -125,7 +125,7 @@ bool device_transfer(int fd, bool write, size_t *size, ssize_t *result)
 		errno = EBADF;
 		return false;
 	}
-	if (is_mute(&device)) {
+	if (has_no_io(&device)) {
 		errno = EINVAL;
 		return false;
 	}

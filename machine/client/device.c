@@ -207,17 +207,17 @@ static bool gives_descriptor(unsigned long number)
 }
 
 /* It is the program's now, or is taken back if it still is what it was. */
-static void settle(const struct promise *promise, int64_t result)
+static void settle(const struct reserved_fd *reserved, int64_t result)
 {
-	if (promise->fd < 0)
+	if (reserved->fd < 0)
 		return;
-	if (result < 0 && device_inode(promise->fd) == promise->inode)
-		raw(SYS_close, promise->fd);
+	if (result < 0 && device_inode(reserved->fd) == reserved->inode)
+		raw(SYS_close, reserved->fd);
 }
 
 static int64_t ask(const struct request *request, struct answer *answer)
 {
-	struct promise promise;
+	struct reserved_fd reserved;
 	int64_t result;
 	int memory;
 
@@ -231,8 +231,8 @@ static int64_t ask(const struct request *request, struct answer *answer)
 		return answer->value;
 	if (!gives_descriptor(request->a))
 		return channel_call(request, answer);
-	result = channel_call_promise(request, answer, &promise);
-	settle(&promise, result);
+	result = channel_call_reserving(request, answer, &reserved);
+	settle(&reserved, result);
 
 	return result;
 }
@@ -274,9 +274,9 @@ static void area_changed(uint64_t inode, void *argument)
 	sigset_t mask;
 	bool told;
 
-	careful_begin(&mask);
-	told = careful_copy(&op, argument, sizeof(op));
-	careful_end(&mask);
+	nofault_begin(&mask);
+	told = nofault_copy(&op, argument, sizeof(op));
+	nofault_end(&mask);
 	if (!told)
 		return;
 	memory_area_changed(inode, op.index);

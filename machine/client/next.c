@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* The C library's own functions, which this library stands before. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

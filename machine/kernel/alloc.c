@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Allocations: each is counted, and freed once by the right call. */
 #include <pthread.h>
 #include <stdlib.h>
 

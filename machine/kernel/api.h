@@ -59,10 +59,11 @@ void file_dup(struct file *file);
 void file_close(struct task *task, struct file *file);
 long file_ioctl(struct task *task, struct file *file, unsigned int cmd,
 		unsigned long arg, bool compat);
-/* The same for a caller that does a part of it, see struct errand. */
-struct errand;
-long file_ioctl_helped(struct task *task, struct file *file, unsigned int cmd,
-		       unsigned long arg, bool compat, struct errand *errand);
+/* The same for a caller that does a part of it, see struct delegated_copies. */
+struct delegated_copies;
+long file_ioctl_delegating(struct task *task, struct file *file,
+			   unsigned int cmd, unsigned long arg, bool compat,
+			   struct delegated_copies *delegated);
 /* The lines that the driver adds to /proc/PID/fdinfo/FD. */
 size_t file_fdinfo(struct file *file, char *buf, size_t size);
 /* For machine_descriptors.find(). */
@@ -100,34 +101,35 @@ void file_on_readable(struct file *file,
  * ever, and a grant is in use until its copies are done. What cannot go this
  * way has all that is outstanding done first, and the rest goes the usual way.
  */
-#define ERRAND_PIECES 2
+#define DELEGATED_PIECES 2
 
-struct errand {
+struct delegated_copies {
 	/* Filled in by who calls; size 0: no piece. */
-	struct errand_piece {
+	struct delegated_piece {
 		uint64_t addr;
 		size_t size;
 		unsigned char *bytes;
 		/* Zeroes at first: what has changed; 1: writable, -1: not. */
 		size_t first, last;
 		int writable;
-	} pieces[ERRAND_PIECES];
+	} pieces[DELEGATED_PIECES];
 	/* Whether the caller reaches a domain's memory. */
-	bool (*reaches)(struct errand *errand, unsigned int domid, bool write);
+	bool (*reaches)(struct delegated_copies *delegated, unsigned int domid,
+			bool write);
 	/* Has done what there is so far; it is done on return. */
-	void (*run)(struct errand *errand);
+	void (*run)(struct delegated_copies *delegated);
 	/* The same, but on return the caller has only been told. */
-	void (*begin)(struct errand *errand);
+	void (*begin)(struct delegated_copies *delegated);
 	/*
 	 * Whether what the call left is done by now. Called with locks of the
-	 * machine's held, on any thread, until errand_end().
+	 * machine's held, on any thread, until delegated_end().
 	 */
-	bool (*is_done)(struct errand *errand);
+	bool (*is_done)(struct delegated_copies *delegated);
 
 	/* What is to be done when the call returns, in this order. */
 	unsigned int count;
 	size_t size; /* of all these */
-	struct errand_copy copies[ERRAND_COPIES];
+	struct delegated_copy copies[DELEGATED_COPIES];
 
 	/* The machine's own: the caller has begun with something. */
 	bool begun;
@@ -135,7 +137,7 @@ struct errand {
 };
 
 /* It is done, or nobody is there any more to do it; may be called again. */
-void errand_end(struct errand *errand);
+void delegated_end(struct delegated_copies *delegated);
 
 /* ---- descriptors by number, unless machine_config.descriptors has them ---- */
 

@@ -22,7 +22,8 @@ struct context {
 	struct file *released; /* files to be released when it ends */
 	struct user_maps *maps; /* of the task, as of this call; or NULL */
 	unsigned int sites; /* passed while none was to fail, see fault() */
-	struct errand *errand; /* the caller does a part of it; or NULL */
+	struct delegated_copies
+		*delegated; /* the caller does a part of it; or NULL */
 };
 
 struct context *context(void);

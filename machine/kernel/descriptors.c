@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Descriptors by number: a table of the machine's, or the programs' real ones. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>

@@ -191,7 +191,7 @@ void dma_free_attrs(struct device *dev, size_t size, void *cpu_addr,
 
 	check_device(dev, "dma_free_attrs");
 	might_sleep();
-	if (page->hollow)
+	if (page->unpopulated)
 		machine_fatal(
 			"a page without memory behind it goes to the DMA API");
 	page_back(page);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Failures on purpose: the sites that a call passes, and which of them fail. */
 #include <pthread.h>
 #include <stdlib.h>
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "calls.h"
-#include "errand.h"
+#include "delegated.h"
 #include "faults.h"
 #include "files.h"
 #include "user.h"
@@ -424,25 +424,26 @@ void holders_exit(struct task *task)
 long file_ioctl(struct task *task, struct file *file, unsigned int cmd,
 		unsigned long arg, bool compat)
 {
-	return file_ioctl_helped(task, file, cmd, arg, compat, NULL);
+	return file_ioctl_delegating(task, file, cmd, arg, compat, NULL);
 }
 
-long file_ioctl_helped(struct task *task, struct file *file, unsigned int cmd,
-		       unsigned long arg, bool compat, struct errand *errand)
+long file_ioctl_delegating(struct task *task, struct file *file,
+			   unsigned int cmd, unsigned long arg, bool compat,
+			   struct delegated_copies *delegated)
 {
 	struct context c;
 	long ret = -ENOTTY;
 
 	get_file(file);
 	call_begin(&c, task, NULL);
-	c.errand = errand;
+	c.delegated = delegated;
 	if (compat && file->f_op->compat_ioctl)
 		ret = file->f_op->compat_ioctl(file, cmd, (u32)arg);
 	else if (file->f_op->unlocked_ioctl)
 		ret = file->f_op->unlocked_ioctl(file, cmd, arg);
 	if (!user_flush() || (c.lost && ret >= 0))
 		ret = -EFAULT;
-	errand_leave();
+	delegated_leave();
 	call_end(&c);
 	fput(file);
 

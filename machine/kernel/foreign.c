@@ -51,14 +51,14 @@ int xenmem_reservation_increase(int count, unsigned long *frames)
 	for (i = 0; i < count; i++) {
 		page = page_of_frame(frames[i], "xenmem_reservation_increase");
 		check_dma_page(page, "xenmem_reservation_increase");
-		if (!page->hollow)
+		if (!page->unpopulated)
 			machine_fatal("a page gets memory that has some");
 		if (fault(SITE_INCREASE, &variant)) {
 			page->refused = true;
 			break;
 		}
 		page->refused = false;
-		page->hollow = false;
+		page->unpopulated = false;
 	}
 
 	return i;
@@ -75,12 +75,12 @@ int xenmem_reservation_decrease(int count, unsigned long *frames)
 	for (i = 0; i < count; i++) {
 		page = page_of_frame(frames[i], "xenmem_reservation_decrease");
 		check_dma_page(page, "xenmem_reservation_decrease");
-		if (page->hollow)
+		if (page->unpopulated)
 			machine_fatal(
 				"memory of a page is given up that has none");
 		if (fault(SITE_DECREASE, &variant))
 			break;
-		page->hollow = true;
+		page->unpopulated = true;
 	}
 
 	return i;
@@ -94,10 +94,10 @@ void xenmem_reservation_va_mapping_reset(unsigned long count,
 		check_dma_page(*pages, "xenmem_reservation_va_mapping_reset");
 		if (machine_mode() != MACHINE_PV)
 			continue;
-		if ((*pages)->hollow)
+		if ((*pages)->unpopulated)
 			machine_fatal(
 				"memory of a page is put aside that has none");
-		(*pages)->hollow = true;
+		(*pages)->unpopulated = true;
 		(*pages)->reset = true;
 		page_unmapped_here(*pages);
 	}
@@ -111,9 +111,10 @@ void xenmem_reservation_va_mapping_update(unsigned long count,
 		check_dma_page(*pages, "xenmem_reservation_va_mapping_update");
 		if (machine_mode() != MACHINE_PV)
 			continue;
-		if (!(*pages)->hollow || *frames != xen_page_to_gfn(*pages))
+		if (!(*pages)->unpopulated ||
+		    *frames != xen_page_to_gfn(*pages))
 			machine_fatal("a page gets memory that is not its own");
-		(*pages)->hollow = false;
+		(*pages)->unpopulated = false;
 		(*pages)->reset = false;
 		(*pages)->known = 0;
 	}

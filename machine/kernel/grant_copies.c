@@ -6,7 +6,7 @@
  * least.
  */
 #include "context.h"
-#include "errand.h"
+#include "delegated.h"
 #include "faults.h"
 #include "pages.h"
 #include "user.h"
@@ -105,7 +105,7 @@ static void gather_add(struct gather *g, bool write,
 static bool left_to_caller(const struct copy_end *user,
 			   const struct copy_end *grant, u16 len, bool in)
 {
-	struct errand_order order = {
+	struct delegated_order order = {
 		.task = task_of(user),
 		.addr = user->addr,
 		.size = len,
@@ -121,7 +121,7 @@ static bool left_to_caller(const struct copy_end *user,
 	if (domain_page_is_lent(grant->granter, order.offset >> PAGE_SHIFT))
 		return false;
 
-	return errand_take(&order);
+	return delegate_copy(&order);
 }
 
 static bool take(struct copier *copier, const struct copy_end *source,
@@ -136,7 +136,7 @@ static bool take(struct copier *copier, const struct copy_end *source,
 	    left_to_caller(source, dest, len, false))
 		return true;
 	/* Those that it has taken come first. */
-	errand_stop_locked();
+	delegated_stop_locked();
 	if (task_of(dest))
 		gather_add(g, true, dest, source, len);
 	else if (task_of(source))
@@ -150,7 +150,7 @@ static bool take(struct copier *copier, const struct copy_end *source,
 static void finish(struct copier *copier)
 {
 	gather_flush(container_of(copier, struct gather, copier));
-	errand_begin();
+	delegated_begin();
 }
 
 void copy_all(struct gnttab_copy *ops, unsigned int count)

@@ -59,7 +59,7 @@ static void find_frame(u64 addr, struct place *place)
 			"a grant is mapped at %#llx, which is no page for one",
 			addr);
 	if (page->kind == PAGE_DMA &&
-	    (!page->hollow || !page->private || page_may_be_known(page)))
+	    (!page->unpopulated || !page->private || page_may_be_known(page)))
 		machine_fatal(
 			"a grant is mapped at a page of the DMA API that is not made ready for it");
 	if (page->mapped)

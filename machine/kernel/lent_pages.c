@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Files of programs whose pages are granted: how they are found and kept open. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* All pages of the machine: allocation, references, pins, numbers. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -524,7 +525,7 @@ void unpin_user_pages_dirty_lock(struct page **pages, unsigned long npages,
 /* Kept out of use because the hypervisor still has it, or has none for it. */
 static bool is_excused(const struct page *page)
 {
-	if (page->kind == PAGE_DMA && page->hollow && page->refused)
+	if (page->kind == PAGE_DMA && page->unpopulated && page->refused)
 		return true;
 	if (page->kind == PAGE_PLAIN)
 		return page->refused;
@@ -538,7 +539,7 @@ unsigned int pages_refused(void)
 
 	for (i = 0; i < pool.used; i++)
 		count += pool.pages[i].kind == PAGE_DMA &&
-			 pool.pages[i].hollow && pool.pages[i].refused;
+			 pool.pages[i].unpopulated && pool.pages[i].refused;
 
 	return count;
 }

@@ -35,7 +35,7 @@ struct page {
 	unsigned int pins;
 	/* PAGE_DMA */
 	unsigned long attrs;
-	bool hollow; /* has no memory of its own */
+	bool unpopulated; /* has no memory of its own */
 	bool reset; /* the kernel's own entry for it is gone, in PV */
 	bool private; /* ready for a grant */
 	bool refused; /* it stays, by a failure on purpose */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Shrinkers, and the memory pressure that asks them. */
 #include "alloc.h"
 #include "calls.h"
 #include "constants.h"

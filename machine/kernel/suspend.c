@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* The one platform device, which is told that its domain is saved. */
 #include <stdlib.h>
 
 #include "calls.h"

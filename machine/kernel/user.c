@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Reads and writes of programs' memory, a system call for as many as possible. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,7 +9,7 @@
 #include <unistd.h>
 
 #include "context.h"
-#include "errand.h"
+#include "delegated.h"
 #include "faults.h"
 #include "maps.h"
 #include "user.h"
@@ -37,9 +38,9 @@ bool user_read(struct task *task, void *to, u64 from, size_t size)
 	struct iovec local = {to, size};
 	struct iovec user = {(void *)(uintptr_t)from, size};
 
-	if (errand_read(task, to, from, size))
+	if (delegated_read(task, to, from, size))
 		return true;
-	errand_stop();
+	delegated_stop();
 
 	return !size ||
 	       process_vm_readv(task->pid, &local, 1, &user, 1, 0) ==
@@ -52,7 +53,7 @@ bool user_write(struct task *task, u64 to, const void *from, size_t size)
 	struct iovec local = {(void *)from, size};
 	struct iovec user = {(void *)(uintptr_t)to, size};
 
-	errand_stop();
+	delegated_stop();
 
 	return !size ||
 	       process_vm_writev(task->pid, &local, 1, &user, 1, 0) ==
@@ -86,7 +87,7 @@ void user_copyv(struct task *task, const struct iovec *local,
 	ssize_t done;
 	size_t size = 0;
 
-	errand_stop();
+	delegated_stop();
 	for (i = 0; i < count; i++)
 		size += local[i].iov_len;
 	nl = merge(local, l, count);
@@ -148,7 +149,7 @@ bool user_flush(void)
 void user_settle(void)
 {
 	user_flush();
-	errand_stop();
+	delegated_stop();
 }
 
 struct task *user_of(const char *what, const void __user *at)
@@ -223,7 +224,7 @@ int machine_put_user(void __user *to, const void *value, size_t size)
 
 	if (fault(SITE_PUT_USER, &variant))
 		return -EFAULT;
-	if (errand_put(task, (uintptr_t)to, value, size))
+	if (delegated_put(task, (uintptr_t)to, value, size))
 		return 0;
 	if (!page || page != puts_.page || puts_.count == MAX_PUTS ||
 	    offset + size > PAGE_SIZE) {

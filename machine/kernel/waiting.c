@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Time, real or of the test's, and all that waits for it or for somebody. */
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* The rings between a domain and xenstored, in the domain's own page. */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -367,7 +367,7 @@ void call_serve(int fd, struct process *process)
 
 	if (!begin(&call))
 		return;
-	promise_begin(fd, process);
+	reserved_fd_begin(fd, process);
 	while (receive(&call, &request)) {
 		process_settle();
 		if (!serve(&call))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * Copies that the calling process does. The server's part: what the process
- * sent along goes to the machine, and the machine's errand goes to the process.
+ * sent along goes to the machine, and the copies that the machine delegates go to the process.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 
 /* Of one connection for calls. */
 struct copier {
-	struct errand errand;
+	struct delegated_copies delegated;
 	int fd;
 	pid_t pid;
 	uint64_t counter, number; /* see struct offer */
@@ -28,15 +28,16 @@ struct copier {
 	} room;
 };
 
-static struct copier *copier_of(struct errand *errand)
+static struct copier *copier_of(struct delegated_copies *delegated)
 {
-	return (struct copier *)((char *)errand -
-				 offsetof(struct copier, errand));
+	return (struct copier *)((char *)delegated -
+				 offsetof(struct copier, delegated));
 }
 
-static bool reaches(struct errand *errand, unsigned int domid, bool write)
+static bool reaches(struct delegated_copies *delegated, unsigned int domid,
+		    bool write)
 {
-	struct copier *copier = copier_of(errand);
+	struct copier *copier = copier_of(delegated);
 
 	for (int i = 0; i < WINDOWS; i++) {
 		if (copier->windows[i] == WINDOW(domid, 1u) ||
@@ -53,19 +54,19 @@ static bool send_work(const struct copier *copier, struct answer *answer,
 		      bool pieces, int passed)
 {
 	union passed control;
-	const struct errand *errand = &copier->errand;
+	const struct delegated_copies *delegated = &copier->delegated;
 	/* The request's own structure never changes. */
-	const struct errand_piece *piece = &errand->pieces[1];
+	const struct delegated_piece *piece = &delegated->pieces[1];
 	struct work work = {
-		.copies = errand->count,
+		.copies = delegated->count,
 		.bytes = pieces ? piece->last - piece->first : 0,
 		.at = piece->addr + piece->first,
 	};
 	struct iovec parts[] = {
 		{answer, sizeof(*answer)},
 		{&work, sizeof(work)},
-		{(void *)errand->copies,
-		 errand->count * sizeof(*errand->copies)},
+		{(void *)delegated->copies,
+		 delegated->count * sizeof(*delegated->copies)},
 		{piece->bytes + piece->first, work.bytes},
 	};
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 4};
@@ -77,18 +78,18 @@ static bool send_work(const struct copier *copier, struct answer *answer,
 	return sendmsg(copier->fd, &message, MSG_NOSIGNAL) >= 0;
 }
 
-static void begin(struct errand *errand)
+static void begin(struct delegated_copies *delegated)
 {
-	struct copier *copier = copier_of(errand);
+	struct copier *copier = copier_of(delegated);
 	struct answer answer = {.flags = ANSWER_MORE};
 
 	if (!copier->lost)
 		copier->lost = !send_work(copier, &answer, false, -1);
 }
 
-static void run(struct errand *errand)
+static void run(struct delegated_copies *delegated)
 {
-	struct copier *copier = copier_of(errand);
+	struct copier *copier = copier_of(delegated);
 	struct answer answer = {.flags = ANSWER_MORE | ANSWER_WAITS};
 	struct request done;
 
@@ -100,9 +101,9 @@ static void run(struct errand *errand)
 		       done.op != OP_DONE;
 }
 
-static bool is_done(struct errand *errand)
+static bool is_done(struct delegated_copies *delegated)
 {
-	const struct copier *copier = copier_of(errand);
+	const struct copier *copier = copier_of(delegated);
 	uint64_t number = 0;
 	struct iovec here = {&number, sizeof(number)};
 	struct iovec there = {(void *)(uintptr_t)copier->counter,
@@ -119,10 +120,10 @@ struct copier *copier_new(int fd, pid_t pid)
 
 	copier->fd = fd;
 	copier->pid = pid;
-	copier->errand.reaches = reaches;
-	copier->errand.run = run;
-	copier->errand.begin = begin;
-	copier->errand.is_done = is_done;
+	copier->delegated.reaches = reaches;
+	copier->delegated.run = run;
+	copier->delegated.begin = begin;
+	copier->delegated.is_done = is_done;
 
 	return copier;
 }
@@ -145,7 +146,7 @@ void *copier_room(struct copier *copier, size_t *size)
 void copier_end(struct copier *copier)
 {
 	if (copier)
-		errand_end(&copier->errand);
+		delegated_end(&copier->delegated);
 }
 
 /* Whether what came is what its offer says. */
@@ -153,7 +154,7 @@ static bool take_offer(struct copier *copier, const struct request *request,
 		       size_t bytes)
 {
 	const struct offer *offer = &copier->room.offer;
-	struct errand *errand = &copier->errand;
+	struct delegated_copies *delegated = &copier->delegated;
 
 	if (bytes < sizeof(*offer) + OFFER_ARGUMENT ||
 	    offer->size != bytes - sizeof(*offer) - OFFER_ARGUMENT)
@@ -162,15 +163,15 @@ static bool take_offer(struct copier *copier, const struct request *request,
 	copier->number = offer->number;
 	memcpy(copier->windows, offer->windows, sizeof(copier->windows));
 	/* Left by the last call, all of which its caller has done. */
-	errand->count = 0;
-	errand->size = 0;
-	errand->begun = false;
-	errand->pieces[0] = (struct errand_piece){
+	delegated->count = 0;
+	delegated->size = 0;
+	delegated->begun = false;
+	delegated->pieces[0] = (struct delegated_piece){
 		.addr = request->b,
 		.size = OFFER_ARGUMENT,
 		.bytes = copier->room.argument,
 	};
-	errand->pieces[1] = (struct errand_piece){
+	delegated->pieces[1] = (struct delegated_piece){
 		.addr = offer->segments,
 		.size = offer->size,
 		.bytes = copier->room.segments,
@@ -187,8 +188,8 @@ int64_t copier_ioctl(struct copier *copier, struct task *task,
 	if (!take_offer(copier, request, bytes))
 		return -EPROTO;
 
-	return file_ioctl_helped(task, file, request->a, request->b, false,
-				 &copier->errand);
+	return file_ioctl_delegating(task, file, request->a, request->b, false,
+				     &copier->delegated);
 }
 
 /* The window that was missed, if the process has room for one more. */

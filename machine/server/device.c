@@ -401,7 +401,7 @@ int device_open(struct process *process, enum served_file kind, int oflags)
 	return theirs;
 }
 
-struct device *device_promise(struct process *process, int *theirs)
+struct device *device_reserve(struct process *process, int *theirs)
 {
 	struct device *device = make(process, FILE_DMABUF);
 
@@ -414,14 +414,14 @@ struct device *device_promise(struct process *process, int *theirs)
 	return device;
 }
 
-void device_keep(struct device *device, struct file *file)
+void device_install(struct device *device, struct file *file)
 {
 	device->file = file;
 	file_set_tag(file, device);
 	show(device);
 }
 
-void device_break(struct device *device)
+void device_cancel(struct device *device)
 {
 	unmake(device);
 }

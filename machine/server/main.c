@@ -214,7 +214,7 @@ static void start_machine(const char *mode)
 {
 	struct machine_config config = {
 		.holds = process_holds,
-		.descriptors = &promise_descriptors,
+		.descriptors = &reserved_fd_descriptors,
 		.fatal = on_fatal,
 	};
 	int error;
@@ -249,7 +249,7 @@ static unsigned int threads_left(bool helpers)
 	return threads;
 }
 
-static bool is_deserted(void)
+static bool is_idle(void)
 {
 	return !threads_left(false) && !run_count() && !process_count() &&
 	       !device_count();
@@ -266,7 +266,7 @@ static void serve(void)
 		if (now.tv_sec - begun.tv_sec > PATIENCE_MS / 1000)
 			return;
 	}
-	while (!is_deserted())
+	while (!is_idle())
 		watch_wait(-1);
 }
 

@@ -350,7 +350,7 @@ static struct process *make(int fd, uint64_t image, const struct hello *hello)
 }
 
 /* A process without a task, in the place of one that has called execve(). */
-static void stand_in(const struct process *former)
+static void keep_without_task(const struct process *former)
 {
 	struct process *process = must_alloc(sizeof(*process));
 
@@ -413,7 +413,7 @@ static void on_connection(struct watch *watch, uint32_t events)
 	 * the machine does not end in between, it counts until it has ended.
 	 */
 	if (process->pid && !process_is_exiting(process->pid))
-		stand_in(process);
+		keep_without_task(process);
 	end(process);
 }
 

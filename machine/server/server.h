@@ -140,9 +140,9 @@ int device_open(struct process *process, enum served_file kind, int oflags);
 /* A socket that a program connected to xenstored's: a xenbus too. */
 int device_connected(int fd, pid_t pid);
 /* One whose file comes later, if it does; NULL if there is no socket. */
-struct device *device_promise(struct process *process, int *theirs);
-void device_keep(struct device *device, struct file *file);
-void device_break(struct device *device);
+struct device *device_reserve(struct process *process, int *theirs);
+void device_install(struct device *device, struct file *file);
+void device_cancel(struct device *device);
 /* Call with the lock @state. */
 struct device *device_find(uint64_t inode);
 void device_get(struct device *device);
@@ -216,11 +216,11 @@ int64_t copier_ioctl(struct copier *copier, struct task *task,
 		     size_t bytes);
 bool copier_answer(struct copier *copier, int64_t value);
 
-/* ---- promise.c: descriptors that requests give ---- */
+/* ---- reserved_fd.c: descriptors that requests give ---- */
 
-extern const struct machine_descriptors promise_descriptors;
+extern const struct machine_descriptors reserved_fd_descriptors;
 /* This thread serves calls of that process, on that connection. */
-void promise_begin(int fd, struct process *process);
+void reserved_fd_begin(int fd, struct process *process);
 
 /* ---- view.c ---- */
 

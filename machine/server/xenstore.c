@@ -372,7 +372,7 @@ static int make_node(unsigned int domid, const char *name, bool own)
 }
 
 /* What a toolstack writes for a new domain, as far as programs ask for it. */
-static int furnish(unsigned int domid)
+static int write_defaults(unsigned int domid)
 {
 	char path[64], value[32];
 	int error;
@@ -404,7 +404,7 @@ static int introduce(struct bus *bus)
 			    length + 1);
 }
 
-static int come_up(void)
+static int bring_up(void)
 {
 	struct bus *bus = find_bus(domain_get(0));
 	int error = bus_start(bus);
@@ -412,7 +412,7 @@ static int come_up(void)
 	if (error)
 		return error;
 	store.toolstack = bus_user_make(bus, NULL);
-	error = furnish(0);
+	error = write_defaults(0);
 	if (error)
 		return error;
 	enter(STARTED, UP);
@@ -432,7 +432,7 @@ static int make_bus(struct domain *domain, struct bus **bus)
 	if (!error)
 		error = introduce(*bus);
 	if (!error)
-		error = furnish(domain_id(domain));
+		error = write_defaults(domain_id(domain));
 
 	return error;
 }
@@ -476,7 +476,7 @@ static int use(struct device *device, struct bus_user **user)
 	if (stage() == NOT_THERE) {
 		if (!start())
 			return -ENXIO;
-		error = come_up();
+		error = bring_up();
 		if (error) {
 			fail("xenstored (%s) does not answer: %s", store.path,
 			     strerror(-error));

@@ -76,7 +76,7 @@ struct machine_mappings {
 	unsigned int areas; /* in entries of the kernel's that are no page's */
 	unsigned int refused; /* of all: to be kept, by a failure on purpose */
 	/* Pages that the hypervisor had no memory for, by a failure on purpose. */
-	unsigned int hollow;
+	unsigned int unpopulated;
 };
 /* Whether the hypervisor refused, on purpose, to end a mapping of this grant. */
 bool machine_refused(unsigned int domid, uint32_t ref);
@@ -96,7 +96,7 @@ struct grant_uses {
 		struct domain *granter;
 		uint32_t ref;
 		bool readonly;
-	} all[ERRAND_COPIES];
+	} all[DELEGATED_COPIES];
 	struct grant_uses *next;
 };
 

@@ -223,7 +223,7 @@ unsigned int tracks_refused_entries(void);
 /* The domain is saved, and is restored, or goes on. */
 void tracks_saved(bool restored);
 void tracks_each(void (*fn)(const struct track *t, void *arg), void *arg);
-/* Adds to all counts but the hollow ones. */
+/* Adds to all counts but the unpopulated ones. */
 void tracks_count(struct machine_mappings *m);
 
 /* ---- event channels ---- */

@@ -298,7 +298,7 @@ static void row_59_a_page_without_memory_goes_to_nobody(void)
 	close_buffer(fd);
 	machine_fail_none();
 	machine_mappings(&m);
-	CHECK_EQ(m.hollow, 3);
+	CHECK_EQ(m.unpopulated, 3);
 	CHECK_EQ(counters().leaked, 3);
 	CHECK(strstr(machine_log(), "no memory for a page"));
 	CHECK(!in_use(0) && !in_use(1) && !in_use(2) && !in_use(3));

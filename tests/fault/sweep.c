@@ -61,7 +61,7 @@ static void check_agreement(void)
 		CHECK(n.mapped >= m.kernel && n.mapped >= m.user);
 		CHECK(n.mapped <= m.kernel + m.user);
 		/* Row 59: what the hypervisor had no memory for is lost. */
-		CHECK_EQ(n.leaked, m.hollow);
+		CHECK_EQ(n.leaked, m.unpopulated);
 	}
 }
 

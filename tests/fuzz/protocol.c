@@ -252,7 +252,7 @@ static void reply(int fd, const struct answer *answer)
 {
 	struct request request = {.op = OP_DONE};
 
-	if (answer->flags & ANSWER_PROMISE) {
+	if (answer->flags & ANSWER_RESERVED) {
 		request.op = OP_NUMBER;
 		request.a = below(2) ? below(64) : odd();
 	} else if (!(answer->flags & ANSWER_WAITS)) {
@@ -270,7 +270,7 @@ static void converse(int fd)
 
 	while (packets++ < 20 && receive(fd, &answer)) {
 		reply(fd, &answer);
-		if (!(answer.flags & (ANSWER_MORE | ANSWER_PROMISE)))
+		if (!(answer.flags & (ANSWER_MORE | ANSWER_RESERVED)))
 			return;
 	}
 }

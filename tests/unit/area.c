@@ -372,7 +372,7 @@ static void start_threads(void)
 {
 	world_prepare();
 	world.config.clock = MACHINE_REAL_TIME;
-	world.config.stir = true;
+	world.config.jitter = true;
 	start_area(THREADS, THREADS);
 }
 

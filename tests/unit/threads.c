@@ -23,7 +23,7 @@ static void start(void)
 {
 	world_prepare();
 	world.config.clock = MACHINE_REAL_TIME;
-	world.config.stir = true;
+	world.config.jitter = true;
 	world_start();
 }
 

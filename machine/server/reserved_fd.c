@@ -19,10 +19,10 @@
 static _Thread_local struct {
 	int fd;
 	struct process *process;
-	struct device *device; /* promised, or NULL */
+	struct device *device; /* reserved, or NULL */
 } call;
 
-void promise_begin(int fd, struct process *process)
+void reserved_fd_begin(int fd, struct process *process)
 {
 	call.fd = fd;
 	call.process = process;
@@ -32,7 +32,7 @@ void promise_begin(int fd, struct process *process)
 static int ask_number(int theirs, int flags)
 {
 	struct answer answer = {
-		.flags = ANSWER_FD | ANSWER_PROMISE,
+		.flags = ANSWER_FD | ANSWER_RESERVED,
 		.extra = flags,
 	};
 	struct request request;
@@ -51,13 +51,13 @@ static int reserve(struct task *task, int flags)
 	int theirs, number;
 
 	(void)task;
-	call.device = device_promise(call.process, &theirs);
+	call.device = device_reserve(call.process, &theirs);
 	if (!call.device)
 		return limits_error(-ENFILE);
 	number = ask_number(theirs, flags);
 	close(theirs);
 	if (number < 0) {
-		device_break(call.device);
+		device_cancel(call.device);
 		call.device = NULL;
 	}
 
@@ -68,7 +68,7 @@ static void cancel(struct task *task, int fd)
 {
 	(void)task;
 	(void)fd;
-	device_break(call.device);
+	device_cancel(call.device);
 	call.device = NULL;
 }
 
@@ -76,7 +76,7 @@ static void install(struct task *task, int fd, struct file *file)
 {
 	(void)task;
 	(void)fd;
-	device_keep(call.device, file);
+	device_install(call.device, file);
 	call.device = NULL;
 }
 
@@ -110,7 +110,7 @@ static struct file *find(struct task *task, unsigned int fd)
 	return file;
 }
 
-const struct machine_descriptors promise_descriptors = {
+const struct machine_descriptors reserved_fd_descriptors = {
 	.reserve = reserve,
 	.cancel = cancel,
 	.install = install,

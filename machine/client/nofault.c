@@ -38,20 +38,20 @@ static int place_of(int number)
 #ifdef __x86_64__
 
 /* One instruction, so that it is easily seen whether a fault was in it. */
-size_t careful_copy_bytes(void *to, const void *from, size_t size);
-extern const char careful_copying[], careful_copied[];
+size_t nofault_copy_bytes(void *to, const void *from, size_t size);
+extern const char nofault_copying[], nofault_copied[];
 __asm__(".text\n"
-	".type careful_copy_bytes, @function\n"
-	".hidden careful_copy_bytes, careful_copying, careful_copied\n"
-	".globl careful_copy_bytes, careful_copying, careful_copied\n"
-	"careful_copy_bytes:\n"
+	".type nofault_copy_bytes, @function\n"
+	".hidden nofault_copy_bytes, nofault_copying, nofault_copied\n"
+	".globl nofault_copy_bytes, nofault_copying, nofault_copied\n"
+	"nofault_copy_bytes:\n"
 	"	movq %rdx, %rcx\n"
-	"careful_copying:\n"
+	"nofault_copying:\n"
 	"	rep movsb\n"
-	"careful_copied:\n"
+	"nofault_copied:\n"
 	"	movq %rcx, %rax\n"
 	"	ret\n"
-	".size careful_copy_bytes, . - careful_copy_bytes\n");
+	".size nofault_copy_bytes, . - nofault_copy_bytes\n");
 
 /* If the fault was in the copy, it ends where it is. */
 static bool was_copying(void *context)
@@ -59,9 +59,9 @@ static bool was_copying(void *context)
 	ucontext_t *where = context;
 	greg_t *at = &where->uc_mcontext.gregs[REG_RIP];
 
-	if (*at != (greg_t)(uintptr_t)careful_copying)
+	if (*at != (greg_t)(uintptr_t)nofault_copying)
 		return false;
-	*at = (greg_t)(uintptr_t)careful_copied;
+	*at = (greg_t)(uintptr_t)nofault_copied;
 
 	return true;
 }
@@ -74,7 +74,7 @@ static bool needs_handlers(void)
 #else
 
 /* The kernel does it, at a third of the speed. */
-static size_t careful_copy_bytes(void *to, const void *from, size_t size)
+static size_t nofault_copy_bytes(void *to, const void *from, size_t size)
 {
 	struct iovec here = {(void *)from, size};
 	struct iovec there = {to, size};
@@ -171,7 +171,7 @@ static void install(void)
 }
 
 /* A fault with its signal blocked ends the process. */
-void careful_begin(sigset_t *mask)
+void nofault_begin(sigset_t *mask)
 {
 	sigset_t wanted;
 
@@ -185,19 +185,19 @@ void careful_begin(sigset_t *mask)
 	pthread_sigmask(SIG_UNBLOCK, &wanted, mask);
 }
 
-void careful_end(const sigset_t *mask)
+void nofault_end(const sigset_t *mask)
 {
 	if (needs_handlers() &&
 	    (sigismember(mask, SIGSEGV) == 1 || sigismember(mask, SIGBUS) == 1))
 		pthread_sigmask(SIG_SETMASK, mask, NULL);
 }
 
-bool careful_copy(void *to, const void *from, size_t size)
+bool nofault_copy(void *to, const void *from, size_t size)
 {
-	return !careful_copy_bytes(to, from, size);
+	return !nofault_copy_bytes(to, from, size);
 }
 
-void careful_after_fork(void)
+void nofault_after_fork(void)
 {
 	pthread_mutex_init(&handlers.lock, NULL);
 }

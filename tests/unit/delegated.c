@@ -26,7 +26,7 @@ static pid_t child;
 static struct task *task;
 static struct file *file;
 
-static struct errand errand;
+static struct delegated_copies delegated;
 static unsigned int runs; /* in the middle of calls */
 static bool reached, done;
 
@@ -47,10 +47,10 @@ static void read_there(void *to, const void *from, size_t size)
 }
 
 /* As the caller does it. */
-static void work(struct errand *e)
+static void work(struct delegated_copies *e)
 {
-	const struct errand_piece *piece = &e->pieces[1];
-	const struct errand_copy *copy = e->copies;
+	const struct delegated_piece *piece = &e->pieces[1];
+	const struct delegated_copy *copy = e->copies;
 
 	for (; copy < e->copies + e->count; copy++) {
 		unsigned char *memory =
@@ -66,18 +66,18 @@ static void work(struct errand *e)
 		    piece->last - piece->first);
 }
 
-static void run(struct errand *e)
+static void run(struct delegated_copies *e)
 {
 	runs++;
 	work(e);
 }
 
-static bool reaches(struct errand *e, unsigned int domid, bool write)
+static bool reaches(struct delegated_copies *e, unsigned int domid, bool write)
 {
 	return reached && domid == 1;
 }
 
-static bool is_done(struct errand *e)
+static bool is_done(struct delegated_copies *e)
 {
 	return done;
 }
@@ -102,9 +102,9 @@ static void start(void)
 	}
 	task = task_new(world.mapper, child);
 	CHECK_EQ(file_open(task, "gntdev", O_RDWR, &file), 0);
-	errand.reaches = reaches;
-	errand.run = run;
-	errand.is_done = is_done;
+	delegated.reaches = reaches;
+	delegated.run = run;
+	delegated.is_done = is_done;
 	reached = true;
 	done = false;
 	runs = 0;
@@ -112,7 +112,7 @@ static void start(void)
 
 static void stop(void)
 {
-	errand_end(&errand);
+	delegated_end(&delegated);
 	task_exit(task);
 	file_close(NULL, file);
 	kill(child, SIGKILL);
@@ -138,20 +138,20 @@ static long copy(unsigned int count)
 					       .segments = segments};
 	write_there((uintptr_t)op, op, sizeof(*op));
 	write_there((uintptr_t)segments, segments, count * sizeof(*segments));
-	errand.count = 0;
-	errand.pieces[0] = (struct errand_piece){
+	delegated.count = 0;
+	delegated.pieces[0] = (struct delegated_piece){
 		.addr = (uintptr_t)op,
 		.size = sizeof(*op),
 		.bytes = (unsigned char *)op,
 	};
-	errand.pieces[1] = (struct errand_piece){
+	delegated.pieces[1] = (struct delegated_piece){
 		.addr = (uintptr_t)segments,
 		.size = count * sizeof(*segments),
 		.bytes = (unsigned char *)segments,
 	};
 
-	return file_ioctl_helped(task, file, IOCTL_GNTDEV_GRANT_COPY,
-				 (uintptr_t)op, false, &errand);
+	return file_ioctl_delegating(task, file, IOCTL_GNTDEV_GRANT_COPY,
+				     (uintptr_t)op, false, &delegated);
 }
 
 static int byte(const void *at)
@@ -176,12 +176,12 @@ static void a_grant_is_in_use_until_its_copy_is_done(void)
 	start();
 	from_grant(0, 2, theirs, PAGE);
 	CHECK_EQ(copy(1), 0);
-	CHECK_EQ(errand.count, 1);
+	CHECK_EQ(delegated.count, 1);
 	CHECK_EQ(byte(theirs), 0);
 	CHECK_EQ(status_of(0), 99);
 	CHECK(domain_grant_flags(world.granter, world.refs[2]) & 8);
 	CHECK_EQ(domain_ungrant(world.granter, world.refs[2]), -EBUSY);
-	work(&errand);
+	work(&delegated);
 	CHECK_EQ(byte(theirs), 'C');
 	CHECK_EQ(status_of(0), 0);
 	CHECK_EQ(domain_ungrant(world.granter, world.refs[2]), -EBUSY);
@@ -196,9 +196,9 @@ static void who_is_gone_uses_nothing(void)
 	start();
 	from_grant(0, 2, theirs, PAGE);
 	CHECK_EQ(copy(1), 0);
-	errand_end(&errand);
+	delegated_end(&delegated);
 	CHECK(!(domain_grant_flags(world.granter, world.refs[2]) & 8));
-	errand_end(&errand);
+	delegated_end(&delegated);
 	stop();
 }
 
@@ -210,9 +210,9 @@ static void neighbours_are_one_copy(void)
 	for (i = 0; i < 8; i++)
 		from_grant(i, i, theirs + i * PAGE, PAGE);
 	CHECK_EQ(copy(8), 0);
-	CHECK_EQ(errand.count, 1);
-	CHECK_EQ(errand.copies[0].size, 8 * PAGE);
-	work(&errand);
+	CHECK_EQ(delegated.count, 1);
+	CHECK_EQ(delegated.copies[0].size, 8 * PAGE);
+	work(&delegated);
 	for (i = 0; i < 8; i++)
 		CHECK_EQ(byte(theirs + i * PAGE), 'A' + i);
 	stop();
@@ -228,8 +228,8 @@ static void both_directions_keep_their_order(void)
 	segments[2].dest.foreign.ref = world.refs[2];
 	segments[2].source.virt = theirs;
 	CHECK_EQ(copy(3), 0);
-	CHECK_EQ(errand.count, 3);
-	work(&errand);
+	CHECK_EQ(delegated.count, 3);
+	work(&delegated);
 	CHECK_EQ(granted(2)[0], 'B');
 	stop();
 }
@@ -243,7 +243,7 @@ static void a_copy_over_the_request_is_done_at_once(void)
 	CHECK_EQ(copy(3), 0);
 	/* The one before it, too; and after it the request is on its own. */
 	CHECK_EQ(runs, 1);
-	CHECK_EQ(errand.count, 0);
+	CHECK_EQ(delegated.count, 0);
 	CHECK_EQ(byte(theirs), 'A');
 	CHECK_EQ(byte(&segments[2].len), 'B');
 	CHECK_EQ(byte(theirs + PINNED), 'C');
@@ -262,8 +262,8 @@ static void more_than_an_errand_holds_is_done_in_parts(void)
 		from_grant(i, i % 8, theirs + 512 * i, PINNED);
 	CHECK_EQ(copy(MOST), 0);
 	CHECK_EQ(runs, 1);
-	CHECK_EQ(errand.count, MOST - ERRAND_COPIES);
-	work(&errand);
+	CHECK_EQ(delegated.count, MOST - DELEGATED_COPIES);
+	work(&delegated);
 	for (i = 0; i < MOST; i++) {
 		CHECK_EQ(byte(theirs + 512 * i), 'A' + i % 8);
 		CHECK_EQ(status_of(i), 0);
@@ -277,7 +277,7 @@ static void a_granter_out_of_reach_costs_only_time(void)
 	reached = false;
 	from_grant(0, 0, theirs, PINNED);
 	CHECK_EQ(copy(1), 0);
-	CHECK_EQ(errand.count, 0);
+	CHECK_EQ(delegated.count, 0);
 	CHECK_EQ(byte(theirs), 'A');
 	CHECK_EQ(status_of(0), 0);
 	stop();
@@ -290,9 +290,9 @@ static void a_failed_operation_is_not_in_it(void)
 	from_grant(1, 1, theirs + PINNED, PINNED);
 	machine_fail_op(MACHINE_OP_COPY, 2, -3);
 	CHECK_EQ(copy(2), 0);
-	CHECK_EQ(errand.count, 1);
+	CHECK_EQ(delegated.count, 1);
 	CHECK(!(domain_grant_flags(world.granter, world.refs[1]) & 8));
-	work(&errand);
+	work(&delegated);
 	CHECK_EQ(status_of(0), 0);
 	CHECK_EQ(status_of(1), -3);
 	CHECK_EQ(byte(theirs + PINNED), 0);
@@ -321,7 +321,7 @@ static void what_may_not_be_written_is_efault(void)
 	start();
 	from_grant(0, 0, (void *)(8 * PAGE), PINNED);
 	CHECK_EQ(copy(1), -EFAULT);
-	CHECK_EQ(errand.count, 0);
+	CHECK_EQ(delegated.count, 0);
 	CHECK(!(domain_grant_flags(world.granter, world.refs[0]) & 8));
 	stop();
 }
