@@ -72,6 +72,35 @@ short_functions() {
 		END { exit bad }'
 }
 
+layers() {
+	silent machine/layers
+}
+
+# What that finds, in a tree with an arrow of each kind in it.
+layers_are_told() {
+	local work said
+	work=$(mktemp -d) || return
+	mkdir -p "$work/machine/xen" "$work/machine/kernel" "$work/tool"
+	touch "$work/machine/kernel/pages.h"
+	printf '#include "../kernel/pages.h"\n\nstruct page *page;\n' >"$work/machine/xen/copy.c"
+	said=$(machine/layers --root "$work")
+	local status=$?
+	rm -r "$work"
+	printf '%s\n' "$said"
+	[ "$status" = 1 ] &&
+		grep -qF 'machine/xen/copy.c:1: includes machine/kernel/pages.h: xen may include base, xen, and not kernel' <<<"$said" &&
+		grep -qF 'machine/xen/copy.c:3: knows struct page' <<<"$said"
+}
+
+# Each file of the machine says at its head what lives there.
+heads() {
+	local file bad=0
+	while IFS= read -r file; do
+		sed -n 2p "$file" | grep -q '^/\*' || { printf '%s\n' "$file"; bad=1; }
+	done < <(c_files | grep '^machine/')
+	return "$bad"
+}
+
 checkpatch() {
 	local tool
 	tool=$(lab/checkpatch) || return 1
@@ -100,6 +129,9 @@ check 'driver files test for no version and no __KERNEL__' seam
 check 'driver files include one header of the outside world' one_include
 check 'no C file is over 600 lines' short_files
 check 'no function is over 60 lines' short_functions
+check 'each layer of the machine includes what is below it alone' layers
+check 'an include that runs upwards is told by file, line and layer' layers_are_told
+check 'each file of the machine says at its head what lives there' heads
 check 'driver, header and compat are clean under checkpatch' checkpatch
 check 'there is one version' one_version
 check 'the manual page is clean under mandoc' manual

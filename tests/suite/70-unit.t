@@ -6,4 +6,5 @@ set -uo pipefail
 . "$(dirname "$0")/tap.sh"
 
 programs tests/unit build/asan/unit SAN=address,undefined
+check 'no layer of the machine calls one above it' machine/layers --objects build/asan/unit/machine
 finish
