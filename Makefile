@@ -49,11 +49,14 @@ module:
 module-install: module
 	packaging/module-files install '$(KDIR)' '$(DESTDIR)'
 	install -D -m 644 man/gntdev.4 $(DESTDIR)$(PREFIX)/share/man/man4/gntdev.4
+	install -D -m 644 man/gntdev-reload.8 $(DESTDIR)$(PREFIX)/share/man/man8/gntdev-reload.8
 	install -D packaging/gntdev-reload $(DESTDIR)$(PREFIX)/sbin/gntdev-reload
 
 module-uninstall:
 	packaging/module-files remove '$(KDIR)' '$(DESTDIR)'
-	rm -f $(DESTDIR)$(PREFIX)/share/man/man4/gntdev.4 $(DESTDIR)$(PREFIX)/sbin/gntdev-reload
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man4/gntdev.4 \
+		$(DESTDIR)$(PREFIX)/share/man/man8/gntdev-reload.8 \
+		$(DESTDIR)$(PREFIX)/sbin/gntdev-reload
 
 module-load:
 	packaging/gntdev-reload
@@ -61,11 +64,13 @@ module-load:
 VERSION := $(shell sed -n 's/^\#define GNTDEV_VERSION "\(.*\)"/\1/p' include/gntdev_version.h)
 DIST := gntdev-$(VERSION)
 
-# What git knows of, or all that lies in an unpacked tarball; the same files make the
-# same tarball.
+# What git knows of, or, in an unpacked tarball or without git, all that nobody made;
+# the same files make the same tarball.
+MADE := '*.o' '*.cmd' '*.ko' '*.mod' '*.mod.c' Module.symvers modules.order
 dist:
 	@mkdir -p build
-	{ git ls-files -z 2>/dev/null || find . -path ./build -prune -o -type f -printf '%P\0'; } | \
+	{ git ls-files -z 2>/dev/null || find . \( -path ./build -o -path ./.git \) -prune -o \
+		-type f $(MADE:%=! -name %) -printf '%P\0'; } | \
 		tar --null --files-from=- --sort=name --transform='s,^,$(DIST)/,' \
 		--owner=0 --group=0 --numeric-owner --mtime="$$(sed -n '0,/^ -- /s/^ -- .*>  //p' debian/changelog)" \
 		-cf - | gzip -n >build/$(DIST).tar.gz

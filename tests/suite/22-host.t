@@ -97,6 +97,7 @@ installs() {
 	# Neither xz nor perl is needed, nor anything of the tree written but the module.
 	make -s module-install KDIR="$headers" DESTDIR="$to" &&
 		[ -e "$to/usr/local/share/man/man4/gntdev.4" ] &&
+		[ -e "$to/usr/local/share/man/man8/gntdev-reload.8" ] &&
 		[ "$(cd "$to/lib/modules/$release/updates" && ls)" = xen-gntdev.ko ] &&
 		silent depmod -b "$to" "$release" &&
 		modinfo -b "$to" -k "$release" -F filename xen-gntdev | grep -q updates/
@@ -133,39 +134,30 @@ version_is_told() {
 	[ "$(modinfo -F version "$ko")" = "$(sed -n 's/^#define GNTDEV_VERSION "\(.*\)"/\1/p' include/gntdev_version.h)" ]
 }
 
-# The programs of kmod, with the libraries that they need but the C library's.
-kmod_folder() {
-	local name
-	mkdir -p "$work/kmod"
-	for name in modprobe modinfo depmod; do cp "$(command -v kmod)" "$work/kmod/$name"; done
-	ldd "$(command -v kmod)" | awk '$3 ~ /^\// && $3 !~ /\/libc\.so/ { print $3 }' |
-		xargs -I{} cp -L {} "$work/kmod/"
-}
-
 # Not by busybox, whose shell takes its own modprobe whatever PATH says. In a dom0
 # with the distribution's module, of which a program has the device open.
 # shellcheck disable=SC2016 # the guest expands
 swaps() {
-	kmod_folder
-	lab/run --driver distribution --file "$ko" --file "$work/kmod" \
-		--file /bin/dash --file packaging/gntdev-reload -- ./dash -c '
-		export PATH=/lab/kmod:$PATH LD_LIBRARY_PATH=/lab/kmod
+	carry "$work/bin-of-host" dash modprobe modinfo depmod || return
+	lab/run --driver distribution --file "$ko" --file "$work/bin-of-host" \
+		--file packaging/gntdev-reload -- bin-of-host/dash -c '
+		export PATH=/lab/bin-of-host:$PATH
 		modules=/lib/modules/$(uname -r)
 		mkdir -p $modules/updates
 		cp xen-gntdev.ko $modules/updates/
 		depmod
 		sleep 1000 </dev/xen/gntdev &
-		./dash gntdev-reload && exit 1
+		dash gntdev-reload && exit 1
 		kill $!
 		wait
-		./dash gntdev-reload || exit 2
+		dash gntdev-reload || exit 2
 		cat /sys/module/xen_gntdev/version
 		[ -c /dev/xen/gntdev ] || exit 3
 		sleep 1000 </dev/xen/gntdev &
-		./dash gntdev-reload || exit 4
+		dash gntdev-reload || exit 4
 		rm $modules/updates/xen-gntdev.ko
 		depmod
-		./dash gntdev-reload
+		dash gntdev-reload
 		echo status $?' >"$work/swap" 2>&1
 	local status=$?
 	cat "$work/swap"

@@ -25,6 +25,7 @@ leave() {
 trap leave EXIT
 version=$(sed -n 's/^#define GNTDEV_VERSION "\(.*\)"/\1/p' include/gntdev_version.h)
 ours=build/deb/gntdev-dkms_${version}_all.deb
+host_release=$(. /etc/os-release && echo "$VERSION_ID")
 
 lintian_has_no_complaint() {
 	silent lintian --allow-root --fail-on error,warning "build/deb/gntdev_${version}_amd64.changes"
@@ -66,6 +67,8 @@ begin() {
 		"deb $(mirror_of debian) $1-backports main" \
 		"deb $(mirror_of debian-security) $1-security main" &&
 		mount -t proc proc "$root/proc" && cp "$ours" "$root/ours.deb" &&
+		cp "build/deb/gntdev_${version}_amd64.deb" "$root/command.deb" &&
+		cp "build/deb/gntdev-dev_${version}_amd64.deb" "$root/dev.deb" &&
 		cp "$work/later.deb" "build/gntdev-$version.tar.gz" "$root/" &&
 		inside apt-get -qq update &&
 		runs "$(basename "$root"/boot/vmlinuz-* | sed 's/^vmlinuz-//')"
@@ -105,8 +108,78 @@ is_built() {
 	return 1
 }
 
+# Of a kernel without headers, which keeps its own driver, the output says so.
 installs() {
-	apt_install /ours.deb && loads /updates/dkms/ && is_built "$version" "$(kernel)"
+	local status=0 bare=$root/lib/modules/6.1.0-1-none
+	mkdir -p "$bare" && touch "$bare/modules.builtin"
+	apt_install /ours.deb 2>&1 | tee "$work/said" || status=1
+	rm -r "$bare"
+	[ "$status" = 0 ] && loads /updates/dkms/ && is_built "$version" "$(kernel)" &&
+		[ "$(grep -cF 'no headers of kernel 6.1.0-1-none' "$work/said")" = 1 ] && return
+	tail -n 20 "$root/var/lib/dkms/gntdev/$version/build/make.log"
+	return 1
+}
+
+# The lab's cache, with a kernel of the release that the bare system has. Debian may
+# have a newer one than when the cache was filled.
+cache_of_that_kernel() {
+	local cache=${GNTDEV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gntdev} name
+	lab/fetch amd64 kernel >/dev/null || return
+	if [ "$(cat "$cache/amd64/kernel/release")" != "$(kernel)" ]; then
+		mkdir -p "$work/cache/amd64"
+		for name in xen busybox tools; do
+			lab/fetch amd64 "$name" >/dev/null &&
+				ln -sfn "$cache/amd64/$name" "$work/cache/amd64/$name" || return
+		done
+		cache=$work/cache
+		GNTDEV_CACHE=$cache lab/fetch amd64 kernel >/dev/null || return
+	fi
+	printf '%s\n' "$cache"
+}
+
+# A dom0 with the distribution's driver gets, in place of its modules, the bare
+# system's: what the package put there is what its gntdev-reload, and modprobe, load.
+# shellcheck disable=SC2016 # the guest expands
+serves_a_dom0() {
+	local cache installed=$work/installed said status=0
+	cache=$(cache_of_that_kernel) && abi amd64 || return
+	rm -rf "$installed"
+	mkdir -p "$installed/modules/kernel/drivers/xen"
+	cp -r "$root/lib/modules/$(kernel)"/{modules.*,updates} "$installed/modules/" &&
+		cp "$root/lib/modules/$(kernel)"/kernel/drivers/xen/xen-{gntdev,gntalloc}.ko* \
+			"$installed/modules/kernel/drivers/xen/" &&
+		cp "$root/usr/sbin/gntdev-reload" "$installed/" &&
+		carry "$installed/bin" dash modprobe modinfo || return
+	said=$(GNTDEV_CACHE=$cache lab/run --driver distribution --file "$installed" \
+		--file build/amd64/tests/abi -- sh -c '
+		cat /sys/module/xen_gntdev/version 2>/dev/null && exit 1
+		export PATH=/lab/installed/bin:$PATH
+		mount -o bind installed/modules "/lib/modules/$(uname -r)" &&
+			dash installed/gntdev-reload && cat /sys/module/xen_gntdev/version &&
+			./abi/run-abi header notify copy' 2>&1) || status=$?
+	printf '%s\n' "$said"
+	[ "$status" = 0 ] && grep -qx "$version" <<<"$said" &&
+		grep -q "updates/dkms/xen-gntdev.ko.* runs, version $version\$" <<<"$said" &&
+		[ "$(grep -c '^ok ' <<<"$said")" -gt 20 ]
+}
+
+# The command, its server and library, with the C library of this system or a newer
+# one; and what a unit test is built with, from the package alone.
+command_runs() {
+	apt_install /command.deb && inside gntdev --version | grep -x "gntdev $version" &&
+		inside gntdev run --report -- true &&
+		[ -e "$root/usr/share/man/man1/gntdev.1.gz" ] &&
+		[ -e "$root/usr/share/man/man4/gntdev.4.gz" ]
+}
+
+# shellcheck disable=SC2016 # the system expands
+unit_test_builds() {
+	cp examples/frames.c tests/packages/unit-test.c "$root/root/" &&
+		apt_install /dev.deb gcc pkg-config &&
+		inside sh -c 'cd /root && flags=$(pkg-config --cflags --libs gntdev-machine) &&
+			gcc -Wall -Werror -o unit-test unit-test.c $flags && ./unit-test &&
+			gcc -D_GNU_SOURCE -o frames frames.c $flags && gntdev run -- ./frames' &&
+		inside apt-get purge -y gntdev gntdev-dev
 }
 
 # serves_kernels_that_come PACKAGE...: their headers.
@@ -134,9 +207,16 @@ goes() {
 		silent inside dkms status
 }
 
+# One that goes by a purge at once, with none of the kernel's own packages.
 leaves_nothing() {
-	inside dpkg --purge gntdev-dkms && [ ! -e "$root/var/lib/dkms/gntdev" ] &&
-		[ -z "$(find "$root/usr/src" "$root/usr/sbin" -name 'gntdev*')" ]
+	local left
+	apt_install /ours.deb && inside apt-get purge -y gntdev-dkms &&
+		loads /kernel/drivers/xen/ || return
+	left=$(find "$root"/{etc,usr,var,lib/modules} -name '*gntdev*' \
+		! -path '*/kernel/drivers/xen/*' ! -path '*/linux-headers-*' ! -path '*/var/cache/*' \
+		! -name 'xen-gntdev.ko*' -o -path '*/updates/*' -type f)
+	printf '%s\n' "left: $left"
+	[ -z "$left" ]
 }
 
 # As on a system that has DKMS but other packages than Debian's.
@@ -161,6 +241,13 @@ check 'a later version is made' later_version
 for release in ${RELEASES:-bookworm trixie}; do
 	check "$release: a bare system is made" begin "$release"
 	check "$release: the package builds the module, signed and preferred" installs
+	[ "$release" != bookworm ] ||
+		check "$release: a dom0 has the package's module, which serves it" serves_a_dom0
+	# They need the C library of the system that they were built on.
+	if [ "$release" != bookworm ] || [ "$host_release" = 12 ]; then
+		check "$release: the command runs" command_runs
+		check "$release: a unit test is built and runs" unit_test_builds
+	fi
 	# shellcheck disable=SC2046 # a list of words
 	check "$release: kernels that come later get it" \
 		serves_kernels_that_come $(later_kernels "$release")

@@ -140,6 +140,25 @@ alone() {
 	flock build/alone.lock "$@"
 }
 
+# carry FOLDER PROGRAM...: these programs of this system into the folder, with their
+# libraries, to be run where there are none or others, as in the lab.
+carry() {
+	local folder=$1 name file
+	shift
+	mkdir -p "$folder/lib"
+	for name; do
+		file=$(PATH=$PATH:/usr/sbin:/sbin command -v "$name") || return
+		cp -L "$file" "$folder/lib/$name"
+		ldd "$file" | grep -oE '/[^ ]+\.so[^ ]*' | xargs -I{} cp -L {} "$folder/lib/" || return
+		# Some look at the name by which they are called.
+		# shellcheck disable=SC2016 # expanded there
+		printf '%s\n' '#!/bin/sh' 'here=${0%/*}/lib name=${0##*/}' \
+			'exec "$here"/ld-linux-*.so.* --argv0 "$name" --library-path "$here" "$here/$name" "$@"' \
+			>"$folder/$name"
+		chmod 755 "$folder/$name"
+	done
+}
+
 # abi ARCH [KERNEL]: the contract tests' programs, and the module that one loads
 # into that kernel, built.
 abi() {
