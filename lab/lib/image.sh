@@ -186,6 +186,19 @@ quote() {
 	done
 }
 
+# add_c_library FOLDER: this system's, which the programs of --file may need, if it
+# is newer than the one that comes with Xen's tools; these do with it, too.
+add_c_library() {
+	local theirs file
+	[ "$arch" = "$(dpkg --print-architecture)" ] || return 0
+	theirs=$(sed -n 's/^libc6_\(.*\)_[^_]*$/\1/p' "$(xen_dir "$arch" tools)/.packages")
+	dpkg --compare-versions "$(dpkg-query -W -f '${Version}' libc6)" gt "$theirs" || return 0
+	for file in /lib/{x86_64,aarch64}-linux-gnu/lib{c,m,dl,rt,util,pthread,resolv}.so.[0-9] \
+		/lib{,64}/ld-linux-{x86-64,aarch64}.so.[0-9]; do
+		[ ! -e "$file" ] || { mkdir -p "$1$(dirname "$file")" && cp -L "$file" "$1$file"; }
+	done
+}
+
 # job_image GUEST FILE: this run's part: the command, its files, the driver.
 job_image() {
 	local root file
@@ -208,6 +221,7 @@ job_image() {
 	for file in "${files[@]}"; do
 		cp -RL "$file" "$root/lab/"
 	done
+	[ ${#files[@]} = 0 ] || add_c_library "$root"
 	[ -z "$module" ] || cp "$module" "$root/lib/lab/$driver/xen-gntdev.ko"
 	if [ "$1" = dom0 ] && [ -n "$domu" ]; then
 		ln "$RUN/domu" "$root/lib/lab/domu/initrd"

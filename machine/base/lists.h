@@ -56,22 +56,29 @@ void list_splice_init(struct list_head *list, struct list_head *head);
 #define list_entry(ptr, type, member) container_of(ptr, type, member)
 #define list_first_entry(head, type, member) \
 	list_entry((head)->next, type, member)
+/* Also of what stands for the head, where there is no whole entry to look into. */
+#define list_link(pos, member)                \
+	((struct list_head *)((char *)(pos) + \
+			      offsetof(__typeof__(*(pos)), member)))
 #define list_for_each_entry(pos, head, member)                         \
 	for (pos = list_entry((head)->next, __typeof__(*pos), member); \
-	     &pos->member != (head);                                   \
+	     list_link(pos, member) != (head);                         \
 	     pos = list_entry(pos->member.next, __typeof__(*pos), member))
 #define list_prepare_entry(pos, head, member) \
 	((pos) ?: list_entry(head, __typeof__(*pos), member))
 /* From the one behind @pos on. */
-#define list_for_each_entry_continue(pos, head, member)                    \
-	for (pos = list_entry(pos->member.next, __typeof__(*pos), member); \
-	     &pos->member != (head);                                       \
+#define list_for_each_entry_continue(pos, head, member)                       \
+	for (pos = list_entry(list_link(pos, member)->next, __typeof__(*pos), \
+			      member);                                        \
+	     list_link(pos, member) != (head);                                \
 	     pos = list_entry(pos->member.next, __typeof__(*pos), member))
-#define list_for_each_entry_safe(pos, n, head, member)                  \
-	for (pos = list_entry((head)->next, __typeof__(*pos), member),  \
-	    n = list_entry(pos->member.next, __typeof__(*pos), member); \
-	     &pos->member != (head);                                    \
-	     pos = n, n = list_entry(n->member.next, __typeof__(*n), member))
+#define list_for_each_entry_safe(pos, n, head, member)                     \
+	for (pos = list_entry((head)->next, __typeof__(*pos), member),     \
+	    n = list_entry(list_link(pos, member)->next, __typeof__(*pos), \
+			   member);                                        \
+	     list_link(pos, member) != (head);                             \
+	     pos = n, n = list_entry(list_link(n, member)->next,           \
+				     __typeof__(*n), member))
 
 struct rb_node {
 	struct rb_node *rb_parent;

@@ -183,11 +183,15 @@ static void with_own_mounts(void)
 		printf("# no mount namespace here: %s\n", strerror(errno));
 		return;
 	}
+	/* Else what is mounted here might be so for others, too. */
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL)) {
+		printf("# in a chroot, / is no mount: %s\n", strerror(errno));
+		return;
+	}
 	snprintf(folder, sizeof(folder), "%s", getenv("GNTDEV_MACHINE"));
 	*strrchr(folder, '/') = '\0';
-	CHECK(!mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
-		      !mount("none", folder, "tmpfs", 0, NULL),
-	      "mount: %s", strerror(errno));
+	CHECK(!mount("none", folder, "tmpfs", 0, NULL), "mount: %s",
+	      strerror(errno));
 	use_from_all("unshare");
 }
 

@@ -227,6 +227,23 @@ tarball_installs() {
 		inside dkms remove "gntdev/$version" --all && loads /kernel/drivers/xen/
 }
 
+# packaging/need, while another apt has one of its locks for some seconds.
+# shellcheck disable=SC2016 # perl and the system expand
+waits_for_another_apt() {
+	local lock _
+	mkdir -p "$root/need" && cp packaging/need "$root/need/" &&
+		printf 'test bc x\n' >"$root/need/debian-packages" || return
+	for lock in lib/apt/lists/lock lib/dpkg/lock-frontend cache/apt/archives/lock; do
+		inside dpkg --purge bc || return
+		rm -f "$root/held"
+		inside perl -e 'use Fcntl;
+			open(F, ">>", $ARGV[0]) && fcntl(F, F_SETLK, pack("s s l! l! i x64", F_WRLCK)) or die;
+			open(G, ">", "/held") and sleep 7' "/var/$lock" &
+		for _ in {1..100}; do [ ! -e "$root/held" ] || break; sleep 0.1; done
+		inside /need/need test && inside which bc && ! kill -0 $! || return
+	done
+}
+
 # Debian 12 has 6.12 too; what comes to 13 by its backports is the newest that there is.
 later_kernels() {
 	case $1 in
@@ -240,6 +257,7 @@ check 'lintian has no complaint' lintian_has_no_complaint
 check 'a later version is made' later_version
 for release in ${RELEASES:-bookworm trixie}; do
 	check "$release: a bare system is made" begin "$release"
+	check "$release: packages are installed while another apt has a lock" waits_for_another_apt
 	check "$release: the package builds the module, signed and preferred" installs
 	[ "$release" != bookworm ] ||
 		check "$release: a dom0 has the package's module, which serves it" serves_a_dom0
