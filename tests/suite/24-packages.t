@@ -23,6 +23,8 @@ leave() {
 	clear_root && rm -rf --one-file-system "${work:?}"
 }
 trap leave EXIT
+# The first process of a namespace hears only what it has asked for.
+trap 'exit 143' TERM INT
 version=$(sed -n 's/^#define GNTDEV_VERSION "\(.*\)"/\1/p' include/gntdev_version.h)
 ours=build/deb/gntdev-dkms_${version}_all.deb
 host_release=$(. /etc/os-release && echo "$VERSION_ID")
@@ -108,16 +110,37 @@ is_built() {
 	return 1
 }
 
-# Of a kernel without headers, which keeps its own driver, the output says so.
+# add_kernel RELEASE OPTION...: one that cannot have the driver: its headers, in so
+# far as that is to be seen in them.
+add_kernel() {
+	local folder=$root/lib/modules/$1
+	mkdir -p "$folder/build/include"/{config,generated} && touch "$folder/modules.builtin" &&
+		printf '#define UTS_RELEASE "%s"\n' "$1" >"$folder/build/include/generated/utsrelease.h"
+	shift
+	printf 'CONFIG_%s=y\n' "$@" | tee "$folder/build/.config" >"$folder/build/include/config/auto.conf"
+}
+
+# What cannot have the driver does not fail, but is named, with what is missing.
 installs() {
-	local status=0 bare=$root/lib/modules/6.1.0-1-none
-	mkdir -p "$bare" && touch "$bare/modules.builtin"
+	local status=0 words
+	local all=(MODULES X86_64 XEN MMU_NOTIFIER)
+	add_kernel 6.1.0-1-none && rm -r "$root/lib/modules/6.1.0-1-none/build" &&
+		add_kernel 5.10.0-2-none "${all[@]}" && add_kernel 6.1.0-3-none "${all[@]/XEN/NET}" &&
+		add_kernel 6.1.0-4-none "${all[@]/MMU_NOTIFIER/NET}" || return
 	apt_install /ours.deb 2>&1 | tee "$work/said" || status=1
-	rm -r "$bare"
-	[ "$status" = 0 ] && loads /updates/dkms/ && is_built "$version" "$(kernel)" &&
-		[ "$(grep -cF 'no headers of kernel 6.1.0-1-none' "$work/said")" = 1 ] && return
-	tail -n 20 "$root/var/lib/dkms/gntdev/$version/build/make.log"
-	return 1
+	rm -r "$root"/lib/modules/*-none
+	if [ "$status" != 0 ] || ! loads /updates/dkms/ || ! is_built "$version" "$(kernel)"; then
+		tail -n 20 "$root/var/lib/dkms/gntdev/$version/build/make.log"
+		return 1
+	fi
+	for words in 'no headers of kernel 6.1.0-1-none' 'kernel 5.10.0-2-none is too old' \
+		'kernel 6.1.0-3-none does not run on Xen (CONFIG_XEN)' \
+		'kernel 6.1.0-4-none has no MMU notifiers (CONFIG_MMU_NOTIFIER)'; do
+		[ "$(grep -cF "$words" "$work/said")" = 1 ] || {
+			echo "not said once: $words"
+			return 1
+		}
+	done
 }
 
 # The lab's cache, with a kernel of the release that the bare system has. Debian may
