@@ -271,18 +271,31 @@ server_full_of_devices() {
 }
 check 'a server out of descriptors: ENFILE, a line in the log, and it lives on' server_full_of_devices
 
+# all_have_come N: they run, or have been refused.
+all_have_come() {
+	[ "$(find "$work" -name 'full.*.runs' -o -name 'full.*.said' -size +0 | wc -l)" = "$1" ]
+}
+
 server_full_of_processes() {
 	small_server || return
-	local i refused all=()
+	local i hold refused all=()
+	rm -f "$work"/full.* "$work/hold"
+	mkfifo "$work/hold"
+	exec {hold}<>"$work/hold"
+	# shellcheck disable=SC2016 # it expands that
 	for i in {1..60}; do
-		run --machine "$machine" -- sleep 3 2>"$work/full.$i" &
+		run --machine "$machine" -- sh -c ': >"$1.runs" && exec cat "$2"' sh \
+			"$work/full.$i" "$work/hold" 2>"$work/full.$i.said" {hold}>&- &
 		all+=($!)
 	done
+	# All of them stay until the last one has come.
+	soon all_have_come 60
+	exec {hold}>&-
 	wait "${all[@]}"
-	refused=$(cat "$work"/full.* | grep -c 'Too many open files in system')
-	cat "$work"/full.* | sort | uniq -c
+	refused=$(cat "$work"/full.*.said | grep -c 'Too many open files in system')
+	cat "$work"/full.*.said | sort | uniq -c
 	# None for another reason, and none hangs.
-	[ "$refused" -gt 5 ] && is "$(cat "$work"/full.* | wc -l)" "$refused" &&
+	[ "$refused" -gt 5 ] && is "$(cat "$work"/full.*.said | wc -l)" "$refused" &&
 		ends 0 run --machine "$machine" -- true &&
 		ask small check good && leave small 0
 }

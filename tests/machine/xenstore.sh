@@ -142,17 +142,20 @@ check 'where it dies, a line says so and nothing hangs' dies
 # A backend that is started first, and a frontend that says where it is.
 waits_for_key() {
 	local other status=0
+	rm -f "$work/started"
 	(
 		sleep 0.7
 		run --machine "$machine" --domain 1 -- sh -c '
 			xenstore-write data/ref 8
 			xenstore-write data/state 4
-			sleep 1'
+			n=0
+			until [ -e "$1" ] || [ $n = 400 ]; do sleep 0.05; n=$((n + 1)); done' sh "$work/started"
 	) &
 	other=$!
 	is "$(run --machine "$machine" --wait-for xenstore:/local/domain/1/data/ref \
 		--wait-for xenstore:/local/domain/1/data/state=4 -- \
 		xenstore-read /local/domain/1/data/ref)" 8 || status=$?
+	touch "$work/started"
 	wait "$other"
 	return $status
 }
@@ -175,11 +178,22 @@ bad_waits() {
 }
 check '--wait-for what cannot come is refused' bad_waits
 
+# The command that waits has a socket.
+is_connected() {
+	local pid
+	for pid in $(pgrep -f -- "gntdev run .*--wait-for $work/never"); do
+		[ "$(readlink "/proc/$pid/exe")" != "$(readlink -f "$gntdev")" ] ||
+			! find "/proc/$pid/fd" -lname 'socket:*' | grep -q . || return 0
+	done
+	return 1
+}
+
 lost_while_waiting() {
 	share 2 1 || return
 	local other status=0
 	said 125 'the machine is lost' run --machine "$machine" --wait-for "$work/never" -- true &
 	other=$!
+	soon is_connected
 	sleep 0.5
 	kill -9 "$(server)"
 	wait "$other" || status=$?
