@@ -69,9 +69,9 @@ DIST := gntdev-$(VERSION)
 MADE := '*.o' '*.cmd' '*.ko' '*.mod' '*.mod.c' Module.symvers modules.order
 dist:
 	@mkdir -p build
-	{ git ls-files -z 2>/dev/null || find . \( -path ./build -o -path ./.git \) -prune -o \
-		-type f $(MADE:%=! -name %) -printf '%P\0'; } | \
-		tar --null --files-from=- --sort=name --transform='s,^,$(DIST)/,' \
+	{ { [ -e .git ] && git ls-files -z 2>/dev/null; } || find . \( -path ./build -o -path ./.git \) -prune -o \
+		-type f $(MADE:%=! -name %) -printf '%P\0'; } | LC_ALL=C sort -z | \
+		tar --null --files-from=- --transform='s,^,$(DIST)/,' --mode=go=u,go-w \
 		--owner=0 --group=0 --numeric-owner --mtime="$$(sed -n '0,/^ -- /s/^ -- .*>  //p' debian/changelog)" \
 		-cf - | gzip -n >build/$(DIST).tar.gz
 	cd build && sha256sum $(DIST).tar.gz >$(DIST).tar.gz.sha256
