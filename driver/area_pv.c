@@ -46,23 +46,33 @@ static bool area_stop(struct window *w, unsigned long seq, bool may_sleep)
 	return may_sleep || !busy;
 }
 
+/*
+ * Where entries are no more, their page table may go. Of one that was left it is
+ * where it was, and has to be known when the notifier comes again to end it.
+ */
+static void forget_ended(struct window *w, u32 first, u32 last)
+{
+	struct area *area = area_of(w);
+
+	spin_lock(&area->lock);
+	for (; first < last; first++) {
+		if (!handle_is_good(w->handles[first]))
+			w->ptes[first] = 0;
+	}
+	spin_unlock(&area->lock);
+}
+
 /* The kernel is about to change entries, or page tables. */
 static bool area_invalidate(struct mmu_interval_notifier *notifier,
 			    const struct mmu_notifier_range *range,
 			    unsigned long seq)
 {
 	struct window *w = container_of(notifier, struct window, notifier);
-	unsigned long end = w->start + ((unsigned long)w->count << PAGE_SHIFT);
-	unsigned long from = max(range->start, w->start);
-	unsigned long to = min(range->end, end);
 	bool may_sleep = mmu_notifier_range_blockable(range);
-	u32 first = (from - w->start) >> PAGE_SHIFT;
-	u32 last = DIV_ROUND_UP(to - w->start, PAGE_SIZE);
 	bool done = true;
+	u32 first, last;
 
-	if (may_sleep)
-		mutex_lock(&w->lock);
-	else if (!mutex_trylock(&w->lock))
+	if (!gntdev_pv_stop(w, range, &first, &last))
 		return false;
 
 	if (!area_stop(w, seq, may_sleep)) {
@@ -73,9 +83,7 @@ static bool area_invalidate(struct mmu_interval_notifier *notifier,
 		done = gntdev_pv_keep_entries(w, first, last, may_sleep);
 	else
 		gntdev_pv_end_entries(w, first, last, may_sleep);
-	spin_lock(&area_of(w)->lock);
-	memset(w->ptes + first, 0, (last - first) * sizeof(w->ptes[0]));
-	spin_unlock(&area_of(w)->lock);
+	forget_ended(w, first, last);
 	mutex_unlock(&w->lock);
 
 	return done;

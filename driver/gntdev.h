@@ -347,6 +347,8 @@ void gntdev_pv_end_entries(struct window *w, u32 first, u32 last,
 			   bool may_sleep);
 bool gntdev_pv_keep_entries(struct window *w, u32 first, u32 last,
 			    bool may_sleep);
+bool gntdev_pv_stop(struct window *w, const struct mmu_notifier_range *range,
+		    u32 *first, u32 *last);
 int gntdev_pv_map_entries(struct window *w);
 bool gntdev_pv_unmap_entries(struct window *w);
 

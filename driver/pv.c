@@ -18,12 +18,7 @@ static bool pv_invalidate(struct mmu_interval_notifier *notifier,
 			  unsigned long seq)
 {
 	struct window *w = container_of(notifier, struct window, notifier);
-	unsigned long end = w->start + ((unsigned long)w->count << PAGE_SHIFT);
-	unsigned long from = max(range->start, w->start);
-	unsigned long to = min(range->end, end);
 	bool may_sleep = mmu_notifier_range_blockable(range);
-	u32 first = (from - w->start) >> PAGE_SHIFT;
-	u32 last = DIV_ROUND_UP(to - w->start, PAGE_SIZE);
 	/*
 	 * Entries come back, and until then the kernel maps what they did, but
 	 * at the end: a munmap, which takes all of them, or that of the process.
@@ -31,11 +26,9 @@ static bool pv_invalidate(struct mmu_interval_notifier *notifier,
 	bool end_of_all = range->event == MMU_NOTIFY_UNMAP ||
 			  range->event == MMU_NOTIFY_RELEASE;
 	bool done = true;
+	u32 first, last;
 
-	/* The out-of-memory reaper may not sleep, and comes again. */
-	if (may_sleep)
-		mutex_lock(&w->lock);
-	else if (!mutex_trylock(&w->lock))
+	if (!gntdev_pv_stop(w, range, &first, &last))
 		return false;
 
 	mmu_interval_set_seq(notifier, seq);

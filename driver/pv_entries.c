@@ -299,6 +299,32 @@ bool gntdev_pv_keep_entries(struct window *w, u32 first, u32 last,
 	return true;
 }
 
+/**
+ * gntdev_pv_stop() - a notifier's beginning: which entries it is about, and their lock
+ * @w: a program's window, whose lock is taken
+ * @range: what the kernel is about to change
+ * @first: where the first entry of it goes
+ * @last: and the one after the last
+ *
+ * Return: false if the lock would be waited for where nobody may sleep: the
+ * out-of-memory reaper, who comes again.
+ */
+bool gntdev_pv_stop(struct window *w, const struct mmu_notifier_range *range,
+		    u32 *first, u32 *last)
+{
+	unsigned long end = w->start + ((unsigned long)w->count << PAGE_SHIFT);
+	unsigned long from = max(range->start, w->start);
+	unsigned long to = min(range->end, end);
+
+	*first = (from - w->start) >> PAGE_SHIFT;
+	*last = DIV_ROUND_UP(to - w->start, PAGE_SIZE);
+	if (!mmu_notifier_range_blockable(range))
+		return mutex_trylock(&w->lock);
+
+	mutex_lock(&w->lock);
+	return true;
+}
+
 /* Tells of the first failure among operations. */
 static void note_failure(const struct window *w, u32 first, u32 n)
 {

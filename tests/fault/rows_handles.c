@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "rows.h"
+#include "../unit/areas.h"
 
 /* What the driver may keep for itself. */
 #define RESERVE 32U
@@ -83,6 +84,60 @@ static void row_65_the_reaper_leaves_what_cannot_be_kept(void)
 	start_exhausted(true);
 	CHECK_EQ(task_reap(world.task), -EAGAIN);
 	check_all(true);
+	world_stop();
+}
+
+/* Every slot of an area is filled, and no handle is left but some of a reserve. */
+static void start_full_area(uint64_t *index)
+{
+	unsigned int i;
+
+	world_prepare();
+	world.config.own_grants = true;
+	world.config.maptrack = PAGES + RESERVE;
+	world_start();
+	grant(PAGES, false);
+	CHECK_EQ(area_at(AT(0), PAGES, RW, index), 0);
+	for (i = 0; i < PAGES; i++)
+		CHECK_EQ(fill(*index, i, i), 0);
+}
+
+/* What the reaper left is ended later, where it is: nothing is lost. */
+static void row_65_an_area_that_the_reaper_left_is_whole(void)
+{
+	uint64_t index;
+
+	start_full_area(&index);
+	CHECK_EQ(task_reap(world.task), -EAGAIN);
+	check_all(true);
+	CHECK_EQ(empty(index, 7), 0);
+	CHECK(!in_use(7));
+	CHECK_EQ(fill(index, 7, 7), 0);
+	check_all(true);
+	CHECK_EQ(task_reap(world.task), -EAGAIN);
+	CHECK_EQ(task_munmap(world.task, AT(0), PAGES * PAGE), 0);
+	CHECK(!in_use(0) && !in_use(PAGES - 1));
+	CHECK_EQ(counters().leaked, 0);
+	world_stop();
+}
+
+/* The first of the entries were kept by the kernel, and ended; the others left. */
+static void row_65_an_area_that_the_reaper_took_a_part_of(void)
+{
+	uint64_t index;
+	unsigned int i;
+
+	start_full_area(&index);
+	for (i = 0; i < 10; i++)
+		CHECK_EQ(empty(index, PAGES - 1 - i), 0);
+	CHECK_EQ(machine_fail_op(MACHINE_OP_KMAP, 20, -1), 0);
+	(void)task_reap(world.task);
+	for (i = 0; i < PAGES - 10; i++)
+		CHECK_EQ(peek(AT(0) + i * PAGE), 'A' + i % 26);
+	(void)task_reap(world.task);
+	CHECK_EQ(task_munmap(world.task, AT(0), PAGES * PAGE), 0);
+	CHECK(!in_use(0) && !in_use(25));
+	CHECK_EQ(counters().leaked, 0);
 	world_stop();
 }
 
@@ -228,6 +283,8 @@ static const struct test tests[] = {
 	TEST_IN(IN_PV, row_65_a_mapping_survives_with_the_reserve),
 	TEST_IN(IN_PV, row_65_a_mapping_survives_without_a_reserve),
 	TEST_IN(IN_PV, row_65_the_reaper_leaves_what_cannot_be_kept),
+	TEST_IN(IN_PV, row_65_an_area_that_the_reaper_left_is_whole),
+	TEST_IN(IN_PV, row_65_an_area_that_the_reaper_took_a_part_of),
 	TEST_IN(IN_PV, row_65_a_fault_waits_for_a_handle_until_a_kill),
 	TEST_IN(IN_PV, row_65_an_armed_page_keeps_its_own_handle),
 	TEST(row_65_an_instance_has_a_share),
