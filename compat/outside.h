@@ -129,11 +129,6 @@ mm_get_unmapped_area(struct mm_struct *mm, struct file *file,
 #define find_special_page find_normal_page
 #endif
 
-/* No more exported; where the tables are there, the other makes none either. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-#define apply_to_existing_page_range apply_to_page_range
-#endif
-
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
 #define system_wq system_percpu_wq
 #endif
@@ -215,6 +210,24 @@ static inline pte_t *kernel_pte(unsigned long addr)
 	return lookup_address(addr, &level);
 }
 
+/* An entry of a program's page table, by its address as the hypervisor knows it. */
+static inline pte_t *entry_at(u64 maddr)
+{
+	return __va(machine_to_phys(XMADDR(maddr)).paddr);
+}
+
+/*
+ * The lock under which the kernel reads and writes that entry. The kernel finds it by
+ * the entry above, which is made here as it would be: a walk down to it, by calls
+ * for each level, takes several times as long.
+ */
+static inline spinlock_t *entry_lock(struct mm_struct *mm, u64 maddr)
+{
+	pmd_t above = __pmd_ma((maddr & PAGE_MASK) | _PAGE_TABLE);
+
+	return pte_lockptr(mm, &above);
+}
+
 static inline void flush_domain_tlb(void)
 {
 	struct mmuext_op op = {.cmd = MMUEXT_TLB_FLUSH_ALL};
@@ -224,6 +237,16 @@ static inline void flush_domain_tlb(void)
 }
 #else
 static inline pte_t *kernel_pte(unsigned long addr)
+{
+	return NULL;
+}
+
+static inline pte_t *entry_at(u64 maddr)
+{
+	return NULL;
+}
+
+static inline spinlock_t *entry_lock(struct mm_struct *mm, u64 maddr)
 {
 	return NULL;
 }

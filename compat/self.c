@@ -57,19 +57,27 @@ int gntdev_ask_domid(void)
 }
 
 #ifdef CONFIG_X86
+/* The leaf of auto-translated domains. */
+static int read_domid(void)
+{
+	u32 eax = 0, ebx, ecx = 0, edx, base = xen_cpuid_base();
+
+	if (base && cpuid_eax(base) >= base + 4)
+		cpuid_count(base + 4, 0, &eax, &ebx, &ecx, &edx);
+
+	return eax & XEN_HVM_CPUID_DOMID_PRESENT ? ecx : -ENODATA;
+}
+
 /*
  * Asked once, as each look leaves the domain. (Xenstore has the number too, but
  * may be this domain's own program, which would wait for itself.)
  */
 static void learn(void)
 {
-	u32 eax = 0, ebx, ecx = 0, edx, base = xen_cpuid_base();
+	int domid = gntdev_own_grants_vanish() ? read_domid()
+					       : gntdev_ask_domid();
 
-	/* The leaf of auto-translated domains. */
-	if (base && gntdev_own_grants_vanish() && cpuid_eax(base) >= base + 4)
-		cpuid_count(base + 4, 0, &eax, &ebx, &ecx, &edx);
-	WRITE_ONCE(known,
-		   eax & XEN_HVM_CPUID_DOMID_PRESENT ? ecx : DOMID_INVALID);
+	WRITE_ONCE(known, domid < 0 ? DOMID_INVALID : domid);
 }
 
 /* Before any program runs again. */

@@ -297,75 +297,103 @@ static u32 prepare_unmap(const struct window *w, struct area_batch *b)
 	return n;
 }
 
-/* Operations whose entries are in one page of a page table. */
-struct group {
-	struct gnttab_unmap_grant_ref *ops;
-	u32 n;
-};
-
-static int end_group(pte_t *pte, unsigned long addr, void *data)
-{
-	struct group *g = data;
-
-	if (g->n)
-		(void)HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref,
-						g->ops, g->n);
-	g->n = 0;
-
-	return 0;
-}
-
 static unsigned long slot_addr(const struct window *w, u32 slot)
 {
 	return w->start + ((unsigned long)slot << PAGE_SHIFT);
 }
 
-/* Which page of a page table a slot's entry is in. */
-static unsigned long table_of(const struct window *w, u32 slot)
-{
-	return (slot_addr(w, slot) >> PAGE_SHIFT) / PTRS_PER_PTE;
-}
-
 /* Puts those of the operations from @first on together that are in its table. */
-static u32 gather_table(const struct window *w, struct area_batch *b, u32 first,
-			u32 n)
+static u32 gather_table(struct area_batch *b, u32 first, u32 n)
 {
-	unsigned long table = table_of(w, b->ops[b->which[first]].slot);
+	u64 table = b->unmap[first].host_addr & PAGE_MASK;
 	u32 k, end = first + 1;
 
 	for (k = end; k < n; k++) {
-		if (table_of(w, b->ops[b->which[k]].slot) != table)
+		if ((b->unmap[k].host_addr & PAGE_MASK) != table)
 			continue;
-		swap(b->which[k], b->which[end]);
-		swap(b->unmap[k], b->unmap[end]);
+		if (k != end) {
+			swap(b->which[k], b->which[end]);
+			swap(b->unmap[k], b->unmap[end]);
+		}
 		end++;
 	}
 
 	return end - first;
 }
 
+/* Whether one of the grants is this domain's own, as all may be if it is not known. */
+static bool has_own(const struct mapping *m, const struct area_batch *b, u32 n)
+{
+	u32 own = gntdev_own_domid(), k;
+
+	for (k = 0; own != DOMID_INVALID && k < n; k++) {
+		if ((m->range->grants[b->ops[b->which[k]].slot].domid &
+		     ~GRANT_READONLY) == own)
+			return true;
+	}
+
+	return own == DOMID_INVALID;
+}
+
+/* Of entries in one table, whose lock is held; see end_entries(). */
+static bool clear_strays(const struct window *w, const struct area_batch *b,
+			 u32 first, u32 n)
+{
+	bool found = false;
+	pte_t *pte;
+	u32 k;
+
+	for (k = first; k < first + n; k++) {
+		pte = entry_at(b->unmap[k].host_addr);
+		if (b->unmap[k].status != GNTST_okay || pte_none(ptep_get(pte)))
+			continue;
+		pte_clear(w->notifier.mm,
+			  slot_addr(w, b->ops[b->which[k]].slot), pte);
+		found = true;
+	}
+
+	return found;
+}
+
 /*
- * Ends entries under their page table's lock: who has read one under it, and goes
- * on to take its page or to write the entry again, finds it as it was for as long
- * as he has the lock; and has a reference on the page when he gives it free.
+ * Ends entries; nobody makes them again, and of a slot that is left nobody gets a
+ * page. But who has read an entry before, under its page table's lock, goes on
+ * with what he has read as long as he has that lock: he takes a reference on the
+ * page, or writes the entry again with a bit more.
+ *
+ * Of another domain's grants the hypervisor refuses that: no entry is made of
+ * another domain's frame but by a grant, and the kernel does without. So they are
+ * ended without any lock. Then the lock is taken once, for a moment: whoever has
+ * read one is through by then, so that references count, and if he has made one
+ * that was empty already into one that still maps nothing (MADV_POPULATE_WRITE
+ * marks what it finds as written to), it is emptied.
+ *
+ * Of this domain's own frames any entry may be made, and one would be that no
+ * grant is behind: they are ended with the lock.
  */
 static void end_entries(const struct window *w, struct area_batch *b, u32 n)
 {
+	bool own = has_own(w->mapping, b, n), strays = false;
+	spinlock_t *lock;
 	u32 first, count;
 
+	if (n && !own)
+		(void)HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref,
+						b->unmap, n);
 	for (first = 0; first < n; first += count) {
-		struct group g;
-
-		count = gather_table(w, b, first, n);
-		g.ops = &b->unmap[first];
-		g.n = count;
-		(void)apply_to_existing_page_range(
-			w->notifier.mm,
-			slot_addr(w, b->ops[b->which[first]].slot), PAGE_SIZE,
-			end_group, &g);
-		/* Without a page table, nobody looks at it either. */
-		(void)end_group(NULL, 0, &g);
+		count = gather_table(b, first, n);
+		lock = entry_lock(w->notifier.mm, b->unmap[first].host_addr);
+		spin_lock(lock);
+		if (own)
+			(void)HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref,
+							&b->unmap[first],
+							count);
+		else
+			strays |= clear_strays(w, b, first, count);
+		spin_unlock(lock);
 	}
+	if (strays)
+		flush_domain_tlb();
 }
 
 /* The same for the entries that are there; the kernel's own mappings stay. */

@@ -52,6 +52,32 @@ static struct area *area_find(struct instance *inst, u64 index)
 	return area;
 }
 
+/*
+ * By loads, as copies of a length that is known at run time alone have to look at
+ * whose memory they are of.
+ */
+static bool get_ops(struct area_batch *b,
+		    const struct gntdev_area_op __user *user, u32 n)
+{
+	struct gntdev_area_op *op = b->ops, *end = op + n;
+
+	if (!user_read_access_begin(user, n * sizeof(*user)))
+		return false;
+	for (; op < end; op++, user++) {
+		unsafe_get_user(op->slot, &user->slot, fault);
+		unsafe_get_user(op->domid, &user->domid, fault);
+		unsafe_get_user(op->ref, &user->ref, fault);
+		unsafe_get_user(op->flags, &user->flags, fault);
+	}
+	user_read_access_end();
+
+	return true;
+
+fault:
+	user_read_access_end();
+	return false;
+}
+
 /* Nothing but stores while user memory may be written. */
 static bool tell_statuses(struct gntdev_area_op __user *user,
 			  const struct area_batch *b)
@@ -82,7 +108,7 @@ static int area_operate(struct area *area, struct area_batch *b,
 
 	while (*done < count) {
 		n = min(count - *done, GNTDEV_BATCH);
-		if (copy_from_user(b->ops, user + *done, n * sizeof(b->ops[0])))
+		if (!get_ops(b, user + *done, n))
 			return -EFAULT;
 		err = map ? gntdev_area_map_some(area, b, n)
 			  : gntdev_area_unmap_some(area, b, n);

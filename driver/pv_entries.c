@@ -189,26 +189,10 @@ void gntdev_pv_end_entries(struct window *w, u32 first, u32 last,
 	}
 }
 
-/* Entries that end together. */
-struct ending {
-	struct window *w;
-	u32 first, n;
-};
-
-static int end_them(pte_t *pte, unsigned long addr, void *data)
-{
-	struct ending *e = data;
-
-	unmap_batch(e->w, e->first, e->n);
-	e->n = 0;
-
-	return 0;
-}
-
 /* How many entries from one on are in the same page of a page table. */
-static u32 neighbours(unsigned long addr)
+static u32 neighbours(const struct window *w, u32 i)
 {
-	return PTRS_PER_PTE - (addr >> PAGE_SHIFT) % PTRS_PER_PTE;
+	return PTRS_PER_PTE - ((w->start >> PAGE_SHIFT) + i) % PTRS_PER_PTE;
 }
 
 /*
@@ -218,21 +202,16 @@ static u32 neighbours(unsigned long addr)
  */
 static void end_under_lock(struct window *w, u32 first, u32 last)
 {
-	struct ending e = {.w = w};
-	unsigned long addr;
+	spinlock_t *lock;
 	u32 n;
 
 	for (; first < last; first += n) {
-		addr = w->start + ((unsigned long)first << PAGE_SHIFT);
 		n = min(last - first, GNTDEV_ATOMIC_BATCH);
-		n = min(n, neighbours(addr));
-		e.first = first;
-		e.n = n;
-		(void)apply_to_existing_page_range(w->notifier.mm, addr,
-						   PAGE_SIZE, end_them, &e);
-		/* Without an entry, nobody looks at it either. */
-		if (e.n)
-			unmap_batch(w, first, n);
+		n = min(n, neighbours(w, first));
+		lock = entry_lock(w->notifier.mm, w->ptes[first]);
+		spin_lock(lock);
+		unmap_batch(w, first, n);
+		spin_unlock(lock);
 	}
 }
 
@@ -461,28 +440,23 @@ static bool may_give_up(const struct window *w, u32 i)
 	       !(notify && notify[page].action & UNMAP_NOTIFY_CLEAR_BYTE);
 }
 
-static int give_up(pte_t *pte, unsigned long addr, void *data)
+static void give_up(struct window *w, u32 i)
 {
-	struct window *w = data;
-	u32 i = (addr - w->start) >> PAGE_SHIFT;
-
 	spin_lock(&w->mapping->lock);
 	if (may_give_up(w, i))
 		gntdev_grants_unmap_one(w->mapping, w->first + i);
 	spin_unlock(&w->mapping->lock);
-
-	return 0;
 }
 
 /*
  * Makes an entry again though the hypervisor may have no handle: with one of the
  * reserve, which the kernel's own mapping then gives back; or, if there is none,
  * the kernel's own mapping first. Whoever else takes the page does so under the
- * page table's lock, and so does apply_to_existing_page_range() call.
+ * page table's lock.
  */
 static int map_tightly(struct window *w, u32 i, bool writable)
 {
-	unsigned long addr = w->start + ((unsigned long)i << PAGE_SHIFT);
+	spinlock_t *lock = entry_lock(w->notifier.mm, w->ptes[i]);
 	int err;
 
 	down_write(&gntdev_handle_lock);
@@ -491,11 +465,12 @@ static int map_tightly(struct window *w, u32 i, bool writable)
 	} while (err == -ENOMEM && gntdev_reserve_give());
 	if (err == -ENOMEM) {
 		/* Without an entry nobody comes to take the page. */
-		give_up(NULL, addr, w);
+		give_up(w, i);
 		err = map_locked(w, i, 1, writable);
 	} else if (!err) {
-		(void)apply_to_existing_page_range(w->notifier.mm, addr,
-						   PAGE_SIZE, give_up, w);
+		spin_lock(lock);
+		give_up(w, i);
+		spin_unlock(lock);
 	}
 	gntdev_reserve_refill();
 	up_write(&gntdev_handle_lock);

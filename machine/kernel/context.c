@@ -10,6 +10,7 @@ struct lock_class class_reclaim = {"memory reclaim", "the kernel", 0, 0};
 struct lock_class class_notifier = {"an MMU notifier", "the kernel", 0, 0};
 /* Pages for grants may be memory that is added just then. */
 struct lock_class class_hotplug = {"memory hotplug", "the kernel", 0, 0};
+struct lock_class class_tables = {"a page table's lock", "the kernel", 0, 0};
 
 /* Of a thread that is not in the kernel. */
 static _Thread_local struct context outside;

@@ -36,6 +36,6 @@ void context_leave(struct context *c);
 void context_start(void);
 /* What is not a lock, but can wait. */
 extern struct lock_class class_mmap, class_reclaim, class_notifier;
-extern struct lock_class class_hotplug;
+extern struct lock_class class_hotplug, class_tables;
 
 #endif /* MACHINE_KERNEL_CONTEXT_H */

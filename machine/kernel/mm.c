@@ -142,35 +142,54 @@ void mm_reopen(struct mm_struct *mm)
 
 /* ---- entries ---- */
 
-int apply_to_existing_page_range(struct mm_struct *mm, unsigned long address,
-				 unsigned long size, pte_fn_t fn, void *data)
+pte_t *entry_at(u64 maddr)
 {
 	struct vm_area_struct *vma;
-	pte_t *pte = NULL;
-	int err = 0;
+	pte_t *pte;
 
-	if (size != PAGE_SIZE || address & ~PAGE_MASK)
-		machine_fatal(
-			"apply_to_existing_page_range of more than a page is not modelled");
-	/* Whoever is not sure that they stay must have mmap_lock. */
 	hypervisor_lock();
-	for (vma = tables_first(); vma && !pte; vma = tables_next(vma)) {
-		if (vma->vm_mm == mm && vma->vm_start <= address &&
-		    address < vma->vm_end)
-			pte = &vma->ptes[(address - vma->vm_start) >>
-					 PAGE_SHIFT];
-	}
-	if (pte && pte->kind == PTE_NONE)
-		pte = NULL;
+	pte = pte_at(maddr, &vma);
 	hypervisor_unlock();
 	if (!pte)
-		return 0;
+		machine_fatal("%#llx is the address of no page-table entry",
+			      maddr);
 
-	atomic_begin("a page table's lock is held");
-	err = fn(pte, address, data);
-	atomic_end();
+	return pte;
+}
 
-	return err;
+spinlock_t *entry_lock(struct mm_struct *mm, u64 maddr)
+{
+	struct vm_area_struct *vma = NULL;
+
+	hypervisor_lock();
+	(void)pte_at(maddr, &vma);
+	hypervisor_unlock();
+	if (!vma || vma->vm_mm != mm)
+		machine_fatal("%#llx is no entry of that address space", maddr);
+
+	return &mm->tables_lock;
+}
+
+pte_t ptep_get(pte_t *ptep)
+{
+	pte_t pte;
+
+	hypervisor_lock();
+	pte = *ptep;
+	hypervisor_unlock();
+
+	return pte;
+}
+
+void pte_clear(struct mm_struct *mm, unsigned long addr, pte_t *ptep)
+{
+	(void)addr;
+	if (!lock_is_held(&mm->tables_lock))
+		machine_fatal("an entry is cleared without its table's lock");
+	hypervisor_lock();
+	pte_changes(ptep, "clears");
+	*ptep = (pte_t){.kind = PTE_NONE};
+	hypervisor_unlock();
 }
 
 void address_space_init_once(struct address_space *mapping)

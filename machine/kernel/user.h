@@ -43,6 +43,13 @@ int machine_get_user(void *value, const void __user *from, size_t size);
 /* Where nothing but values is written, the kernel need not look each time. */
 #define user_write_access_begin(ptr, size) ((void)(ptr), (void)(size), true)
 #define user_write_access_end() ((void)0)
+#define user_read_access_begin(ptr, size) ((void)(ptr), (void)(size), true)
+#define user_read_access_end() ((void)0)
+#define unsafe_get_user(x, ptr, label) \
+	do {                           \
+		if (get_user(x, ptr))  \
+			goto label;    \
+	} while (0)
 #define unsafe_put_user(x, ptr, label) \
 	do {                           \
 		if (put_user(x, ptr))  \

@@ -95,6 +95,7 @@ struct mm_struct *mm_new(struct task *task)
 	if (!mm)
 		machine_fatal("no memory for an address space");
 	machine_rwsem_init(&mm->mmap_lock, &class_mmap);
+	machine_mutex_init(&mm->tables_lock, &class_tables);
 	INIT_LIST_HEAD(&mm->notifiers);
 	mm->task = task;
 	mm->users = 1;
@@ -257,12 +258,12 @@ int apply_to_page_range(struct mm_struct *mm, unsigned long address,
 		stop = variant ? n / 2 : 0;
 
 	vma = tables_of(mm, address, address + size);
-	atomic_begin("a page table's lock is held");
+	spin_lock(&mm->tables_lock);
 	for (i = 0; i < stop && !err; i++)
 		err = fn(vma->ptes + ((address - vma->vm_start) >> PAGE_SHIFT) +
 				 i,
 			 address + (i << PAGE_SHIFT), data);
-	atomic_end();
+	spin_unlock(&mm->tables_lock);
 
 	return err ? err : (stop < n ? -ENOMEM : 0);
 }
@@ -476,20 +477,17 @@ int vma_fault(struct vm_area_struct *vma, unsigned long addr, bool write)
 	return 0;
 }
 
-/* The page of an entry, with a reference; false if the entry is gone. */
-static bool entry_page(struct vm_area_struct *vma, unsigned long addr,
-		       struct page **page)
+/* The page of what an entry was; false if there was none. */
+static bool page_of(struct vm_area_struct *vma, unsigned long addr, pte_t pte,
+		    struct page **page)
 {
-	pte_t pte;
-
-	hypervisor_lock();
-	pte = vma->ptes[(addr - vma->vm_start) >> PAGE_SHIFT];
-	hypervisor_unlock();
-
 	*page = NULL;
 	switch (pte.kind) {
 	case PTE_NONE:
 		return false;
+	case PTE_STRAY:
+		machine_fatal(
+			"a program has an entry that is neither empty nor maps anything");
 	case PTE_PAGE:
 		*page = pte.page;
 		get_page(*page);
@@ -497,9 +495,7 @@ static bool entry_page(struct vm_area_struct *vma, unsigned long addr,
 	case PTE_GRANT:
 		if (!vma->vm_ops->find_special_page)
 			break;
-		atomic_begin("a page table's lock is held");
 		*page = vma->vm_ops->find_special_page(vma, addr);
-		atomic_end();
 		if (*page)
 			get_page(*page);
 		break;
@@ -513,6 +509,20 @@ static bool entry_page(struct vm_area_struct *vma, unsigned long addr,
 	}
 
 	return true;
+}
+
+/* The page of an entry, with a reference; false if the entry is gone. */
+static bool entry_page(struct vm_area_struct *vma, unsigned long addr,
+		       struct page **page)
+{
+	pte_t *pte = &vma->ptes[(addr - vma->vm_start) >> PAGE_SHIFT];
+	bool there;
+
+	spin_lock(&vma->vm_mm->tables_lock);
+	there = page_of(vma, addr, ptep_get(pte), page);
+	spin_unlock(&vma->vm_mm->tables_lock);
+
+	return there;
 }
 
 enum vm_pin vm_pin(struct mm_struct *mm, unsigned long addr, bool write,

@@ -25,6 +25,7 @@ enum pte_kind {
 	PTE_PAGE, /* an ordinary page, which it holds a reference on */
 	PTE_GRANT, /* written by the hypervisor, special to the kernel */
 	PTE_FRAME, /* a page of the domain's own memory */
+	PTE_STRAY, /* maps nothing, but is not empty */
 };
 
 typedef struct {
@@ -86,6 +87,7 @@ struct mm_struct {
 	int users; /* atomic: its task, and mmgrab()'s */
 	long locked; /* atomic: pages that count as locked in memory */
 	pid_t pid; /* whose limit holds for these */
+	spinlock_t tables_lock; /* of all of its page tables */
 	int active; /* atomic: its task, and mmget_not_zero()'s; 0 once it goes */
 	/* under the notifiers' lock */
 	struct list_head notifiers;
@@ -115,13 +117,19 @@ unsigned long mm_get_unmapped_area(struct mm_struct *mm, struct file *file,
 
 int vm_insert_pages(struct vm_area_struct *vma, unsigned long addr,
 		    struct page **pages, unsigned long *num);
-#define PTRS_PER_PTE 512
 typedef int (*pte_fn_t)(pte_t *pte, unsigned long addr, void *data);
 int apply_to_page_range(struct mm_struct *mm, unsigned long address,
 			unsigned long size, pte_fn_t fn, void *data);
-/* The same where page tables are, of entries that are there; does not sleep. */
-int apply_to_existing_page_range(struct mm_struct *mm, unsigned long address,
-				 unsigned long size, pte_fn_t fn, void *data);
+#define PTRS_PER_PTE 512
+/* An entry by its machine address, and the lock under which it is read. */
+pte_t *entry_at(u64 maddr);
+spinlock_t *entry_lock(struct mm_struct *mm, u64 maddr);
+pte_t ptep_get(pte_t *ptep);
+static inline bool pte_none(pte_t pte)
+{
+	return pte.kind == PTE_NONE;
+}
+void pte_clear(struct mm_struct *mm, unsigned long addr, pte_t *ptep);
 
 /* What VMAs of a file are found by. */
 struct inode;

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "areas.h"
+#include "context.h"
+#include "vm.h"
 
 #define RW (PROT_READ | PROT_WRITE)
 
@@ -76,6 +78,64 @@ static void a_range_follows_an_area(void)
 	CHECK_EQ(area_at(AT(0), 4, RW, &index), 0);
 	CHECK_EQ(fill(index, 1, 0), 0);
 	CHECK_EQ(peek(AT(0) + PAGE), 'A');
+	world_stop();
+}
+
+static int unmapped;
+
+/* As if somebody had found the entry empty, and marked it as written to. */
+static void write_again(const struct machine_event *event, void *arg)
+{
+	if (event->kind != MACHINE_EVENT_UNMAP || !event->user)
+		return;
+	((pte_t *)(uintptr_t)event->address)->kind = PTE_STRAY;
+	unmapped++;
+}
+
+static void an_entry_that_somebody_wrote_again_is_emptied(void)
+{
+	struct gntdev_area_op ops[2] = {{.slot = 1}, {.slot = 3}};
+
+	start_area(4, 2);
+	CHECK_EQ(fill(index_, 1, 0), 0);
+	CHECK_EQ(fill(index_, 3, 1), 0);
+	machine_watch(write_again, NULL);
+	unmapped = 0;
+	CHECK_EQ(req_area_unmap(world.file, index_, ops, 2, NULL), 0);
+	CHECK_EQ(unmapped, 2);
+	machine_watch(NULL, NULL);
+	CHECK_EQ(peek(AT(0) + PAGE), -1);
+	CHECK_EQ(fill(index_, 3, 0), 0);
+	CHECK_EQ(fill(index_, 1, 1), 0);
+	CHECK_EQ(peek(AT(0) + 3 * PAGE), 'A');
+	CHECK_EQ(peek(AT(0) + PAGE), 'B');
+	world_stop();
+}
+
+static void lock_is_held_in(const struct machine_event *event, void *arg)
+{
+	if (event->kind == MACHINE_EVENT_UNMAP && event->user)
+		*(int *)arg += lock_any_held() ? 1 : -1;
+}
+
+/* Of another domain's grants none, and of its own the page table's. */
+static void a_lock_is_held_where_an_entry_could_come_back(void)
+{
+	int held = 0;
+
+	start_area(2, 1);
+	machine_watch(lock_is_held_in, &held);
+	CHECK_EQ(fill(index_, 0, 0), 0);
+	CHECK_EQ(empty(index_, 0), 0);
+	CHECK_EQ(held, -1);
+	CHECK_EQ(domain_ungrant(world.granter, world.refs[0]), 0);
+	world.granter = world.mapper;
+	world.pfns[0] = domain_page_alloc(world.granter);
+	world.refs[0] = domain_grant(world.mapper, 0, world.pfns[0], false);
+	CHECK_EQ(fill(index_, 1, 0), 0);
+	CHECK_EQ(empty(index_, 1), 0);
+	CHECK_EQ(held, 0);
+	machine_watch(NULL, NULL);
 	world_stop();
 }
 
@@ -445,6 +505,8 @@ static const struct test tests[] = {
 	TEST(slots_are_filled_and_emptied),
 	TEST(a_range_follows_an_area),
 	TEST(statuses_are_told),
+	TEST_IN(IN_PV, an_entry_that_somebody_wrote_again_is_emptied),
+	TEST_IN(IN_PV, a_lock_is_held_where_an_entry_could_come_back),
 	TEST(entries_come_back),
 	TEST(a_slot_without_access_is_mapped_too),
 	TEST(a_readonly_slot_is_never_written),

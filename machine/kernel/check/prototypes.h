@@ -69,8 +69,10 @@ int(vm_insert_pages)(struct vm_area_struct *vma, unsigned long addr,
 		     struct page **pages, unsigned long *num);
 int(apply_to_page_range)(struct mm_struct *mm, unsigned long address,
 			 unsigned long size, pte_fn_t fn, void *data);
-int(apply_to_existing_page_range)(struct mm_struct *mm, unsigned long address,
-				  unsigned long size, pte_fn_t fn, void *data);
+pte_t(ptep_get)(pte_t *ptep);
+void(pte_clear)(struct mm_struct *mm, unsigned long addr, pte_t *ptep);
+pte_t *(entry_at)(u64 maddr);
+spinlock_t *(entry_lock)(struct mm_struct *mm, u64 maddr);
 void(unmap_mapping_range)(struct address_space *mapping, loff_t const holebegin,
 			  loff_t const holelen, int even_cows);
 void(address_space_init_once)(struct address_space *mapping);
