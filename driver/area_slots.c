@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Slots of areas: claimed for requests, filled, and looked after. */
 #include "area.h"
+#include "trace.h"
 
 static bool op_is_bad(const struct area *area, const struct mapping *m,
 		      const struct gntdev_area_op *op)
@@ -261,6 +262,19 @@ static u32 map_settle(struct area *area, struct area_batch *b)
 	return mapped;
 }
 
+/* For those who trace: the first grant that the hypervisor refused. */
+static void trace_refused(const struct area_batch *b)
+{
+	const struct gntdev_area_op *op = b->ops, *end = op + b->n;
+
+	while (op < end && op->status == GNTST_okay)
+		op++;
+	if (op < end)
+		trace_gntdev_refused(&(struct ioctl_gntdev_grant_ref){op->domid,
+								      op->ref},
+				     op->status);
+}
+
 /* Returns 0 with the number of operations in @b, or an errno if there is none. */
 int gntdev_area_map_some(struct area *area, struct area_batch *b, u32 n)
 {
@@ -277,6 +291,8 @@ int gntdev_area_map_some(struct area *area, struct area_batch *b, u32 n)
 	else
 		gntdev_area_pv_map(area, m, b);
 	tally_add(inst, maps, map_settle(area, b));
+	if (trace_gntdev_refused_enabled())
+		trace_refused(b);
 
 	return 0;
 }

@@ -375,6 +375,8 @@ struct grant_range *gntdev_table_find(const struct table *table, u64 index);
 struct grant_range *gntdev_table_from(const struct table *table, u64 index);
 
 /* range.c */
+const struct ioctl_gntdev_grant_ref *
+gntdev_range_first(const struct grant_range *range);
 void gntdev_range_enter(struct instance *inst, struct grant_range *range,
 			enum range_state state);
 struct grant_range *gntdev_range_find(struct instance *inst, u64 index);

@@ -424,7 +424,8 @@ static void range_unmapped(struct instance *inst, struct grant_range *range)
 
 	if (!gone)
 		return;
-	trace_gntdev_remove(range->index, range->count, range->grants);
+	trace_gntdev_remove(range->index, range->count,
+			    gntdev_range_first(range));
 	if (range->mapping)
 		gntdev_retire_soon(range->mapping);
 	range->mapping = NULL;
@@ -443,7 +444,8 @@ void gntdev_mapping_close(struct vm_area_struct *vma)
 		return;
 
 	range = m->range;
-	trace_gntdev_munmap(range->index, range->count, range->grants);
+	trace_gntdev_munmap(range->index, range->count,
+			    gntdev_range_first(range));
 	if (range->area)
 		gntdev_area_close(m);
 	gntdev_mode->detach(w);

@@ -3,6 +3,16 @@
 #include "gntdev.h"
 #include "trace.h"
 
+/* The first grant, as traces tell it; an area's slots have no first one. */
+const struct ioctl_gntdev_grant_ref *
+gntdev_range_first(const struct grant_range *range)
+{
+	static const struct ioctl_gntdev_grant_ref nobody = {ANY_DOMAIN,
+							     U32_MAX};
+
+	return range->area ? &nobody : range->grants;
+}
+
 /* Bit n of entry s: a range may go from state s to state n. */
 static const u8 may_enter[] = {
 	[RANGE_NEW] = BIT(RANGE_INSERTED) | BIT(RANGE_GONE),
@@ -101,7 +111,8 @@ void gntdev_range_remove_unmapped(struct instance *inst)
 
 	/* Events may sleep and are many: outside the lock. */
 	rbtree_postorder_for_each_entry_safe(range, tmp, &gone, node) {
-		trace_gntdev_remove(range->index, range->count, range->grants);
+		trace_gntdev_remove(range->index, range->count,
+				    gntdev_range_first(range));
 		gntdev_range_free(range);
 		cond_resched();
 	}
@@ -242,7 +253,7 @@ long gntdev_range_add(struct instance *inst, struct grant_range *range,
 
 	/* Once it is published, another thread may remove and free it. */
 	at = range->index;
-	first = range->grants[0];
+	first = *gntdev_range_first(range);
 	told = !copy_to_user(index, &at, sizeof(at));
 	gntdev_range_publish(inst, range, told);
 	trace_gntdev_insert(at, count, &first, told);
@@ -314,7 +325,7 @@ long gntdev_range_unmap_request(struct instance *inst, void __user *arg)
 	if (err)
 		return err;
 
-	trace_gntdev_remove(op.index, op.count, range->grants);
+	trace_gntdev_remove(op.index, op.count, gntdev_range_first(range));
 	range_end(inst, range);
 	return 0;
 }

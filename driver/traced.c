@@ -13,20 +13,21 @@
 struct place {
 	u8 number;
 	s8 index, domid, ref; /* bytes from its beginning; -1: nowhere */
+	bool out; /* @ref is the request's answer */
 };
 
 static const struct place places[] = {
-	{0, -1, 16, 20}, /* MAP_GRANT_REF */
-	{1, 0, -1, -1}, /* UNMAP_GRANT_REF */
-	{2, 8, -1, -1}, /* GET_OFFSET_FOR_VADDR */
-	{7, 0, -1, -1}, /* SET_UNMAP_NOTIFY */
-	{9, -1, 12, 16}, /* DMABUF_EXP_FROM_REFS */
-	{11, -1, 8, 16}, /* DMABUF_IMP_TO_REFS */
-	{13, -1, 16, 20}, /* DMABUF_EXP_FROM_REFS_V2 */
-	{14, -1, 8, 20}, /* DMABUF_IMP_TO_REFS_V2 */
-	{32, -1, 0, -1}, /* RESTRICT */
-	{33, 0, -1, -1}, /* MAP_STATUS */
-	{35, 0, -1, -1}, /* UNGRANT_MEMORY */
+	{0, -1, 16, 20, false}, /* MAP_GRANT_REF */
+	{1, 0, -1, -1, false}, /* UNMAP_GRANT_REF */
+	{2, 8, -1, -1, false}, /* GET_OFFSET_FOR_VADDR */
+	{7, 0, -1, -1, false}, /* SET_UNMAP_NOTIFY */
+	{9, -1, 12, 16, false}, /* DMABUF_EXP_FROM_REFS */
+	{11, -1, 8, 16, true}, /* DMABUF_IMP_TO_REFS */
+	{13, -1, 16, 20, false}, /* DMABUF_EXP_FROM_REFS_V2 */
+	{14, -1, 8, 20, true}, /* DMABUF_IMP_TO_REFS_V2 */
+	{32, -1, 0, -1, false}, /* RESTRICT */
+	{33, 0, -1, -1, false}, /* MAP_STATUS */
+	{35, 0, -1, -1, false}, /* UNGRANT_MEMORY */
 };
 
 #define COPY 8
@@ -110,11 +111,17 @@ static void name_range(struct instance *inst, u64 index,
 		       struct ioctl_gntdev_grant_ref *first)
 {
 	const struct grant_range *range;
+	u32 slot;
 
 	mutex_lock(&inst->lock);
 	range = gntdev_range_find(inst, index);
-	if (range) {
-		first->domid = range->grants[0].domid & ~GRANT_READONLY;
+	if (range && range->area) {
+		slot = (index - range->index) >> PAGE_SHIFT;
+		first->domid = gntdev_area_slot_domain(range, slot);
+		if (first->domid != NOBODY)
+			first->ref = range->grants[slot].ref;
+	} else if (range) {
+		first->domid = range->grants[0].domid;
 		first->ref = range->grants[0].ref;
 	}
 	mutex_unlock(&inst->lock);
@@ -139,20 +146,20 @@ static void name_segment(const struct argument *a,
 }
 
 static void name_place(struct instance *inst, const struct place *place,
-		       const struct argument *a,
+		       const struct argument *a, bool done,
 		       struct ioctl_gntdev_grant_ref *first)
 {
 	if (place->index >= 0)
 		name_range(inst, u64_at(a, place->index), first);
 	if (place->domid >= 0)
 		first->domid = u32_at(a, place->domid);
-	if (place->ref >= 0)
+	if (place->ref >= 0 && (done || !place->out))
 		first->ref = u32_at(a, place->ref);
 }
 
 /* Which grant a request is about, as far as that is known by now. */
 static void name_first(struct instance *inst, unsigned int cmd,
-		       const struct argument *a,
+		       const struct argument *a, bool done,
 		       struct ioctl_gntdev_grant_ref *first)
 {
 	u32 nr = _IOC_NR(cmd), i;
@@ -161,14 +168,15 @@ static void name_first(struct instance *inst, unsigned int cmd,
 		name_segment(a, first);
 	} else if (nr == GRANT_MEMORY) {
 		first->domid = u16_at(a, 12);
-		first->ref = u32_at(a, 24);
+		if (done)
+			first->ref = u32_at(a, 24);
 	} else if (nr == AREA_MAP && a->beyond) {
 		first->domid = u32_at(a, a->beyond + 4);
 		first->ref = u32_at(a, a->beyond + 8);
 	}
 	for (i = 0; i < ARRAY_SIZE(places); i++) {
 		if (places[i].number == nr)
-			name_place(inst, &places[i], a, first);
+			name_place(inst, &places[i], a, done, first);
 	}
 }
 
@@ -193,13 +201,13 @@ long gntdev_traced_request(struct instance *inst, unsigned int cmd,
 
 	/* What it removes is not to be found after it; its outputs are. */
 	read_argument(&a, cmd, arg);
-	name_first(inst, cmd, &a, &first);
+	name_first(inst, cmd, &a, false, &first);
 	begun = ktime_get_ns();
 	result = serve(inst, cmd, arg);
 	ns = ktime_get_ns() - begun;
 	read_argument(&a, cmd, arg);
 	if (!result)
-		name_first(inst, cmd, &a, &first);
+		name_first(inst, cmd, &a, true, &first);
 
 	trace_gntdev_request(cmd, &first, result, ns, a.bytes, a.size);
 

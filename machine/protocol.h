@@ -13,6 +13,8 @@
  *	run		one a `gntdev run`; its end is the end of the run
  *	list		one answer, the live state as text
  *	holdings	the same of what the driver says of itself
+ *	trace		after the answer, lines of what happens, until the reader
+ *			sends anything, or closes it, or the machine ends
  *
  * A process may have left what the socket's path is good for: by chroot(), with
  * its rights, with its mounts. So a hello may also come on a process's
@@ -31,7 +33,7 @@
 
 /* Raised with every change below struct hello; that itself never changes. */
 #ifndef PROTOCOL_VERSION
-#define PROTOCOL_VERSION 5u
+#define PROTOCOL_VERSION 6u
 #endif
 #define PROTOCOL_MAGIC "gntdev\n"
 
@@ -56,6 +58,7 @@ enum connection_kind {
 	CONNECTION_RUN,
 	CONNECTION_LIST,
 	CONNECTION_HOLDINGS,
+	CONNECTION_TRACE,
 };
 
 #define HELLO_NAME 16

@@ -3,6 +3,9 @@
  * Lines of the kernel's trace, as people read them:
  *
  *	command-thread [cpu] flags seconds: event: name=value ...
+ *
+ * A machine's have its domain in the processor's place, and for flags a number of
+ * the thread that serves it; see machine/kernel/traced.h.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -13,6 +16,7 @@
 #include "trace.h"
 
 #define NOBODY UINT32_MAX
+#define KERNEL 65535U /* the domain of the machine's own threads */
 
 #define RED "\033[31m"
 #define BOLD "\033[1m"
@@ -21,6 +25,8 @@
 struct event {
 	char command[32];
 	int thread;
+	unsigned int domain; /* of a machine; else the processor */
+	int server; /* the thread that serves it, on a machine */
 	const char *seconds;
 	const char *name;
 	char *values;
@@ -43,8 +49,12 @@ static long long number_of(const char *values, const char *name)
 /* Takes a line apart, in place; false if it is none of ours. */
 static bool parse(struct event *event, char *line)
 {
-	char *name = strstr(line, ": gntdev_"), *cpu, *dash, *at;
+	static const char *const ours[] = {": gntdev_", ": gntalloc_",
+					   ": evtchn_", ": xen_"};
+	char *name = NULL, *cpu, *dash, *at;
 
+	for (size_t i = 0; !name && i < sizeof(ours) / sizeof(*ours); i++)
+		name = strstr(line, ours[i]);
 	if (!name)
 		return false;
 	*name = '\0';
@@ -60,6 +70,8 @@ static bool parse(struct event *event, char *line)
 	cpu = strstr(line, " [");
 	if (!cpu)
 		return false;
+	event->domain = strtoul(cpu + 2, &at, 10);
+	event->server = *at == ']' ? atoi(at + 1) : 0;
 	*cpu = '\0';
 	dash = strrchr(line, '-');
 	if (!dash)
@@ -68,9 +80,15 @@ static bool parse(struct event *event, char *line)
 	*dash = '\0';
 	while (*line == ' ')
 		line++;
-	snprintf(event->command, sizeof(event->command), "%s", line);
+	snprintf(event->command, sizeof(event->command), "%.31s", line);
 
 	return true;
+}
+
+/* Who makes one request at a time. */
+static int one_of(const struct decoder *decoder, const struct event *event)
+{
+	return decoder->machine ? event->server : event->thread;
 }
 
 static struct refusal *refusal_of(struct decoder *decoder, int thread)
@@ -80,8 +98,10 @@ static struct refusal *refusal_of(struct decoder *decoder, int thread)
 
 static void begin(const struct decoder *decoder, const struct event *event)
 {
-	fprintf(decoder->out, "%s %s[%d] ", event->seconds, event->command,
-		event->thread);
+	fprintf(decoder->out, "%s ", event->seconds);
+	if (decoder->machine && event->domain != KERNEL)
+		fprintf(decoder->out, "domain %u ", event->domain);
+	fprintf(decoder->out, "%s[%d] ", event->command, event->thread);
 }
 
 static void print_error(const struct decoder *decoder, long long error)
@@ -166,15 +186,20 @@ static void on_request(struct decoder *decoder, const struct event *event)
 				     sizeof(bytes));
 	begin(decoder, event);
 	fputs(colour(decoder->terminal, BOLD), decoder->out);
+	/* Of a device that has numbers of its own. */
+	if (!strcmp(event->name, "evtchn_request"))
+		a.number += REQUEST_EVTCHN;
 	request_print(decoder->out, name, &a, out, sizeof(out));
 	fprintf(decoder->out, "%s = ", colour(decoder->terminal, PLAIN));
 	if (result < 0)
 		print_error(decoder, -result);
 	else
-		fprintf(decoder->out, "%lld%s", result, out);
-	print_refusal(decoder, event->thread);
+		fprintf(decoder->out, "%lld", result);
+	fputs(out, decoder->out);
+	print_refusal(decoder, one_of(decoder, event));
 	/* Where the arguments do not name it. */
-	if (!strstr("MAP_GRANT_REF GRANT_COPY RESTRICT AREA_MAP", name))
+	if (!strstr("MAP_GRANT_REF GRANT_COPY RESTRICT AREA_MAP ALLOC_GREF",
+		    name))
 		print_grant(decoder, event);
 	print_time(decoder, event);
 }
@@ -194,7 +219,7 @@ static void on_mmap(struct decoder *decoder, const struct event *event)
 		print_error(decoder, -error);
 	else
 		fputc('0', decoder->out);
-	print_refusal(decoder, event->thread);
+	print_refusal(decoder, one_of(decoder, event));
 	print_grant(decoder, event);
 	print_time(decoder, event);
 }
@@ -233,13 +258,14 @@ static void on_released(struct decoder *decoder, const struct event *event)
 
 static void on_refused(struct decoder *decoder, const struct event *event)
 {
-	struct refusal *r = refusal_of(decoder, event->thread);
+	int thread = one_of(decoder, event);
+	struct refusal *r = refusal_of(decoder, thread);
 
 	/* A request tells its first one. */
-	if (r->known && r->thread == event->thread)
+	if (r->known && r->thread == thread)
 		return;
 	*r = (struct refusal){
-		.thread = event->thread,
+		.thread = thread,
 		.domain = number_of(event->values, "domid"),
 		.reference = number_of(event->values, "ref"),
 		.status = number_of(event->values, "status"),
@@ -247,20 +273,136 @@ static void on_refused(struct decoder *decoder, const struct event *event)
 	};
 }
 
-void decode_line(struct decoder *decoder, char *line)
+/* ---- of a machine: what the hypervisor does ---- */
+
+static void print_status(const struct decoder *decoder,
+			 const struct event *event)
 {
-	static const struct {
-		const char *name;
-		void (*print)(struct decoder *decoder,
-			      const struct event *event);
-	} known[] = {
-		{"gntdev_request", on_request},
-		{"gntdev_mmap", on_mmap},
-		{"gntdev_munmap", on_munmap},
-		{"gntdev_refused", on_refused},
-		{"gntdev_defer", on_defer},
-		{"gntdev_released", on_released},
-	};
+	int status = number_of(event->values, "status");
+
+	fprintf(decoder->out, " = %s%s%s",
+		colour(decoder->terminal, status ? RED : ""),
+		status_name(status), colour(decoder->terminal, PLAIN));
+}
+
+static void on_map(struct decoder *decoder, const struct event *event)
+{
+	bool mapped = !number_of(event->values, "status");
+
+	begin(decoder, event);
+	fprintf(decoder->out, "xen map(domid=%lld, ref=%lld, %s)",
+		number_of(event->values, "domid"),
+		number_of(event->values, "ref"),
+		strstr(event->values, "into=program") ? "program" : "kernel");
+	print_status(decoder, event);
+	if (mapped)
+		fprintf(decoder->out, " handle=%lld",
+			number_of(event->values, "handle"));
+	fputc('\n', decoder->out);
+}
+
+static void on_unmap(struct decoder *decoder, const struct event *event)
+{
+	begin(decoder, event);
+	fprintf(decoder->out, "xen unmap(handle=%lld)",
+		number_of(event->values, "handle"));
+	print_status(decoder, event);
+	print_grant(decoder, event);
+	fputc('\n', decoder->out);
+}
+
+static void on_copy(struct decoder *decoder, const struct event *event)
+{
+	begin(decoder, event);
+	fprintf(decoder->out, "xen copy(domid=%lld, ref=%lld)",
+		number_of(event->values, "domid"),
+		number_of(event->values, "ref"));
+	print_status(decoder, event);
+	fputc('\n', decoder->out);
+}
+
+static void on_store(struct decoder *decoder, const struct event *event)
+{
+	begin(decoder, event);
+	fprintf(decoder->out, "... byte %lld is cleared",
+		number_of(event->values, "offset"));
+	print_grant(decoder, event);
+	fputc('\n', decoder->out);
+}
+
+static void on_send(struct decoder *decoder, const struct event *event)
+{
+	begin(decoder, event);
+	fprintf(decoder->out, "... event on port %lld of domain %lld\n",
+		number_of(event->values, "port"),
+		number_of(event->values, "domid"));
+}
+
+/* ---- which of them ---- */
+
+static const struct {
+	const char *name;
+	enum kind kind;
+	void (*print)(struct decoder *decoder, const struct event *event);
+} known[] = {
+	{"gntdev_request", KIND_REQUEST, on_request},
+	{"gntalloc_request", KIND_REQUEST, on_request},
+	{"evtchn_request", KIND_REQUEST, on_request},
+	{"gntdev_mmap", KIND_MAPPING, on_mmap},
+	{"gntdev_munmap", KIND_MAPPING, on_munmap},
+	{"gntdev_refused", KIND_ANY, on_refused},
+	{"gntdev_defer", KIND_MAPPING, on_defer},
+	{"gntdev_released", KIND_MAPPING, on_released},
+	{"xen_map", KIND_HYPERCALL, on_map},
+	{"xen_unmap", KIND_HYPERCALL, on_unmap},
+	{"xen_copy", KIND_HYPERCALL, on_copy},
+	{"xen_store", KIND_EVENT, on_store},
+	{"xen_send", KIND_EVENT, on_send},
+};
+
+unsigned int decode_kinds(const char *text)
+{
+	static const char *const names[] = {"request", "mapping", "hypercall",
+					    "event"};
+	unsigned int kinds = 0;
+	size_t length;
+
+	for (; *text; text += length + (text[length] == ',')) {
+		size_t i = 0;
+
+		length = strcspn(text, ",");
+		while (i < sizeof(names) / sizeof(*names) &&
+		       (strlen(names[i]) != length ||
+			strncmp(names[i], text, length) != 0))
+			i++;
+		if (i == sizeof(names) / sizeof(*names))
+			return 0;
+		kinds |= 1U << i;
+	}
+
+	return kinds;
+}
+
+/* On a host the kernel has chosen already. */
+static bool is_wanted(const struct decoder *decoder, const struct event *event,
+		      enum kind kind)
+{
+	if (kind != KIND_ANY && decoder->kinds && !(decoder->kinds & kind))
+		return false;
+	if (!decoder->machine)
+		return true;
+	if (decoder->process && decoder->process != event->thread &&
+	    !(decoder->is_its_child &&
+	      decoder->is_its_child(decoder->process, event->thread)))
+		return false;
+
+	return decoder->domain < 0 ||
+	       number_of(event->values, "domid") == decoder->domain ||
+	       event->domain == (unsigned int)decoder->domain;
+}
+
+static void decode_line(struct decoder *decoder, char *line)
+{
 	const char *lost = strstr(line, "[LOST ");
 	struct event event;
 
@@ -269,7 +411,22 @@ void decode_line(struct decoder *decoder, char *line)
 	if (!parse(&event, line))
 		return;
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
-		if (!strcmp(event.name, known[i].name))
+		if (!strcmp(event.name, known[i].name) &&
+		    is_wanted(decoder, &event, known[i].kind))
 			known[i].print(decoder, &event);
+	}
+}
+
+void decode_bytes(struct decoder *decoder, const char *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		if (bytes[i] != '\n') {
+			if (decoder->used < sizeof(decoder->line) - 1)
+				decoder->line[decoder->used++] = bytes[i];
+			continue;
+		}
+		decoder->line[decoder->used] = '\0';
+		decoder->used = 0;
+		decode_line(decoder, decoder->line);
 	}
 }

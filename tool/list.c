@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* gntdev list: who maps, exports and grants what. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,15 +25,15 @@ static const char usage[] =
 #define PLAIN "\033[0m"
 
 struct list {
-	const char *machine;
-	int domain; /* -1: all */
+	struct view view;
 	bool json;
 	bool terminal;
 };
 
 static bool is_wanted(const struct list *list, const struct thing *thing)
 {
-	return list->domain < 0 || thing->domain == (uint32_t)list->domain;
+	return list->view.domain < 0 ||
+	       thing->domain == (uint32_t)list->view.domain;
 }
 
 /* ---- JSON ---- */
@@ -173,9 +172,9 @@ static void print_table(const struct list *list, const struct holdings *h)
 	}
 	if (rows)
 		putchar('\n');
-	if (list->domain >= 0 && !rows)
+	if (list->view.domain >= 0 && !rows)
 		printf("nothing of domain %d is held, and nothing granted to it, through this device\n",
-		       list->domain);
+		       list->view.domain);
 	else
 		printf("%s pages of other domains held, %s granted to them\n",
 		       with_commas(mapped, one), with_commas(granted, other));
@@ -185,44 +184,25 @@ static void print_table(const struct list *list, const struct holdings *h)
 static void parse(struct list *list, int argc, char **argv)
 {
 	static const struct option known[] = {
-		{"domain", required_argument, NULL, 'd'},
 		{"json", no_argument, NULL, 'j'},
-		{"machine", required_argument, NULL, 'M'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
+		VIEW_OPTIONS,
 	};
-	int option;
 
-	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-		switch (option) {
-		case 'd':
-			list->domain = parse_domain(optarg);
-			break;
-		case 'j':
-			list->json = true;
-			break;
-		case 'M':
-			list->machine = optarg;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			exit(0);
-		default:
-			complain("see gntdev list --help");
-			exit(STATUS_FAILED);
-		}
-	}
-	if (optind < argc)
-		die(STATUS_FAILED, "list: %s is too much", argv[optind]);
+	while (view_option(&list->view, argc, argv, "", known, usage) == 'j')
+		list->json = true;
+	view_no_more(&list->view, argc, argv);
 }
 
 int list_main(int argc, char **argv)
 {
-	struct list list = {.domain = -1, .terminal = is_terminal(1)};
+	struct list list = {
+		.view = {.command = "list", .domain = -1},
+		.terminal = is_terminal(1),
+	};
 	struct holdings holdings;
 
 	parse(&list, argc, argv);
-	holdings_read(&holdings, list.machine);
+	holdings_read(&holdings, list.view.machine);
 	if (list.json)
 		print_json(&list, &holdings);
 	else

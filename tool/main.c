@@ -11,6 +11,7 @@
 
 #include "../include/gntdev_version.h"
 #include "tool.h"
+#include "trace.h"
 
 /* The highest domain number; those above it mean something else to Xen. */
 #define LAST_DOMAIN 0x7fef
@@ -40,6 +41,10 @@ static const char usage[] =
 	"  --report         list what is left mapped, granted or bound at the end;\n"
 	"                   if anything is, the status is 123\n"
 	"  --fail SPEC      make calls fail, as map:3=-1 or any%0.5,seed=7\n"
+	"  --trace FILE     a line there for each request, mapping, hypercall and\n"
+	"                   event of the program and of those that it starts\n"
+	"  --trace-only KIND,...  of these alone: request, mapping, hypercall, event\n"
+	"  --trace-domain N of all programs of the machine, what is domain N's\n"
 	"  --list           show what the machine in DIR holds now\n"
 	"  --help           show this\n"
 	"\n"
@@ -160,6 +165,16 @@ static void parse_option(struct options *options, int option)
 	case 'l':
 		options->list = true;
 		break;
+	case 't':
+		options->traced = true;
+		options->trace = optarg;
+		break;
+	case 'k':
+		options->trace_kinds = parse_kinds("--trace-only", optarg);
+		break;
+	case 'D':
+		options->trace_domain = parse_domain(optarg);
+		break;
 	case 'h':
 		fputs(usage, stdout);
 		exit(0);
@@ -179,6 +194,9 @@ static void parse(struct options *options, int argc, char **argv)
 		{"report", no_argument, NULL, 'r'},
 		{"fail", required_argument, NULL, 'f'},
 		{"list", no_argument, NULL, 'l'},
+		{"trace", required_argument, NULL, 't'},
+		{"trace-only", required_argument, NULL, 'k'},
+		{"trace-domain", required_argument, NULL, 'D'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
@@ -195,6 +213,10 @@ static void parse(struct options *options, int argc, char **argv)
 	if (options->list && *options->program)
 		die(STATUS_FAILED, "--list runs no program: %s is too much",
 		    *options->program);
+	if (!options->traced &&
+	    (options->trace_kinds || options->trace_domain >= 0))
+		die(STATUS_FAILED, "%s: of what? Give --trace FILE",
+		    options->trace_kinds ? "--trace-only" : "--trace-domain");
 	if (!options->list && !*options->program)
 		die(STATUS_FAILED, "no program to run; see gntdev run --help");
 }
@@ -214,10 +236,31 @@ static void fill_standard_descriptors(void)
 		close(fd);
 }
 
+int run_traced(const char *folder, int domain, unsigned int kinds,
+	       const char *output, char **program)
+{
+	struct machine machine = {.fd = -1};
+	struct options options = {
+		.machine = folder,
+		/* What it is to see is what that domain does. */
+		.domain = domain < 0 ? 0 : domain,
+		.traced = true,
+		.trace = output,
+		.trace_kinds = kinds,
+		.trace_domain = -1,
+		.program = program,
+	};
+
+	run_check(program[0]);
+	folder_choose(&machine, &options);
+
+	return run_program(&machine, &options);
+}
+
 static int run_main(int argc, char **argv)
 {
 	struct machine machine = {.fd = -1};
-	struct options options = {0};
+	struct options options = {.trace_domain = -1};
 
 	parse(&options, argc, argv);
 

@@ -18,7 +18,7 @@ enum form {
 	FORM_REF, /* the first of a row of references */
 	FORM_ACTION, /* UNMAP_NOTIFY_* */
 	FORM_DMA, /* GNTDEV_DMA_FLAG_* */
-	FORM_WRITABLE, /* GNTDEV_GRANT_WRITABLE */
+	FORM_WRITABLE, /* GNTDEV_GRANT_WRITABLE, GNTALLOC_FLAG_WRITABLE */
 };
 
 struct member {
@@ -39,6 +39,13 @@ static const struct member members[] = {
 	{2, "offset", 8, 8, FORM_NUMBER, true},
 	{2, "count", 16, 4, FORM_NUMBER, true},
 	{3, "count", 0, 4, FORM_NUMBER, false},
+	{5, "domid", 0, 2, FORM_NUMBER, false},
+	{5, "flags", 2, 2, FORM_WRITABLE, false},
+	{5, "count", 4, 4, FORM_NUMBER, false},
+	{5, "index", 8, 8, FORM_NUMBER, true},
+	{5, "refs", 16, 4, FORM_REF, true},
+	{6, "index", 0, 8, FORM_NUMBER, false},
+	{6, "count", 8, 4, FORM_NUMBER, false},
 	{7, "index", 0, 8, FORM_NUMBER, false},
 	{7, "action", 8, 4, FORM_ACTION, false},
 	{7, "event_channel_port", 12, 4, FORM_NUMBER, false},
@@ -88,6 +95,13 @@ static const struct member members[] = {
 	{38, "index", 0, 8, FORM_NUMBER, false},
 	{38, "count", 16, 4, FORM_NUMBER, false},
 	{38, "done", 20, 4, FORM_NUMBER, true},
+	{REQUEST_EVTCHN + 0, "virq", 0, 4, FORM_NUMBER, false},
+	{REQUEST_EVTCHN + 1, "remote_domain", 0, 4, FORM_NUMBER, false},
+	{REQUEST_EVTCHN + 1, "remote_port", 4, 4, FORM_NUMBER, false},
+	{REQUEST_EVTCHN + 2, "remote_domain", 0, 4, FORM_NUMBER, false},
+	{REQUEST_EVTCHN + 3, "port", 0, 4, FORM_NUMBER, false},
+	{REQUEST_EVTCHN + 4, "port", 0, 4, FORM_NUMBER, false},
+	{REQUEST_EVTCHN + 6, "domid", 0, 2, FORM_NUMBER, false},
 };
 
 static uint64_t value_at(const struct argument *a, size_t at, size_t size)
@@ -267,7 +281,9 @@ void request_print(FILE *file, const char *name, const struct argument *a,
 	memset(out, 0, size);
 	fprintf(file, "%s(", name);
 	if (!a->size) {
-		fputs("?", file);
+		/* Nothing, or what could not be read. */
+		if (a->number >> 16 & 0x3fff)
+			fputs("?", file);
 	} else if (number == COPY) {
 		print_copy(file, a);
 	} else {
@@ -280,7 +296,8 @@ void request_print(FILE *file, const char *name, const struct argument *a,
 		}
 		if (number == AREA_MAP || number == AREA_UNMAP)
 			print_area_op(file, a);
-		if (a->done)
+		/* How far an area's came is told in any case. */
+		if (a->done || number == AREA_MAP || number == AREA_UNMAP)
 			print_outputs(a, out, size - 1);
 	}
 	fputc(')', file);

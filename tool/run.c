@@ -15,6 +15,7 @@
 
 #include "../machine/program.h"
 #include "tool.h"
+#include "trace.h"
 
 static const char library_name[] = "libgntdev-preload.so";
 
@@ -197,18 +198,72 @@ static bool take_signal(int signals, pid_t child, int *status)
 	return false;
 }
 
+/* The trace, if there is to be one; -1 when it has ended. */
+static struct recording {
+	int fd;
+	struct decoder decoder;
+} recording = {.fd = -1};
+
+static void begin_trace(const struct machine *machine,
+			const struct options *options)
+{
+	if (!options->traced)
+		return;
+	trace_open(&recording.decoder, options->trace, true);
+	recording.decoder.machine = true;
+	recording.decoder.kinds = options->trace_kinds;
+	recording.decoder.domain = options->trace_domain;
+	recording.fd = record_begin(machine);
+}
+
+/* Of all programs what is a domain's, or of this one and its children. */
+static void trace_program(const struct options *options, pid_t child)
+{
+	if (options->trace_domain >= 0)
+		return;
+	recording.decoder.process = child;
+	recording.decoder.is_its_child = record_is_child;
+}
+
+static void end_trace(void)
+{
+	if (recording.fd < 0)
+		return;
+	record_end(recording.fd, &recording.decoder);
+	recording.fd = -1;
+	if (recording.decoder.lost)
+		complain("%lu lines of the trace were lost: more came than could be kept",
+			 recording.decoder.lost);
+	if (ferror(recording.decoder.out))
+		complain("the trace could not be written as a whole");
+}
+
+static void hear_trace(void)
+{
+	if (record_read(recording.fd, &recording.decoder)) {
+		fflush(recording.decoder.out);
+		return;
+	}
+	close(recording.fd);
+	recording.fd = -1;
+}
+
 static int wait_for(struct machine *machine, pid_t child, int signals)
 {
 	struct pollfd pollers[] = {
 		{.fd = signals, .events = POLLIN},
 		{.fd = machine->fd, .events = POLLIN},
+		{.events = POLLIN},
 	};
 	int status = 0;
 
 	for (;;) {
 		pollers[1].fd = machine->fd;
-		if (poll(pollers, 2, -1) < 0)
+		pollers[2].fd = recording.fd;
+		if (poll(pollers, 3, -1) < 0)
 			continue;
+		if (pollers[2].fd >= 0 && pollers[2].revents)
+			hear_trace();
 		if (pollers[1].fd >= 0 && pollers[1].revents)
 			hear(machine);
 		if (pollers[0].revents && take_signal(signals, child, &status))
@@ -290,11 +345,14 @@ static int conclude(struct machine *machine, const struct options *options,
 
 	server_hurry(machine->fd);
 	if (machine->fd < 0) {
+		end_trace();
 		folder_remove(machine);
 		return STATUS_FAILED;
 	}
 	good = send(machine->fd, &request, sizeof(request), MSG_NOSIGNAL) > 0 &&
 	       read_report(machine, options->report, &left, &last);
+	/* The machine may end now, but for whoever has not read all. */
+	end_trace();
 	if (!good) {
 		server_explain(machine);
 		folder_remove(machine);
@@ -311,6 +369,7 @@ static int conclude(struct machine *machine, const struct options *options,
 int run_program(struct machine *machine, const struct options *options)
 {
 	int signals, status;
+	pid_t child;
 
 	/* Where it is ignored, the kernel tells of no child's end. */
 	sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL},
@@ -318,8 +377,11 @@ int run_program(struct machine *machine, const struct options *options)
 	server_join(machine, options);
 	for (unsigned int i = 0; i < options->wait_count; i++)
 		wait_for_other(machine, options->waits[i]);
+	begin_trace(machine, options);
 	signals = take_signals();
-	status = wait_for(machine, start(machine, options), signals);
+	child = start(machine, options);
+	trace_program(options, child);
+	status = wait_for(machine, child, signals);
 
 	return conclude(machine, options, status);
 }

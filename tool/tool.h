@@ -3,6 +3,7 @@
 #ifndef TOOL_H
 #define TOOL_H
 
+#include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,6 +26,10 @@ struct options {
 	const char *fail; /* NULL: nothing fails */
 	const char *waits[8]; /* for these, in order */
 	unsigned int wait_count;
+	bool traced;
+	const char *trace; /* where a trace goes; NULL: to standard error */
+	unsigned int trace_kinds; /* of what; 0: of all */
+	int trace_domain; /* -1: of all */
 	bool report;
 	bool list;
 	char **program;
@@ -74,6 +79,23 @@ bool server_receive(int fd, struct answer *answer, char *text, size_t size);
 /* Says what became of a server that is gone. */
 void server_explain(const struct machine *machine);
 
+/* view.c: what list, top and trace are asked alike */
+struct view {
+	const char *command;
+	const char *machine; /* its directory; NULL: this host */
+	int domain; /* -1: all */
+};
+
+#define VIEW_OPTIONS                                       \
+	{"domain", required_argument, NULL, 'd'},          \
+		{"machine", required_argument, NULL, 'M'}, \
+		{"help", no_argument, NULL, 'h'}, {0}
+/* The next option that is the command's own, or -1. */
+int view_option(struct view *view, int argc, char **argv, const char *letters,
+		const struct option *known, const char *usage);
+/* Dies if there is anything behind the options. */
+void view_no_more(const struct view *view, int argc, char **argv);
+
 /* wait.c */
 /* Whether it says what to wait for. */
 bool wait_is_good(const char *what);
@@ -88,5 +110,8 @@ int trace_main(int argc, char **argv);
 /* Ends it with a line if the program cannot be given the devices. */
 void run_check(const char *name);
 int run_program(struct machine *machine, const struct options *options);
+/* main.c: a program on a machine, for gntdev trace; -1: of all domains. */
+int run_traced(const char *machine, int domain, unsigned int kinds,
+	       const char *output, char **program);
 
 #endif /* TOOL_H */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* gntdev top: instances, busiest first, with rates. */
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -37,10 +36,9 @@ static const char usage[] =
 #define REST_OF_SCREEN "\033[J"
 
 struct top {
-	const char *machine;
+	struct view view;
 	double interval;
 	unsigned long count; /* 0: until it is ended */
-	int domain; /* -1: all */
 	bool terminal;
 	bool keys; /* standard input is a terminal too */
 	struct termios before;
@@ -62,7 +60,7 @@ static double rate(uint64_t now, uint64_t before, double seconds)
 static bool sum_up(const struct top *top, const struct holdings *h,
 		   struct row *row)
 {
-	bool several = false, wanted = top->domain < 0, any = false;
+	bool several = false, wanted = top->view.domain < 0, any = false;
 	uint32_t domain = 0;
 
 	for (size_t i = 0; i < h->thing_count; i++) {
@@ -73,7 +71,7 @@ static bool sum_up(const struct top *top, const struct holdings *h,
 		several |= any && thing->domain != domain;
 		domain = thing->domain;
 		any = true;
-		wanted |= thing->domain == (uint32_t)top->domain;
+		wanted |= thing->domain == (uint32_t)top->view.domain;
 		row->pages += thing->pages;
 	}
 	if (!any)
@@ -222,7 +220,10 @@ static void give_terminal(const struct top *top)
 		tcsetattr(0, TCSANOW, &top->before);
 }
 
-static struct top the_top = {.domain = -1, .interval = 1};
+static struct top the_top = {
+	.view = {.command = "top", .domain = -1},
+	.interval = 1,
+};
 
 /* However it ends, but by SIGKILL. */
 static void at_exit(void)
@@ -301,7 +302,7 @@ static int watch(struct top *top)
 	sigset_t set;
 	int signals = open_signals(&set), end;
 
-	holdings_read(&before, top->machine);
+	holdings_read(&before, top->view.machine);
 	atexit(at_exit);
 	take_terminal(top);
 	last = seconds_now();
@@ -320,7 +321,7 @@ static int watch(struct top *top)
 			sigprocmask(SIG_UNBLOCK, &set, NULL);
 			raise(end);
 		}
-		holdings_read(&now, top->machine);
+		holdings_read(&now, top->view.machine);
 		next = seconds_now();
 		if (n && !top->terminal)
 			putchar('\n');
@@ -339,38 +340,19 @@ static void parse(struct top *top, int argc, char **argv)
 	static const struct option known[] = {
 		{"interval", required_argument, NULL, 'i'},
 		{"count", required_argument, NULL, 'n'},
-		{"domain", required_argument, NULL, 'd'},
-		{"machine", required_argument, NULL, 'M'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
+		VIEW_OPTIONS,
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-		switch (option) {
-		case 'i':
+	while ((option = view_option(&top->view, argc, argv, "", known,
+				     usage)) != -1) {
+		if (option == 'i')
 			top->interval =
 				parse_number("--interval", optarg, 86400);
-			break;
-		case 'n':
+		else
 			top->count = parse_number("--count", optarg, 1e9);
-			break;
-		case 'd':
-			top->domain = parse_domain(optarg);
-			break;
-		case 'M':
-			top->machine = optarg;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			exit(0);
-		default:
-			complain("see gntdev top --help");
-			exit(STATUS_FAILED);
-		}
 	}
-	if (optind < argc)
-		die(STATUS_FAILED, "top: %s is too much", argv[optind]);
+	view_no_more(&top->view, argc, argv);
 }
 
 int top_main(int argc, char **argv)

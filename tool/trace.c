@@ -2,7 +2,6 @@
 /* gntdev trace: requests as they are made. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -25,6 +24,9 @@ static const char usage[] =
 	"\n"
 	"  -p, --process PID  only of that process, and of those that it starts\n"
 	"  --domain N         only those about grants of domain N, or to it\n"
+	"  --machine DIR      of the machine in DIR, where --domain N is also what\n"
+	"                     programs of domain N do; it runs a PROGRAM in it\n"
+	"  --only KIND,...    request, mapping; of a machine also hypercall, event\n"
 	"  --output FILE      there; else to standard output, beside a PROGRAM\n"
 	"                     to standard error\n"
 	"  --help             show this\n"
@@ -32,40 +34,32 @@ static const char usage[] =
 	"It ends with PROGRAM, whose status it has, or with PID, or by Ctrl-C.\n";
 
 struct trace {
-	struct session session;
+	struct view view;
+	struct session session; /* of a host */
 	struct decoder decoder;
-	int domain; /* -1: all */
+	const char *output; /* NULL: a stream that is there */
+	int source; /* what to wait for: the session's, or a machine's */
 	int process; /* 0: none that it ends with */
 	int signals;
 	int end; /* a pidfd of the process; -1: none */
 	bool ours; /* the process is a program that we start */
-	char line[4096]; /* the beginning of one */
-	size_t used;
 };
 
-static void decode(struct trace *trace, const char *bytes, ssize_t size)
-{
-	for (ssize_t i = 0; i < size; i++) {
-		if (bytes[i] != '\n') {
-			if (trace->used < sizeof(trace->line) - 1)
-				trace->line[trace->used++] = bytes[i];
-			continue;
-		}
-		trace->line[trace->used] = '\0';
-		trace->used = 0;
-		decode_line(&trace->decoder, trace->line);
-	}
-}
-
-/* All that there is by now. */
-static void drain(struct trace *trace)
+/* All that there is by now; false if no more will come. */
+static bool drain(struct trace *trace, bool ready)
 {
 	char bytes[16384];
+	bool more = true;
 	ssize_t size;
 
-	while ((size = read(trace->session.pipe, bytes, sizeof(bytes))) > 0)
-		decode(trace, bytes, size);
+	if (trace->view.machine)
+		more = !ready || record_read(trace->source, &trace->decoder);
+	else
+		while ((size = read(trace->source, bytes, sizeof(bytes))) > 0)
+			decode_bytes(&trace->decoder, bytes, size);
 	fflush(trace->decoder.out);
+
+	return more;
 }
 
 static int open_signals(void)
@@ -135,7 +129,7 @@ static int take_signal(struct trace *trace)
 static int follow(struct trace *trace)
 {
 	struct pollfd pollers[] = {
-		{.fd = trace->session.pipe, .events = POLLIN},
+		{.fd = trace->source, .events = POLLIN},
 		{.fd = trace->signals, .events = POLLIN},
 		{.fd = trace->end, .events = POLLIN},
 	};
@@ -144,13 +138,14 @@ static int follow(struct trace *trace)
 	while (!signal) {
 		/* The kernel wakes readers when much has come: look at times. */
 		poll(pollers, 3, 200);
-		drain(trace);
+		if (!drain(trace, pollers[0].revents))
+			break;
 		if (pollers[1].revents)
 			signal = take_signal(trace);
 		if (pollers[2].revents)
 			break;
 	}
-	drain(trace);
+	drain(trace, false);
 
 	return signal;
 }
@@ -167,30 +162,65 @@ static int status_of(const struct trace *trace)
 				   : WEXITSTATUS(status);
 }
 
-static int run(struct trace *trace, char **program)
+/* To be told of the process's end. */
+static void watch_process(struct trace *trace)
 {
-	int go = -1, signal, status;
+	trace->end = syscall(SYS_pidfd_open, trace->process, 0);
+	if (trace->end < 0)
+		die(STATUS_FAILED, "process %d: %s", trace->process,
+		    errno == ESRCH ? "there is none" : strerror(errno));
+}
 
-	trace->signals = open_signals();
-	session_begin(&trace->session, trace->domain);
+static void begin_on_host(struct trace *trace, char **program)
+{
+	int go = -1;
+
+	session_begin(&trace->session, trace->view.domain);
+	trace->source = trace->session.pipe;
 	trace->ours = *program;
-	trace->end = -1;
 	if (trace->ours)
 		start(trace, program, &go);
 	if (trace->process) {
 		session_follow(&trace->session, trace->process);
-		trace->end = syscall(SYS_pidfd_open, trace->process, 0);
-		if (trace->end < 0)
-			die(STATUS_FAILED, "process %d: %s", trace->process,
-			    strerror(errno));
+		watch_process(trace);
 	}
 	session_go(&trace->session);
 	if (trace->ours && write(go, "", 1) != 1)
 		die(STATUS_FAILED, "%s: %s", *program, strerror(errno));
+}
+
+static void begin_on_machine(struct trace *trace)
+{
+	struct options options = {.machine = trace->view.machine};
+	struct machine machine = {.fd = -1};
+
+	folder_choose(&machine, &options);
+	trace->decoder.machine = true;
+	trace->decoder.domain = trace->view.domain;
+	trace->decoder.process = trace->process;
+	trace->decoder.is_its_child = record_is_child;
+	if (trace->process)
+		watch_process(trace);
+	trace->source = record_begin(&machine);
+}
+
+static int run(struct trace *trace, char **program)
+{
+	int signal, status;
+
+	trace->signals = open_signals();
+	trace->end = -1;
+	if (trace->view.machine)
+		begin_on_machine(trace);
+	else
+		begin_on_host(trace, program);
 
 	signal = follow(trace);
 	status = status_of(trace);
-	session_end(&trace->session);
+	if (trace->view.machine)
+		record_end(trace->source, &trace->decoder);
+	else
+		session_end(&trace->session);
 	if (trace->decoder.lost)
 		complain("%lu events were lost: more came than could be kept",
 			 trace->decoder.lost);
@@ -212,43 +242,25 @@ static int parse_process(const char *text)
 	return number;
 }
 
-static void open_output(struct trace *trace, const char *path)
-{
-	trace->decoder.out = fopen(path, "we");
-	if (!trace->decoder.out)
-		die(STATUS_FAILED, "%s: %s", path, strerror(errno));
-}
-
 static void parse(struct trace *trace, int argc, char **argv)
 {
 	static const struct option known[] = {
 		{"process", required_argument, NULL, 'p'},
-		{"domain", required_argument, NULL, 'd'},
+		{"only", required_argument, NULL, 'k'},
 		{"output", required_argument, NULL, 'o'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
+		VIEW_OPTIONS,
 	};
 	int option;
 
 	/* What follows the program is the program's. */
-	while ((option = getopt_long(argc, argv, "+p:", known, NULL)) != -1) {
-		switch (option) {
-		case 'p':
+	while ((option = view_option(&trace->view, argc, argv, "+p:", known,
+				     usage)) != -1) {
+		if (option == 'p')
 			trace->process = parse_process(optarg);
-			break;
-		case 'd':
-			trace->domain = parse_domain(optarg);
-			break;
-		case 'o':
-			open_output(trace, optarg);
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			exit(0);
-		default:
-			complain("see gntdev trace --help");
-			exit(STATUS_FAILED);
-		}
+		else if (option == 'k')
+			trace->decoder.kinds = parse_kinds("--only", optarg);
+		else
+			trace->output = optarg;
 	}
 	if (trace->process && argv[optind])
 		die(STATUS_FAILED,
@@ -256,17 +268,47 @@ static void parse(struct trace *trace, int argc, char **argv)
 		    argv[optind], trace->process);
 }
 
+unsigned int parse_kinds(const char *option, const char *text)
+{
+	unsigned int kinds = decode_kinds(text);
+
+	if (!kinds)
+		die(STATUS_FAILED,
+		    "%s %s: expected " KINDS
+		    ", or some with commas between them",
+		    option, text);
+
+	return kinds;
+}
+
+/* A program has standard output for itself. */
+void trace_open(struct decoder *decoder, const char *path, bool program)
+{
+	if (!path)
+		decoder->out = program ? stderr : stdout;
+	else
+		decoder->out = fopen(path, "we");
+	if (!decoder->out)
+		die(STATUS_FAILED, "%s: %s", path, strerror(errno));
+	decoder->terminal = is_terminal(fileno(decoder->out));
+	/* Whole lines, as a program may write there too. */
+	setvbuf(decoder->out, NULL, _IOFBF, BUFSIZ);
+}
+
 int trace_main(int argc, char **argv)
 {
-	static struct trace trace = {.domain = -1};
+	static struct trace trace = {
+		.view = {.command = "trace", .domain = -1},
+		/* What requests are made of only who asks for it sees. */
+		.decoder.kinds = KIND_REQUEST | KIND_MAPPING,
+	};
 
 	parse(&trace, argc, argv);
-	/* A program has standard output for itself. */
-	if (!trace.decoder.out)
-		trace.decoder.out = argv[optind] ? stderr : stdout;
-	trace.decoder.terminal = is_terminal(fileno(trace.decoder.out));
-	/* Whole lines, as a program may write there too. */
-	setvbuf(trace.decoder.out, NULL, _IOFBF, BUFSIZ);
+	if (trace.view.machine && argv[optind])
+		return run_traced(trace.view.machine, trace.view.domain,
+				  trace.decoder.kinds, trace.output,
+				  argv + optind);
+	trace_open(&trace.decoder, trace.output, argv[optind]);
 
 	return run(&trace, argv + optind);
 }

@@ -10,9 +10,27 @@
 
 /* ---- decode.c: a line of the kernel's trace, as people read it ---- */
 
+/* Kinds of lines; those without one go with others. */
+enum kind {
+	KIND_ANY = 0,
+	KIND_REQUEST = 1,
+	KIND_MAPPING = 2,
+	KIND_HYPERCALL = 4, /* and the next: on a machine alone */
+	KIND_EVENT = 8,
+};
+#define KINDS "request, mapping, hypercall or event"
+
 struct decoder {
 	FILE *out;
 	bool terminal;
+	unsigned int kinds; /* 0: all */
+	/* Of a machine: the rest is chosen here, on a host by the kernel. */
+	bool machine;
+	int domain; /* -1: all */
+	int process; /* 0: all; else that one, and whose child it is */
+	bool (*is_its_child)(int process, int other);
+	char line[4096]; /* the beginning of one */
+	size_t used;
 	unsigned long lost; /* events that the kernel had no room for */
 	/* The first refusal of a thread's request, which is told with that. */
 	struct refusal {
@@ -23,10 +41,32 @@ struct decoder {
 	} refusals[64];
 };
 
-/* Prints what it says, if anything. */
-void decode_line(struct decoder *decoder, char *line);
+/* trace.c: where it goes; NULL: where it does not meet a program's own output. */
+void trace_open(struct decoder *decoder, const char *path, bool program);
+/* Or dies with a reason. */
+unsigned int parse_kinds(const char *option, const char *text);
+
+/* Prints what lines say, if anything; one may come in parts. */
+void decode_bytes(struct decoder *decoder, const char *bytes, size_t size);
+/* Of names with commas between them; 0 if one is none. */
+unsigned int decode_kinds(const char *text);
+
+/* ---- record.c: a machine's trace, as long as somebody wants it ---- */
+
+struct machine;
+/* Dies with a reason where that cannot be. */
+int record_begin(const struct machine *machine);
+/* What there is by now; false if it has ended. */
+bool record_read(int fd, struct decoder *decoder);
+/* What was told until now is read, and no more. */
+void record_end(int fd, struct decoder *decoder);
+/* As decoder.is_its_child. */
+bool record_is_child(int process, int other);
 
 /* ---- request.c: requests' arguments by name ---- */
+
+/* Added to the number of an event channel's. */
+#define REQUEST_EVTCHN 128U
 
 /* Where a request's structure is, with what it points to behind it. */
 struct argument {

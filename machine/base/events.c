@@ -8,17 +8,21 @@ static void *watcher_arg;
 void machine_watch(void (*watch)(const struct machine_event *, void *arg),
 		   void *arg)
 {
-	watcher = watch;
 	watcher_arg = arg;
+	__atomic_store_n(&watcher, watch, __ATOMIC_RELEASE);
 }
 
 bool event_wanted(void)
 {
-	return watcher;
+	return __atomic_load_n(&watcher, __ATOMIC_ACQUIRE);
 }
 
 void event_emit(const struct machine_event *event)
 {
-	if (watcher)
-		watcher(event, watcher_arg);
+	/* It may end just now. */
+	void (*watch)(const struct machine_event *, void *) =
+		__atomic_load_n(&watcher, __ATOMIC_ACQUIRE);
+
+	if (watch)
+		watch(event, watcher_arg);
 }

@@ -22,8 +22,11 @@
 #define MEMFD "gntdev-memory"
 /* Bytes that are copied before they are put in their place. */
 #define STEP (16 * PAGE)
-/* So far above the stack's end it is in use. */
+/* What the library may come to use of a stack. */
 #define STACK (64 * PAGE)
+/* Huge pages go together; what the kernel calls them. */
+#define HUGE (512 * PAGE)
+#define HUGE_NAME "/anon_hugepage"
 
 /* Whether there is such memory, so that a child has to look. */
 static bool lent;
@@ -97,20 +100,22 @@ each_mapping(void (*each)(const struct mapped_line *line, void *arg), void *arg)
 
 struct lending {
 	uintptr_t start, end;
+	uintptr_t frame; /* of who lends: what is above it waits */
 	int fd; /* the memfd; -1: none yet */
 };
 
-/* What is in use by this very function cannot be taken from under it. */
-static bool is_stack(uintptr_t start, uintptr_t end)
+/*
+ * What changes while it is copied: the stack from the lending function on. What
+ * its callers have there stays as it is until they go on.
+ */
+static bool is_stack(const struct lending *l, uintptr_t start, uintptr_t end)
 {
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-
-	return start < here + STACK && end > here - STACK;
+	return start < l->frame && end > l->frame - STACK;
 }
 
 /* A private mapping's part, from @start on; what is not done stays as it was. */
 static void lend_part(struct lending *l, uintptr_t start, uintptr_t end,
-		      int prot)
+		      int prot, uintptr_t step)
 {
 	uintptr_t at, size;
 	off_t offset;
@@ -122,8 +127,8 @@ static void lend_part(struct lending *l, uintptr_t start, uintptr_t end,
 		lent = true;
 	}
 	for (at = start; at < end; at += size) {
-		size = end - at < STEP ? end - at : STEP;
-		offset = at - l->start;
+		size = end - at < step ? end - at : step;
+		offset = at - l->start / HUGE * HUGE;
 		if (raw(SYS_pwrite64, l->fd, at, size, offset) != (long)size ||
 		    map(at, size, prot, MAP_SHARED | MAP_FIXED, l->fd,
 			offset) == MAP_FAILED)
@@ -138,10 +143,13 @@ static void lend_mapping(const struct mapped_line *line, void *arg)
 	uintptr_t end = line->end < l->end ? line->end : l->end;
 
 	if (start >= end || line->perms[3] != 'p' || line->perms[0] != 'r' ||
-	    line->perms[1] != 'w' || !strcmp(line->name, "[stack]"))
+	    line->perms[1] != 'w' || is_stack(l, start, end))
 		return;
-	if (!is_stack(start, end))
-		lend_part(l, start, end, prot_of(line));
+	if (strncmp(line->name, HUGE_NAME, sizeof(HUGE_NAME) - 1) != 0)
+		lend_part(l, start, end, prot_of(line), STEP);
+	else
+		lend_part(l, start / HUGE * HUGE,
+			  (end + HUGE - 1) / HUGE * HUGE, prot_of(line), HUGE);
 }
 
 int lend_begin(const void *argument)
@@ -149,7 +157,10 @@ int lend_begin(const void *argument)
 	struct ioctl_gntdev_grant_memory op;
 	const size_t size = offsetof(struct ioctl_gntdev_grant_memory, refs);
 	struct iovec to = {&op, size}, from = {(void *)argument, size};
-	struct lending l = {.fd = -1};
+	struct lending l = {
+		.frame = (uintptr_t)__builtin_frame_address(0),
+		.fd = -1,
+	};
 	int saved = errno;
 	sigset_t before;
 

@@ -11,6 +11,7 @@
 
 #include "devices.h"
 #include "../kernel/context.h"
+#include "../kernel/traced.h"
 #include "../kernel/user.h"
 #include "../xen/xen.h"
 
@@ -370,10 +371,22 @@ static const struct file_operations evtchn_fops = {
 	.compat_ioctl = evtchn_ioctl,
 };
 
+static const struct trace_symbol requests[] = {
+	{0, "BIND_VIRQ"},
+	{1, "BIND_INTERDOMAIN"},
+	{2, "BIND_UNBOUND_PORT"},
+	{3, "UNBIND"},
+	{4, "NOTIFY"},
+	{5, "RESET"},
+	{6, "RESTRICT_DOMID"},
+	{0, NULL},
+};
+
 const struct device_kind evtchn_device = {
 	.name = "evtchn",
 	.fops = &evtchn_fops,
 	.read = evtchn_read,
 	.write = evtchn_write,
 	.poll = evtchn_poll,
+	.requests = requests,
 };

@@ -12,6 +12,7 @@
 
 #include "devices.h"
 #include "../kernel/context.h"
+#include "../kernel/traced.h"
 #include "../kernel/user.h"
 #include "../kernel/waiting.h"
 #include "../xen/xen.h"
@@ -419,9 +420,18 @@ static const struct file_operations gntalloc_fops = {
 	.compat_ioctl = gntalloc_ioctl,
 };
 
+static const struct trace_symbol requests[] = {
+	{5, "ALLOC_GREF"},
+	{6, "DEALLOC_GREF"},
+	{7, "SET_UNMAP_NOTIFY"},
+	{0, NULL},
+};
+
 const struct device_kind gntalloc_device = {
 	.name = "gntalloc",
 	.fops = &gntalloc_fops,
+	.requests = requests,
+	.grants = true,
 };
 
 /* ---- start and stop ---- */

@@ -332,4 +332,14 @@ uint64_t machine_failed(void); /* failed on purpose */
 const char *machine_failed_name(void);
 unsigned int machine_failed_variants(void);
 
+/* ---- traces ---- */
+
+/*
+ * Every request, mapping, hypercall operation and event is told to @line from now on:
+ * a line of text each, as the kernel's trace has them (traced.h), on the thread where
+ * it happens and with locks of the machine's held: it must not call the machine. NULL
+ * ends that, but for lines that are on their way. Not beside machine_watch().
+ */
+void machine_trace(void (*line)(const char *line, size_t size));
+
 #endif /* MACHINE_KERNEL_API_H */

@@ -8,6 +8,7 @@
 #include "delegated.h"
 #include "faults.h"
 #include "files.h"
+#include "traced.h"
 #include "user.h"
 
 /* A task that has a descriptor of a file, through its own open or a fork. */
@@ -70,8 +71,7 @@ int misc_register(struct miscdevice *misc)
 	if (files.gntdev)
 		machine_fatal("xen/gntdev is registered twice");
 	files.gntdev = misc;
-	files.kind =
-		(struct device_kind){"gntdev", misc->fops, NULL, NULL, NULL};
+	files.kind = (struct device_kind){.name = "gntdev", .fops = misc->fops};
 
 	return 0;
 }
@@ -151,7 +151,7 @@ void get_file(struct file *file)
 }
 
 /* The one driver has one kind, and a VMA of it is one of the device's. */
-static struct device_kind anonymous = {"gntdev", NULL, NULL, NULL, NULL};
+static struct device_kind anonymous = {.name = "gntdev"};
 
 bool file_is_anonymous(const struct file *file)
 {
@@ -431,16 +431,22 @@ long file_ioctl_delegating(struct task *task, struct file *file,
 			   unsigned int cmd, unsigned long arg, bool compat,
 			   struct delegated_copies *delegated)
 {
+	bool traced = trace_is_on() && file->kind != &files.kind;
+	struct trace_request trace;
 	struct context c;
 	long ret = -ENOTTY;
 
 	get_file(file);
 	call_begin(&c, task, NULL);
 	c.delegated = delegated;
+	if (traced)
+		trace_request_begin(&trace, cmd, arg);
 	if (compat && file->f_op->compat_ioctl)
 		ret = file->f_op->compat_ioctl(file, cmd, (u32)arg);
 	else if (file->f_op->unlocked_ioctl)
 		ret = file->f_op->unlocked_ioctl(file, cmd, arg);
+	if (traced)
+		trace_request_end(&trace, file, cmd, arg, ret);
 	if (!user_flush() || (c.lost && ret >= 0))
 		ret = -EFAULT;
 	delegated_leave();

@@ -72,6 +72,8 @@ struct file_operations {
 	void (*show_fdinfo)(struct seq_file *seq, struct file *file);
 };
 
+struct trace_symbol;
+
 /* What a name of a device stands for. */
 struct device_kind {
 	const char *name;
@@ -79,6 +81,8 @@ struct device_kind {
 	ssize_t (*read)(struct file *file, void *buf, size_t size);
 	ssize_t (*write)(struct file *file, const void *buf, size_t size);
 	short (*poll)(struct file *file);
+	const struct trace_symbol *requests; /* for traces; NULL: none of it */
+	bool grants; /* its request 5 names whom to */
 };
 
 struct file {

@@ -207,7 +207,8 @@ static struct lent_file *open_file(pid_t pid, const struct line *line)
 
 static void refuse(pid_t pid, const struct line *line)
 {
-	pr_warn("process %d: memory at %#lx (%s%s) cannot be granted on a machine\n",
+	pr_notice(
+		"process %d: memory at %#lx (%s%s) cannot be granted on a machine\n",
 		(int)pid, line->start,
 		line->perms[3] == 's' ? "shared" : "private",
 		line->name[0] ? ", of a file that is not in memory or not open"

@@ -179,6 +179,12 @@ static bool serve(const struct connection *connection)
 	case CONNECTION_HOLDINGS:
 		serve_text(connection, machine_holdings);
 		return false;
+	case CONNECTION_TRACE:
+		/* To be watched is no life. */
+		server_thread_helps(1);
+		trace_serve(connection->fd);
+		server_thread_helps(-1);
+		return false;
 	default:
 		error = -EPROTO;
 	}

@@ -331,6 +331,7 @@ int main(int argc, char **argv)
 
 	watch_close(&listener);
 	xenstore_stop();
+	trace_stop();
 	while (process_left() || device_left() || threads_left(true))
 		watch_wait(PATIENCE_MS);
 	view_forget();

@@ -164,6 +164,13 @@ void kmsg_start(void);
 /* For a program that reads what the kernel complains of. */
 int kmsg_open(void);
 
+/* ---- trace.c: a line of all that happens ---- */
+
+/* Sends them until the reader has had enough, or the machine ends. */
+void trace_serve(int fd);
+/* The machine ends: what there is is sent, and that is all. */
+void trace_stop(void);
+
 /* ---- xenstore.c: xenstored, and who wants it ---- */
 
 void xenstore_start(void);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,8 +203,6 @@ TEST(huge_pages_are_granted)
 	struct lent lent;
 	uint8_t *at;
 
-	if (world.machine)
-		SKIP("they are the real kernel's");
 	write_line("/proc/sys/vm/nr_hugepages", "2");
 	at = mmap(NULL, 2 << 20, READ_WRITE,
 		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
@@ -213,6 +212,87 @@ TEST(huge_pages_are_granted)
 	lent = lend(fd, at + 5 * PAGE, 3, WRITABLE);
 	check_shared(&lent);
 	EXPECT(ungrant_memory(fd, lent.index, 3), 0);
+}
+
+/* On the machine they are refused, which its README says. */
+TEST(huge_pages_of_a_file_are_granted)
+{
+	int memfd = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB);
+	int fd = dev_open();
+	struct lent lent;
+	uint8_t *at;
+
+	write_line("/proc/sys/vm/nr_hugepages", "2");
+	CHECK(memfd < 0 || !ftruncate(memfd, 2 << 20), "ftruncate: %s",
+	      error_name(errno));
+	at = mmap(NULL, 2 << 20, READ_WRITE, MAP_SHARED, memfd, 0);
+	write_line("/proc/sys/vm/nr_hugepages", "0");
+	if (memfd < 0 || at == MAP_FAILED)
+		SKIP("no huge pages");
+	if (world.machine) {
+		EXPECT(grant_memory(fd, at, 1, WRITABLE, NULL, NULL), -EFAULT);
+		return;
+	}
+	lent = lend(fd, at + 5 * PAGE, 3, WRITABLE);
+	check_shared(&lent);
+	EXPECT(ungrant_memory(fd, lent.index, 3), 0);
+}
+
+/* A frame's whole pages, and frames below and above it that go on as before. */
+static __attribute__((noinline)) unsigned int dig(unsigned int depth)
+{
+	volatile uint8_t room[PAGE];
+
+	room[0] = depth;
+	return depth ? dig(depth - 1) + room[0] : 0;
+}
+
+TEST(memory_of_the_stack_is_granted)
+{
+	_Alignas(4096) uint8_t pages[3 * 4096];
+	int fd = dev_open(), status;
+	struct lent lent;
+	pid_t child;
+
+	for (unsigned int i = 0; i < 3; i++)
+		fill_page(pages + i * PAGE, i);
+	lent = lend(fd, pages, 3, WRITABLE);
+	EQUAL(dig(100), 5050);
+	check_shared(&lent);
+	child = fork();
+	if (!child) {
+		fill_page(pages, 9);
+		check_page(pages, 9);
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	EQUAL(status, 0);
+	EXPECT(ungrant_memory(fd, lent.index, 3), 0);
+	check_gone(&lent);
+	EQUAL(dig(200), 20100);
+}
+
+static void *lend_of_my_stack(void *argument)
+{
+	_Alignas(4096) uint8_t page[4096];
+	struct lent lent;
+
+	fill_page(page, 0);
+	lent = lend(*(int *)argument, page, 1, WRITABLE);
+	check_shared(&lent);
+	EXPECT(ungrant_memory(*(int *)argument, lent.index, 1), 0);
+
+	return NULL;
+}
+
+TEST(memory_of_a_threads_stack_is_granted)
+{
+	int fd = dev_open();
+	pthread_t thread;
+
+	CHECK(!pthread_create(&thread, NULL, lend_of_my_stack, &fd),
+	      "a thread");
+	pthread_join(thread, NULL);
 }
 
 TEST(shortened_file_harms_nobody)

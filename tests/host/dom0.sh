@@ -133,6 +133,31 @@ trace_a_program() {
 		"munmap\\(index=0, pages=4\\) \\[domain $LAB_DOMID"
 }
 
+# Each of the header's and of the driver's own: named, with its arguments and result.
+trace_every_request() {
+	./gntdev trace -- ./every 2>$work/trace
+	status=$?
+	cat $work/trace
+	[ $status = 0 ] || return
+	for request in MAP_GRANT_REF UNMAP_GRANT_REF GET_OFFSET_FOR_VADDR SET_MAX_GRANTS SET_UNMAP_NOTIFY \
+		GRANT_COPY DMABUF_EXP_FROM_REFS DMABUF_EXP_WAIT_RELEASED DMABUF_IMP_TO_REFS DMABUF_IMP_RELEASE \
+		DMABUF_EXP_FROM_REFS_V2 DMABUF_IMP_TO_REFS_V2 RESTRICT MAP_STATUS GRANT_MEMORY UNGRANT_MEMORY \
+		AREA_CREATE AREA_MAP AREA_UNMAP; do
+		has $work/trace "every\\[[0-9]+\\] $request\\([a-z_]+=.*\\) = .* <[0-9]+\\.[0-9]{6}>\$" || return
+	done
+	has $work/trace \
+		"AREA_MAP\\(index=8192, count=2, ops=\\{\\{slot=3, domid=$LAB_DOMID, ref=[0-9]+, status=GNTST_okay\\}, \\.\\.\\.\\}\\) = 0 done=2: reference 16000 of domain $LAB_DOMID: GNTST_" \
+		'AREA_MAP\(.*\) = -1 EEXIST \(.*\) done=0 <' 'AREA_UNMAP\(index=8192, count=2, ops=\{\{slot=3, status=GNTST_okay\}, ' \
+		'mmap\(index=8192, pages=4, writable\) = 0 <' 'munmap\(index=8192, pages=4\)$' \
+		"GRANT_MEMORY\\(addr=0x[0-9a-f]+, count=1, domid=$LAB_DOMID, flags=WRITABLE\\) = 0 index=[0-9]+ refs=" \
+		'UNGRANT_MEMORY\(index=[0-9]+, count=1\) = 0 '
+}
+
+trace_only_mappings() {
+	./gntdev trace --only mapping -- ./every 2>$work/trace || return
+	has $work/trace ' mmap\(' ' munmap\(' && ! grep RESTRICT $work/trace
+}
+
 trace_has_the_programs_status() {
 	./gntdev trace -- sh -c 'exit 7' 2>/dev/null
 	[ $? = 7 ] || return
@@ -206,6 +231,8 @@ check 'trace -p follows a process to its end' trace_a_process
 check 'list does not have what is gone' ended_holders_are_gone
 check 'trace names arguments, results and what was refused' trace_a_program
 sed 's/^/# /' $work/trace
+check 'trace tells every request, of areas and granted memory too' trace_every_request
+check 'trace --only chooses kinds' trace_only_mappings
 check 'trace has the status of its program' trace_has_the_programs_status
 check 'trace --domain tells of one domain' trace_one_domain
 check 'traces leave nothing behind' nothing_is_left
