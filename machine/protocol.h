@@ -14,7 +14,7 @@
  *	list		one answer, the live state as text
  *	holdings	the same of what the driver says of itself
  *	trace		after the answer, lines of what happens, until the reader
- *			sends anything, or closes it, or the machine ends
+ *			shuts it down for writing, or the machine ends
  *
  * A process may have left what the socket's path is good for: by chroot(), with
  * its rights, with its mounts. So a hello may also come on a process's

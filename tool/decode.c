@@ -46,15 +46,29 @@ static long long number_of(const char *values, const char *name)
 	return 0;
 }
 
+/* The processor in brackets, behind a command that may have anything in it. */
+static char *find_cpu(char *line)
+{
+	char *cpu = NULL, *next = strstr(line, " [");
+
+	while (next) {
+		cpu = next;
+		next = strstr(cpu + 1, " [");
+	}
+
+	return cpu;
+}
+
 /* Takes a line apart, in place; false if it is none of ours. */
 static bool parse(struct event *event, char *line)
 {
 	static const char *const ours[] = {": gntdev_", ": gntalloc_",
-					   ": evtchn_", ": xen_"};
-	char *name = NULL, *cpu, *dash, *at;
+					   ": evtchn_", ": xen_", ": machine_"};
+	char *cpu = find_cpu(line), *name = NULL, *dash, *at;
 
-	for (size_t i = 0; !name && i < sizeof(ours) / sizeof(*ours); i++)
-		name = strstr(line, ours[i]);
+	for (size_t i = 0; cpu && !name && i < sizeof(ours) / sizeof(*ours);
+	     i++)
+		name = strstr(cpu, ours[i]);
 	if (!name)
 		return false;
 	*name = '\0';
@@ -67,9 +81,6 @@ static bool parse(struct event *event, char *line)
 
 	at = strrchr(line, ' ');
 	event->seconds = at ? at + 1 : line;
-	cpu = strstr(line, " [");
-	if (!cpu)
-		return false;
 	event->domain = strtoul(cpu + 2, &at, 10);
 	event->server = *at == ']' ? atoi(at + 1) : 0;
 	*cpu = '\0';
@@ -81,6 +92,7 @@ static bool parse(struct event *event, char *line)
 	while (*line == ' ')
 		line++;
 	snprintf(event->command, sizeof(event->command), "%.31s", line);
+	printable(event->command);
 
 	return true;
 }
@@ -338,6 +350,13 @@ static void on_send(struct decoder *decoder, const struct event *event)
 		number_of(event->values, "domid"));
 }
 
+static void on_process(struct decoder *decoder, const struct event *event)
+{
+	record_process(decoder, number_of(event->values, "process"),
+		       number_of(event->values, "parent"),
+		       number_of(event->values, "run"));
+}
+
 /* ---- which of them ---- */
 
 static const struct {
@@ -391,9 +410,7 @@ static bool is_wanted(const struct decoder *decoder, const struct event *event,
 		return false;
 	if (!decoder->machine)
 		return true;
-	if (decoder->process && decoder->process != event->thread &&
-	    !(decoder->is_its_child &&
-	      decoder->is_its_child(decoder->process, event->thread)))
+	if (!record_is_wanted(decoder, event->thread))
 		return false;
 
 	return decoder->domain < 0 ||
@@ -410,6 +427,8 @@ static void decode_line(struct decoder *decoder, char *line)
 		decoder->lost += strtoul(lost + strlen("[LOST "), NULL, 10);
 	if (!parse(&event, line))
 		return;
+	if (!strcmp(event.name, "machine_process"))
+		on_process(decoder, &event);
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
 		if (!strcmp(event.name, known[i].name) &&
 		    is_wanted(decoder, &event, known[i].kind))

@@ -9,6 +9,14 @@
 
 #include "holdings.h"
 
+void printable(char *text)
+{
+	for (; *text; text++) {
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+	}
+}
+
 const char *with_commas(uint64_t number, char text[TEXT])
 {
 	char digits[TEXT];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* What is held: read, and taken apart. A line is a kind and name=value pairs. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,16 +95,57 @@ static void *more(void *rows, size_t count, size_t size)
 	return rows;
 }
 
+/* Where a number of a line goes. */
+struct field {
+	const char *name;
+	size_t at, size;
+};
+
+#define FIELD(type, member, name)             \
+	{name, offsetof(struct type, member), \
+	 sizeof(((struct type *)NULL)->member)}
+
+static const struct field host_fields[] = {
+	FIELD(holdings, mapped, "mapped"),
+	FIELD(holdings, deferred, "deferred"),
+	FIELD(holdings, kept, "kept"),
+	FIELD(holdings, leaked, "leaked"),
+	FIELD(holdings, handles, "handles"),
+	FIELD(holdings, frames, "grant_frames"),
+	FIELD(holdings, max_frames, "max_grant_frames"),
+};
+
+static const struct field user_fields[] = {
+	FIELD(user, instance, "number"), FIELD(user, owner, "owner"),
+	FIELD(user, age, "age"),	 FIELD(user, process, "process"),
+	FIELD(user, closed, "closed"),	 FIELD(user, grants, "grants"),
+	FIELD(user, maps, "maps"),	 FIELD(user, unmaps, "unmaps"),
+	FIELD(user, copies, "copies"),	 FIELD(user, bytes, "bytes"),
+};
+
+static const struct field thing_fields[] = {
+	FIELD(thing, domain, "domain"),	  FIELD(thing, reference, "reference"),
+	FIELD(thing, pages, "count"),	  FIELD(thing, age, "age"),
+	FIELD(thing, process, "process"), FIELD(thing, instance, "instance"),
+};
+
+static void take_fields(void *row, const struct field *fields, size_t count,
+			const char *line)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint64_t value = number_of(line, fields[i].name);
+
+		/* The lowest bytes are the first, on all that Xen has. */
+		memcpy((char *)row + fields[i].at, &value, fields[i].size);
+	}
+}
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
 static void parse_host(struct holdings *h, const char *line)
 {
 	text_of(line, "mode", h->mode, sizeof(h->mode));
-	h->mapped = number_of(line, "mapped");
-	h->deferred = number_of(line, "deferred");
-	h->kept = number_of(line, "kept");
-	h->leaked = number_of(line, "leaked");
-	h->handles = number_of(line, "handles");
-	h->frames = number_of(line, "grant_frames");
-	h->max_frames = number_of(line, "max_grant_frames");
+	take_fields(h, host_fields, COUNT(host_fields), line);
 }
 
 static void parse_user(struct holdings *h, char *line)
@@ -114,16 +156,7 @@ static void parse_user(struct holdings *h, char *line)
 	user = &h->users[h->user_count++];
 	memset(user, 0, sizeof(*user));
 	take_command(line, user->command, sizeof(user->command));
-	user->instance = number_of(line, "number");
-	user->owner = number_of(line, "owner");
-	user->age = number_of(line, "age");
-	user->process = number_of(line, "process");
-	user->closed = number_of(line, "closed");
-	user->grants = number_of(line, "grants");
-	user->maps = number_of(line, "maps");
-	user->unmaps = number_of(line, "unmaps");
-	user->copies = number_of(line, "copies");
-	user->bytes = number_of(line, "bytes");
+	take_fields(user, user_fields, COUNT(user_fields), line);
 }
 
 static void parse_thing(struct holdings *h, char *line)
@@ -135,15 +168,10 @@ static void parse_thing(struct holdings *h, char *line)
 	thing = &h->things[h->thing_count++];
 	memset(thing, 0, sizeof(*thing));
 	take_command(line, thing->command, sizeof(thing->command));
+	take_fields(thing, thing_fields, COUNT(thing_fields), line);
 	snprintf(thing->kind, sizeof(thing->kind), "%.*s",
 		 (int)strcspn(line, " "), line);
 	text_of(line, "state", thing->state, sizeof(thing->state));
-	thing->domain = number_of(line, "domain");
-	thing->reference = number_of(line, "reference");
-	thing->pages = number_of(line, "count");
-	thing->age = number_of(line, "age");
-	thing->process = number_of(line, "process");
-	thing->instance = number_of(line, "instance");
 	thing->is_index = text_of(line, "index", value, sizeof(value));
 	thing->number = number_of(line, thing->is_index ? "index" : "fd");
 }

@@ -57,6 +57,11 @@ bool thing_is_mapped(const struct thing *thing);
 /* ---- for people: format.c ---- */
 
 #define TEXT 32
+/*
+ * What a program calls itself may move a terminal's cursor, or be no text at all: all
+ * but printable ASCII becomes a question mark. (Of holdings, the driver does that.)
+ */
+void printable(char *text);
 /* 1234567 as 1,234,567. */
 const char *with_commas(uint64_t number, char text[TEXT]);
 /* At most six characters: 12.3k, 42M. */

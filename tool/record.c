@@ -48,14 +48,13 @@ bool record_read(int fd, struct decoder *decoder)
 
 void record_end(int fd, struct decoder *decoder)
 {
-	struct request request = {.op = OP_END};
-
 	server_hurry(fd);
-	/* If it has ended already, there may be something of it. */
-	(void)!send(fd, &request, sizeof(request), MSG_NOSIGNAL);
+	/* A packet that the server did not read would cost what it has sent. */
+	shutdown(fd, SHUT_WR);
 	while (record_read(fd, decoder))
 		;
 	fflush(decoder->out);
+	record_forget(decoder);
 	close(fd);
 }
 
@@ -78,24 +77,70 @@ static int parent_of(int process)
 	return end && strlen(end) > 4 ? atoi(end + 4) : 0;
 }
 
-/* Once known, one may have ended when its last lines come. */
-bool record_is_child(int process, int other)
-{
-	static struct {
-		int process, child;
-	} seen[256];
-	size_t slot = (unsigned int)other % 256;
-	int parent;
+/* Processes that are wanted, by their numbers. */
+struct family {
+	size_t count;
+	int *members;
+};
 
-	if (seen[slot].child == other && seen[slot].process == process)
-		return true;
-	for (parent = other; parent > 1; parent = parent_of(parent)) {
-		if (parent != process)
-			continue;
-		seen[slot].process = process;
-		seen[slot].child = other;
-		return true;
+static bool is_member(const struct family *family, int process)
+{
+	for (size_t i = family ? family->count : 0; i > 0; i--) {
+		if (family->members[i - 1] == process)
+			return true;
 	}
 
 	return false;
+}
+
+static void add(struct decoder *decoder, int process)
+{
+	struct family *family = decoder->family;
+
+	if (is_member(family, process))
+		return;
+	if (!family)
+		family = decoder->family = calloc(1, sizeof(*family));
+	if (family)
+		family->members = realloc(family->members,
+					  (family->count + 1) * sizeof(int));
+	if (!family || !family->members)
+		die(STATUS_FAILED, "no memory");
+	family->members[family->count++] = process;
+}
+
+void record_process(struct decoder *decoder, int process, int parent,
+		    uint32_t run)
+{
+	if ((decoder->run && decoder->run == run) ||
+	    (decoder->process && (decoder->process == parent ||
+				  is_member(decoder->family, parent))))
+		add(decoder, process);
+}
+
+/* One that was there before may be asked for where it is listed. */
+static bool is_older_child(const struct decoder *decoder, int process)
+{
+	while (process > 1 && process != decoder->process)
+		process = parent_of(process);
+
+	return process > 1;
+}
+
+bool record_is_wanted(const struct decoder *decoder, int process)
+{
+	if (!decoder->process && !decoder->run)
+		return true;
+	if (process == decoder->process || is_member(decoder->family, process))
+		return true;
+
+	return decoder->process && is_older_child(decoder, process);
+}
+
+void record_forget(struct decoder *decoder)
+{
+	if (decoder->family)
+		free(decoder->family->members);
+	free(decoder->family);
+	decoder->family = NULL;
 }

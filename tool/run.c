@@ -213,16 +213,10 @@ static void begin_trace(const struct machine *machine,
 	recording.decoder.machine = true;
 	recording.decoder.kinds = options->trace_kinds;
 	recording.decoder.domain = options->trace_domain;
+	/* Of all programs what is a domain's, or what this run's do. */
+	if (options->trace_domain < 0)
+		recording.decoder.run = machine->run;
 	recording.fd = record_begin(machine);
-}
-
-/* Of all programs what is a domain's, or of this one and its children. */
-static void trace_program(const struct options *options, pid_t child)
-{
-	if (options->trace_domain >= 0)
-		return;
-	recording.decoder.process = child;
-	recording.decoder.is_its_child = record_is_child;
 }
 
 static void end_trace(void)
@@ -369,7 +363,6 @@ static int conclude(struct machine *machine, const struct options *options,
 int run_program(struct machine *machine, const struct options *options)
 {
 	int signals, status;
-	pid_t child;
 
 	/* Where it is ignored, the kernel tells of no child's end. */
 	sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL},
@@ -379,9 +372,7 @@ int run_program(struct machine *machine, const struct options *options)
 		wait_for_other(machine, options->waits[i]);
 	begin_trace(machine, options);
 	signals = take_signals();
-	child = start(machine, options);
-	trace_program(options, child);
-	status = wait_for(machine, child, signals);
+	status = wait_for(machine, start(machine, options), signals);
 
 	return conclude(machine, options, status);
 }

@@ -198,7 +198,6 @@ static void begin_on_machine(struct trace *trace)
 	trace->decoder.machine = true;
 	trace->decoder.domain = trace->view.domain;
 	trace->decoder.process = trace->process;
-	trace->decoder.is_its_child = record_is_child;
 	if (trace->process)
 		watch_process(trace);
 	trace->source = record_begin(&machine);

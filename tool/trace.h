@@ -27,8 +27,9 @@ struct decoder {
 	/* Of a machine: the rest is chosen here, on a host by the kernel. */
 	bool machine;
 	int domain; /* -1: all */
-	int process; /* 0: all; else that one, and whose child it is */
-	bool (*is_its_child)(int process, int other);
+	int process; /* 0: all; else that one, and what it starts */
+	uint32_t run; /* 0: all; else that one's programs */
+	struct family *family; /* who is one of these; record.c's */
 	char line[4096]; /* the beginning of one */
 	size_t used;
 	unsigned long lost; /* events that the kernel had no room for */
@@ -60,8 +61,12 @@ int record_begin(const struct machine *machine);
 bool record_read(int fd, struct decoder *decoder);
 /* What was told until now is read, and no more. */
 void record_end(int fd, struct decoder *decoder);
-/* As decoder.is_its_child. */
-bool record_is_child(int process, int other);
+/* Whether a process is one that is asked for. */
+bool record_is_wanted(const struct decoder *decoder, int process);
+/* A process has come. */
+void record_process(struct decoder *decoder, int process, int parent,
+		    uint32_t run);
+void record_forget(struct decoder *decoder);
 
 /* ---- request.c: requests' arguments by name ---- */
 

@@ -40,22 +40,27 @@ struct privcmd_hypercall {
 #define PRIVCMD_HYPERCALL \
 	_IOC(_IOC_NONE, 'P', 0, sizeof(struct privcmd_hypercall))
 
-static uint64_t floor_maps(unsigned int pages, bool kernel_only,
-			   uint64_t *unmap)
+/* So many pages of this program's, with nothing behind them. */
+static struct floor_map bare_pages(unsigned int pages)
 {
 	static uint8_t *area;
-	struct floor_map request = {
-		.count = pages,
-		.kernel_only = kernel_only,
-		.refs = (uintptr_t)refs,
-	};
 
 	if (!area)
 		area = mmap(NULL, MOST * PAGE, PROT_READ | PROT_WRITE,
 			    MAP_SHARED, floor_device(), 0);
 	if (area == MAP_FAILED)
 		die("mmap of the module's device");
-	request.addr = (uintptr_t)area;
+	return (struct floor_map){
+		.count = pages,
+		.refs = (uintptr_t)refs,
+		.addr = (uintptr_t)area,
+	};
+}
+
+static uint64_t floor_maps(unsigned int pages, uint64_t *unmap)
+{
+	struct floor_map request = bare_pages(pages);
+
 	if (ioctl(floor_device(), FLOOR_MAP, &request))
 		die("FLOOR_MAP of %u pages", pages);
 	*unmap = request.unmap;
@@ -64,31 +69,52 @@ static uint64_t floor_maps(unsigned int pages, bool kernel_only,
 
 static uint64_t floor_cycle(unsigned int pages)
 {
-	uint64_t unmap, map = floor_maps(pages, false, &unmap);
+	uint64_t unmap, map = floor_maps(pages, &unmap);
 
 	return map + unmap;
 }
 
-/* Of a slot there is one mapping, and not one of the kernel's beside it. */
+static uint64_t bare_call(void)
+{
+	uint64_t begun = meter();
+
+	if (ioctl(floor_device(), FLOOR_CALL))
+		die("FLOOR_CALL");
+	return metered(begun);
+}
+
+/*
+ * Of a slot there is one mapping. The two hypercalls as a program can have them,
+ * which is by a request each, as that of copies from grant to grant is.
+ */
 static uint64_t floor_area(unsigned int slots)
 {
-	uint64_t unmap, map = floor_maps(slots, true, &unmap);
+	struct floor_map request = bare_pages(slots);
+	uint64_t spent;
 
-	return map + unmap;
+	if (ioctl(floor_device(), FLOOR_READY, &request))
+		die("FLOOR_READY of %u pages", slots);
+	spent = bare_call();
+	if (ioctl(floor_device(), FLOOR_TURN))
+		die("FLOOR_TURN of %u pages", slots);
+	spent += bare_call();
+	if (ioctl(floor_device(), FLOOR_DROP))
+		die("FLOOR_DROP of %u pages", slots);
+	return spent;
 }
 
 static uint64_t floor_mmap(unsigned int pages)
 {
 	uint64_t unmap;
 
-	return floor_maps(pages, false, &unmap);
+	return floor_maps(pages, &unmap);
 }
 
 static uint64_t floor_munmap(unsigned int pages)
 {
 	uint64_t unmap;
 
-	floor_maps(pages, false, &unmap);
+	floor_maps(pages, &unmap);
 	return unmap;
 }
 

@@ -12,7 +12,7 @@
 
 struct floor_map {
 	__u32 count;
-	__u32 kernel_only; /* else into the program's page table too, in PV */
+	__u32 pad;
 	__u64 refs; /* __u32 refs[count], granted by this domain */
 	__u64 addr; /* of count pages that are mapped from the device */
 	__u64 map; /* out: what the meter said of each hypercall */
@@ -38,5 +38,15 @@ struct floor_copy {
 #define FLOOR_CALLS _IOC(_IOC_READ, 'F', 3, sizeof(__u64))
 /* Does nothing. */
 #define FLOOR_NOTHING _IOC(_IOC_NONE, 'F', 4, 0)
+/*
+ * One mapping of each page, of the program's in a PV domain: everything made ready;
+ * then FLOOR_CALL is the hypercall that maps, and nothing else, FLOOR_TURN makes
+ * ready for the one that unmaps, FLOOR_CALL is that, and FLOOR_DROP ends it.
+ */
+#define FLOOR_READY \
+	_IOC(_IOC_READ | _IOC_WRITE, 'F', 5, sizeof(struct floor_map))
+#define FLOOR_CALL _IOC(_IOC_NONE, 'F', 6, 0)
+#define FLOOR_TURN _IOC(_IOC_NONE, 'F', 7, 0)
+#define FLOOR_DROP _IOC(_IOC_NONE, 'F', 8, 0)
 
 #endif /* FLOOR_H */

@@ -341,5 +341,8 @@ unsigned int machine_failed_variants(void);
  * ends that, but for lines that are on their way. Not beside machine_watch().
  */
 void machine_trace(void (*line)(const char *line, size_t size));
+bool machine_is_traced(void);
+/* Tells who a process is that is about to ask for something. */
+void machine_trace_process(pid_t process, pid_t parent, unsigned int run);
 
 #endif /* MACHINE_KERNEL_API_H */

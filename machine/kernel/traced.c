@@ -36,13 +36,16 @@ void trace_line(const char *event, const char *format, ...)
 	char line[1024];
 	u64 time = now();
 	va_list args;
-	int n;
+	int n, i;
 
 	n = snprintf(line, sizeof(line),
 		     "%16s-%-7d [%03u] %d %5llu.%06llu: %s: ",
 		     c->task ? c->task->comm : "kernel",
 		     c->task ? c->task->pid : 0, domain, gettid(),
 		     time / 1000000000, time / 1000 % 1000000, event);
+	/* A line is one line, whatever a program is called. */
+	for (i = 0; i < n; i++)
+		line[i] = line[i] < ' ' ? '?' : line[i];
 	va_start(args, format);
 	n += vsnprintf(line + n, sizeof(line) - n, format, args);
 	va_end(args);
@@ -122,6 +125,18 @@ void machine_trace(void (*line)(const char *line, size_t size))
 	__atomic_store_n(&trace_on, line != NULL, __ATOMIC_SEQ_CST);
 }
 
+bool machine_is_traced(void)
+{
+	return trace_is_on();
+}
+
+void machine_trace_process(pid_t process, pid_t parent, unsigned int run)
+{
+	if (machine_is_traced())
+		trace_line("machine_process", "process=%d parent=%d run=%u",
+			   process, parent, run);
+}
+
 /* ---- requests of the other devices ---- */
 
 static void read_argument(struct trace_request *t, unsigned int cmd,
@@ -152,8 +167,8 @@ void trace_request_end(struct trace_request *t, const struct file *file,
 	if (!names)
 		return;
 	read_argument(t, cmd, arg);
-	if (file->kind == &gntalloc_device && _IOC_NR(cmd) == 5 &&
-	    t->size >= 2) {
+	/* Whom to: the first member. */
+	if (file->kind->grants && _IOC_NR(cmd) == 5 && t->size >= 2) {
 		memcpy(&grantee, t->bytes, sizeof(grantee));
 		domid = grantee;
 	}

@@ -312,6 +312,33 @@ static int watch_death(struct process *process)
 	return watch_add(&process->death, EPOLLIN);
 }
 
+/* Whose child it is: it waits for an answer, so it is there. */
+static pid_t parent_of(pid_t pid)
+{
+	char path[64], text[512], *end;
+	size_t size;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	size = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[size] = '\0';
+	/* PID (command) S PPID, where a command may have brackets in it */
+	end = strrchr(text, ')');
+
+	return end && strlen(end) > 4 ? atoi(end + 4) : 0;
+}
+
+static void trace_process(const struct process *process)
+{
+	if (machine_is_traced())
+		machine_trace_process(process->pid, parent_of(process->pid),
+				      process->run ? process->run->number : 0);
+}
+
 /* The child of a fork speaks; from here on it is a process like others. */
 static int adopt(struct process *process, pid_t pid, uint64_t address)
 {
@@ -326,6 +353,7 @@ static int adopt(struct process *process, pid_t pid, uint64_t address)
 
 	process->pid = pid;
 	task_set_pid(process->task, pid);
+	trace_process(process);
 
 	return watch_death(process);
 }
@@ -473,6 +501,7 @@ int process_register(int fd, const struct hello *hello, pid_t pid)
 	process->run = run_find(hello->run);
 	process->task = task_new(domain, pid);
 	task_set_name(process->task, process->name);
+	trace_process(process);
 
 	pthread_mutex_lock(&ending);
 	end_former(pid);

@@ -151,3 +151,13 @@ reader_that_reads_nothing() {
 	ends 0 run --machine "$machine" -- "$programs/every" && leave granter 0 && deserted && [ $((SECONDS - begun)) -lt 20 ]
 }
 check 'who reads no trace keeps nobody waiting' reader_that_reads_nothing
+
+# A program's name is what it says; a terminal is not to believe it.
+hostile_name() {
+	local name
+	name=$(printf '\033[2J\n: xen_map')
+	cp "$programs/every" "$work/$name" || return
+	ends 0 run --trace "$work/trace" -- "$work/$name" || return
+	has "$work/trace" ' \?\[2J\?: xen_map\[[0-9]+\] RESTRICT\(' && ! grep -q "$(printf '\033')" "$work/trace"
+}
+check 'a name with control characters is told without them' hostile_name

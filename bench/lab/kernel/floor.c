@@ -40,7 +40,8 @@ static u64 meter(void)
 /* All that a measurement of maps needs. */
 struct maps {
 	u32 pages;
-	u32 ops; /* twice as many with a program's entries */
+	u32 ops; /* twice as many with a program's entries too */
+	bool user_only;
 	u32 *refs;
 	u64 *ptes;
 	struct page **page;
@@ -76,12 +77,13 @@ static int find_ptes(struct maps *m, unsigned long addr)
 
 static void prepare_map(struct maps *m)
 {
-	u32 i, n = m->pages;
+	u32 i, n = m->user_only ? 0 : m->pages;
 
 	for (i = 0; i < n; i++)
 		gnttab_set_map_op(&m->map[i],
 				  (unsigned long)page_address(m->page[i]),
 				  GNTMAP_host_map, m->refs[i], 0);
+	/* What is left are the program's. */
 	for (; i < m->ops; i++)
 		gnttab_set_map_op(&m->map[i], m->ptes[i - n], USER_FLAGS,
 				  m->refs[i - n], 0);
@@ -163,36 +165,103 @@ static int alloc_maps(struct maps *m)
 								   : -ENOMEM;
 }
 
-static int floor_map(struct floor_map *op)
+/* All that a program has said, and pages. */
+static int begin_maps(struct maps *m, const struct floor_map *op, bool user)
 {
-	bool user = !op->kernel_only &&
-		    !xen_feature(XENFEAT_auto_translated_physmap);
-	struct maps m = {.pages = op->count};
 	int err;
 
 	if (!op->count || op->count > MOST)
 		return -EINVAL;
-	m.ops = user ? 2 * m.pages : m.pages;
 
-	err = alloc_maps(&m);
-	if (!err && copy_from_user(m.refs, u64_to_user_ptr(op->refs),
-				   m.pages * sizeof(*m.refs)))
+	err = alloc_maps(m);
+	if (!err && copy_from_user(m->refs, u64_to_user_ptr(op->refs),
+				   m->pages * sizeof(*m->refs)))
 		err = -EFAULT;
 	if (!err && user)
-		err = find_ptes(&m, op->addr);
+		err = find_ptes(m, op->addr);
+	if (!err)
+		err = gnttab_alloc_pages(m->pages, m->page);
 	if (err)
-		goto free;
+		free_maps(m);
 
-	err = gnttab_alloc_pages(m.pages, m.page);
-	if (!err) {
-		err = measure_maps(&m, op);
-		/* Where frames are still behind pages, nobody may have them. */
-		if (!err)
-			gnttab_free_pages(m.pages, m.page);
-	}
-free:
-	free_maps(&m);
 	return err;
+}
+
+static int floor_map(struct floor_map *op)
+{
+	bool user = !xen_feature(XENFEAT_auto_translated_physmap);
+	struct maps m = {.pages = op->count};
+	int err;
+
+	m.ops = user ? 2 * m.pages : m.pages;
+	err = begin_maps(&m, op, user);
+	if (err)
+		return err;
+	err = measure_maps(&m, op);
+	/* Where frames are still behind pages, nobody may have them. */
+	if (!err)
+		gnttab_free_pages(m.pages, m.page);
+	free_maps(&m);
+
+	return err;
+}
+
+/* Of one program at a time: the bench. */
+static struct maps ready;
+static bool turned;
+
+static int floor_ready(const struct floor_map *op)
+{
+	bool user = !xen_feature(XENFEAT_auto_translated_physmap);
+	struct maps m = {
+		.pages = op->count,
+		.ops = op->count,
+		.user_only = user,
+	};
+	int err = ready.ops ? -EBUSY : begin_maps(&m, op, user);
+
+	if (err)
+		return err;
+	prepare_map(&m);
+	ready = m;
+	turned = false;
+
+	return 0;
+}
+
+static int floor_call(void)
+{
+	if (turned)
+		return HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref,
+						 ready.unmap, ready.ops);
+	return HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ready.map,
+					 ready.ops);
+}
+
+static int floor_turn(void)
+{
+	int err = check_maps(&ready);
+
+	if (!err)
+		prepare_unmap(&ready);
+	turned = !err;
+
+	return err;
+}
+
+static int floor_drop(void)
+{
+	u32 i;
+
+	for (i = 0; i < ready.ops; i++) {
+		if (ready.unmap[i].status != GNTST_okay)
+			return -EIO;
+	}
+	gnttab_free_pages(ready.pages, ready.page);
+	free_maps(&ready);
+	ready.ops = 0;
+
+	return 0;
 }
 
 static void prepare_copy(struct gnttab_copy *op, const struct floor_copy *ask,
@@ -300,6 +369,16 @@ static long request(unsigned int cmd, void __user *arg)
 		return put_user(calls, (u64 __user *)arg) ? -EFAULT : 0;
 	case FLOOR_NOTHING:
 		return 0;
+	case FLOOR_READY:
+		if (copy_from_user(&map, arg, sizeof(map)))
+			return -EFAULT;
+		return floor_ready(&map);
+	case FLOOR_CALL:
+		return floor_call();
+	case FLOOR_TURN:
+		return floor_turn();
+	case FLOOR_DROP:
+		return floor_drop();
 	default:
 		return -ENOTTY;
 	}
