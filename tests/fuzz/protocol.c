@@ -313,7 +313,7 @@ static void step_hello(void)
 		"", "", "", "map:9999=-1", "seed=3", "any%x", ",", "nothing:1",
 	};
 	int *slot = &connections[below(CONNECTIONS)];
-	struct hello hello = hello_of(rarely() ? below(9) : 1 + below(5));
+	struct hello hello = hello_of(rarely() ? below(10) : 1 + below(7));
 
 	if (*slot >= 0)
 		close(*slot);

@@ -203,6 +203,16 @@ killed() {
 	nothing_is_left
 }
 
+# As by Ctrl-C: with a status of 0.
+interrupted() {
+	./gntdev trace >$work/trace 2>&1 &
+	tracer=$!
+	sleep 1
+	kill -INT $tracer
+	wait $tracer || return
+	nothing_is_left
+}
+
 handles_run_out() {
 	# More than an instance's share.
 	echo 1000000 >/sys/module/xen_gntdev/parameters/handles
@@ -236,6 +246,7 @@ check 'trace --only chooses kinds' trace_only_mappings
 check 'trace has the status of its program' trace_has_the_programs_status
 check 'trace --domain tells of one domain' trace_one_domain
 check 'traces leave nothing behind' nothing_is_left
+check 'a trace that Ctrl-C ends leaves nothing, and has succeeded' interrupted
 check 'a trace that is ended leaves nothing' killed TERM
 check 'a trace that is killed leaves nothing' killed KILL
 case ${1:-} in
