@@ -482,12 +482,12 @@ static bool page_of(struct vm_area_struct *vma, unsigned long addr, pte_t pte,
 		    struct page **page)
 {
 	*page = NULL;
+	if (pte.kind == PTE_STRAY)
+		machine_fatal("a program looks at a stray entry");
 	switch (pte.kind) {
 	case PTE_NONE:
-		return false;
 	case PTE_STRAY:
-		machine_fatal(
-			"a program has an entry that is neither empty nor maps anything");
+		return false;
 	case PTE_PAGE:
 		*page = pte.page;
 		get_page(*page);
