@@ -482,11 +482,9 @@ static bool page_of(struct vm_area_struct *vma, unsigned long addr, pte_t pte,
 		    struct page **page)
 {
 	*page = NULL;
-	if (pte.kind == PTE_STRAY)
-		machine_fatal("a program looks at a stray entry");
 	switch (pte.kind) {
 	case PTE_NONE:
-	case PTE_STRAY:
+	case PTE_STRAY: /* the kernel's own defect, if it is left */
 		return false;
 	case PTE_PAGE:
 		*page = pte.page;
