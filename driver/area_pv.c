@@ -297,11 +297,6 @@ static u32 prepare_unmap(const struct window *w, struct area_batch *b)
 	return n;
 }
 
-static unsigned long slot_addr(const struct window *w, u32 slot)
-{
-	return w->start + ((unsigned long)slot << PAGE_SHIFT);
-}
-
 /* Puts those of the operations from @first on together that are in its table. */
 static u32 gather_table(struct area_batch *b, u32 first, u32 n)
 {
@@ -347,8 +342,8 @@ static bool clear_strays(const struct window *w, const struct area_batch *b,
 		pte = entry_at(b->unmap[k].host_addr);
 		if (b->unmap[k].status != GNTST_okay || pte_none(ptep_get(pte)))
 			continue;
-		pte_clear(w->notifier.mm,
-			  slot_addr(w, b->ops[b->which[k]].slot), pte);
+		/* Which address it is for, x86 does not ask. */
+		pte_clear(w->notifier.mm, w->start, pte);
 		found = true;
 	}
 
