@@ -268,6 +268,8 @@ TEST(slots_stay_filled_after_close)
 #define THREADS 8u
 /* Each may make all processors forget entries, which emulated ones do slowly. */
 #define CYCLES 30u
+/* MADV_POPULATE_WRITE, which the C library may not know. */
+#define POPULATE_WRITE 23
 
 struct worker {
 	struct area *area;
@@ -351,6 +353,58 @@ TEST(threads_beside_mprotect_and_madvise, .timeout = 60)
 		pthread_join(threads[i], NULL);
 		EQUAL(workers[i].cycles, CYCLES);
 	}
+	EQUAL(granter_wait_idle(refs, THREADS, 5000), 0);
+	area_end(&area);
+}
+
+struct disturber {
+	struct area *area;
+	bool stopped;
+};
+
+/* Faults for writing, and looks at entries that are about to come or go. */
+static void *disturb(void *argument)
+{
+	struct disturber *disturber = argument;
+	int zeroes = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	uint8_t byte = 0;
+
+	while (!__atomic_load_n(&disturber->stopped, __ATOMIC_ACQUIRE)) {
+		madvise(disturber->area->at, THREADS * PAGE, POPULATE_WRITE);
+		for (unsigned int i = 0; i < THREADS; i++) {
+			uint8_t *at = disturber->area->at + i * PAGE + 100;
+			struct iovec from = {&byte, 1}, to = {at, 1};
+
+			(void)!read(zeroes, at, 1);
+			(void)!process_vm_writev(getpid(), &from, 1, &to, 1, 0);
+		}
+	}
+	close(zeroes);
+
+	return NULL;
+}
+
+TEST(threads_beside_faults_and_populating, .timeout = 60)
+{
+	struct area area = area_make(dev_open(), THREADS, READ_WRITE);
+	pthread_t threads[THREADS], disturbers[2];
+	struct disturber disturber = {&area, false};
+	struct worker workers[THREADS];
+	uint32_t refs[THREADS];
+
+	grants_with_contents(refs, THREADS);
+	for (unsigned int i = 0; i < 2; i++)
+		CHECK(!pthread_create(&disturbers[i], NULL, disturb,
+				      &disturber),
+		      "pthread_create");
+	start(threads, workers, &area, refs, CYCLES);
+	for (unsigned int i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], NULL);
+		EQUAL(workers[i].cycles, CYCLES);
+	}
+	__atomic_store_n(&disturber.stopped, true, __ATOMIC_RELEASE);
+	for (unsigned int i = 0; i < 2; i++)
+		pthread_join(disturbers[i], NULL);
 	EQUAL(granter_wait_idle(refs, THREADS, 5000), 0);
 	area_end(&area);
 }

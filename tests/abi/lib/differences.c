@@ -122,6 +122,7 @@ static const struct difference_group groups[] = {
 			"slots_stay_filled_after_close",
 			"threads_fill_and_empty_slots_of_one_area",
 			"threads_beside_mprotect_and_madvise",
+			"threads_beside_faults_and_populating",
 			"munmap_beside_threads_that_fill_slots",
 			"area_ends_beside_another_process_that_fills_it",
 		},
