@@ -141,7 +141,7 @@ void session_begin(struct session *session, int domain)
 
 	if (!host_is_xen())
 		die(STATUS_FAILED,
-		    "this system does not run on Xen, and the machines of gntdev run have no tracing");
+		    "this system does not run on Xen; --machine DIR looks at a machine of gntdev run");
 	tracing = find_tracing();
 	check_events(tracing);
 	snprintf(session->folder, sizeof(session->folder),

@@ -223,6 +223,10 @@ static int run(struct trace *trace, char **program)
 	if (trace->decoder.lost)
 		complain("%lu events were lost: more came than could be kept",
 			 trace->decoder.lost);
+	if (fflush(trace->decoder.out) || ferror(trace->decoder.out)) {
+		complain("the trace could not be written as a whole");
+		status = trace->ours ? status : STATUS_FAILED;
+	}
 	/* Ctrl-C is how it is ended; others may want to know. */
 	if (signal && signal != SIGINT)
 		status = 128 + signal;

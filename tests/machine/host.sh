@@ -139,7 +139,7 @@ no_xen() {
 	[ ! -e /sys/hypervisor/type ] || return 0
 	said 125 'does not run on Xen; --machine DIR' "$gntdev" list &&
 		said 125 'does not run on Xen; --machine DIR' "$gntdev" top &&
-		said 125 'does not run on Xen' "$gntdev" trace -- true
+		said 125 'does not run on Xen; --machine DIR' "$gntdev" trace -- true
 }
 check 'without Xen: one line that says so' no_xen
 
