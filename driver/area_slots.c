@@ -41,7 +41,10 @@ static int claim_free(struct area *area, struct mapping *m,
 	return 0;
 }
 
-/* The same for AREA_UNMAP; -EBUSY if a fault has it just now. */
+/*
+ * The same for AREA_UNMAP; -EBUSY if a fault has it just now, or another AREA_UNMAP:
+ * what this one says is to be so by then.
+ */
 static int claim_mapped(struct area *area, struct area_batch *b, u32 i)
 {
 	struct gntdev_area_op *op = &b->ops[i];
@@ -53,7 +56,7 @@ static int claim_mapped(struct area *area, struct area_batch *b, u32 i)
 	state = &area->states[op->slot];
 	op->status = *state == SLOT_LOST ? GNTST_general_error : GNTST_okay;
 	b->claimed[i] = SLOT_FREE;
-	if (*state == SLOT_FAULTING)
+	if (*state == SLOT_FAULTING || *state == SLOT_LEAVING)
 		return -EBUSY;
 	if (slot_is_mapped(*state)) {
 		b->claimed[i] = *state;
@@ -123,18 +126,22 @@ static int area_add_pages(struct area *area)
 	return 0;
 }
 
-static bool is_faulting(struct area *area, u32 slot)
+static bool is_changing(struct area *area, u32 slot)
 {
-	bool faulting;
+	bool changing;
 
 	spin_lock(&area->lock);
-	faulting = area->states[slot] == SLOT_FAULTING;
+	changing = area->states[slot] == SLOT_FAULTING ||
+		   area->states[slot] == SLOT_LEAVING;
 	spin_unlock(&area->lock);
 
-	return faulting;
+	return changing;
 }
 
-/* Until no fault makes its entry, which takes as long as a hypercall: 0 or -EINTR. */
+/*
+ * Until no fault makes its entry, and no AREA_UNMAP ends it, which takes as long as a
+ * hypercall: 0 or -EINTR.
+ */
 int gntdev_area_wait_slot(struct area *area, u32 slot)
 {
 	int err;
@@ -142,7 +149,7 @@ int gntdev_area_wait_slot(struct area *area, u32 slot)
 	spin_lock(&area->lock);
 	area->waiters++;
 	spin_unlock(&area->lock);
-	err = wait_event_killable(area->wait, !is_faulting(area, slot));
+	err = wait_event_killable(area->wait, !is_changing(area, slot));
 	spin_lock(&area->lock);
 	area->waiters--;
 	spin_unlock(&area->lock);

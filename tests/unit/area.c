@@ -453,6 +453,54 @@ static bool ends_soon(unsigned long i)
 	return !is_mapped(i);
 }
 
+static volatile bool in_hypercall, may_go, second_is_done;
+
+static void stay_in_hypercall(const struct machine_event *event, void *arg)
+{
+	if (event->kind != MACHINE_EVENT_UNMAP || !event->user)
+		return;
+	in_hypercall = true;
+	while (!may_go)
+		usleep(1000);
+}
+
+static void *empty_first(void *arg)
+{
+	CHECK_EQ(empty(index_, 0), 0);
+	return NULL;
+}
+
+static void *empty_too(void *arg)
+{
+	CHECK_EQ(empty(index_, 0), 0);
+	/* What it says is so. */
+	CHECK(!is_mapped(0));
+	CHECK_EQ(fill(index_, 0, 0), 0);
+	second_is_done = true;
+	return NULL;
+}
+
+/* The first has ended the entry, but not come back; the second waits for it. */
+static void a_slot_that_another_thread_empties_is_waited_for(void)
+{
+	pthread_t first, second;
+
+	start_threads();
+	CHECK_EQ(fill(index_, 0, 0), 0);
+	machine_watch(stay_in_hypercall, NULL);
+	pthread_create(&first, NULL, empty_first, NULL);
+	while (!in_hypercall)
+		usleep(1000);
+	pthread_create(&second, NULL, empty_too, NULL);
+	usleep(50000);
+	CHECK(!second_is_done);
+	may_go = true;
+	pthread_join(first, NULL);
+	pthread_join(second, NULL);
+	machine_watch(NULL, NULL);
+	stop_threads();
+}
+
 static void threads_share_an_area(void)
 {
 	pthread_t threads[THREADS + 1];
@@ -518,6 +566,7 @@ static const struct test tests[] = {
 	TEST_IN(IN_ANY, own_grants_are_refused_where_they_vanish),
 	TEST(a_restricted_instance_fills_slots_of_one_domain),
 	TEST(what_is_in_an_area_is_reported),
+	TEST_IN(IN_PV, a_slot_that_another_thread_empties_is_waited_for),
 	TEST(threads_share_an_area),
 	TEST(munmap_ends_what_threads_do),
 };
