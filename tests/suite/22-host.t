@@ -95,7 +95,8 @@ installs() {
 	cp "$cache/amd64/kernel/lib/modules/$release"/modules.{order,builtin,builtin.modinfo} \
 		"$to/lib/modules/$release/"
 	# Neither xz nor perl is needed, nor anything of the tree written but the module.
-	make -s module-install KDIR="$headers" DESTDIR="$to" &&
+	# shellcheck disable=SC2046 # one word or none
+	make -s module-install KDIR="$headers" DESTDIR="$to" $(compiler "$headers") &&
 		[ -e "$to/usr/local/share/man/man4/gntdev.4" ] &&
 		[ -e "$to/usr/local/share/man/man8/gntdev-reload.8" ] &&
 		[ "$(cd "$to/lib/modules/$release/updates" && ls)" = xen-gntdev.ko ] &&
@@ -113,6 +114,7 @@ uninstalls() {
 }
 
 # No perl, python, xz or zstd is in reach.
+# shellcheck disable=SC2046 # one word or none
 builds_with_little() {
 	local name tools=$work/bin:/usr/sbin:/sbin
 	mkdir -p "$work/bin"
@@ -126,7 +128,8 @@ builds_with_little() {
 	mkdir "$work/little"
 	cp -r Makefile driver compat include man packaging "$work/little/"
 	(cd "$work/little" && rm -f driver/*.o driver/*.ko &&
-		env PATH="$tools" nice make module-install KDIR="$headers" DESTDIR="$work/little/to") &&
+		env PATH="$tools" nice make module-install KDIR="$headers" DESTDIR="$work/little/to" \
+			$(compiler "$headers")) &&
 		[ -n "$(find "$work/little/to" -name xen-gntdev.ko)" ]
 }
 

@@ -28,7 +28,8 @@ module_builds() {
 	headers=$(lab/fetch amd64 headers)/build || return
 	make=$(sed -n 's/^MAKE\[0\]="\(.*\) modules"$/\1/p' "$source/dkms.conf" |
 		sed "s,\$kernel_source_dir,$headers,; s,\$dkms_tree.*/build,$source,")
-	$make modules && [ "$(modinfo -F version "$source/driver/xen-gntdev.ko")" = "$version" ]
+	# shellcheck disable=SC2046 # one word or none
+	$make $(compiler "$headers") modules && [ "$(modinfo -F version "$source/driver/xen-gntdev.ko")" = "$version" ]
 }
 
 dkms_is_told_the_same() {

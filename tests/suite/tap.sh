@@ -140,6 +140,14 @@ alone() {
 	flock build/alone.lock "$@"
 }
 
+# compiler HEADERS: what make is to be told where the compiler that these headers of
+# a kernel name is not here.
+compiler() {
+	local wanted
+	wanted=$(sed -n 's/^CC = .*\(gcc-[0-9]*\)$/\1/p' "$1/.kernelvariables" 2>/dev/null) || return 0
+	[ -z "$wanted" ] || command -v "$wanted" >/dev/null || echo CC=gcc
+}
+
 # carry FOLDER PROGRAM...: these programs of this system into the folder, with their
 # libraries, to be run where there are none or others, as in the lab.
 carry() {
