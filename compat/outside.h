@@ -51,6 +51,7 @@
 #include <linux/uaccess.h>
 #include <linux/uidgid.h>
 #include <linux/user_namespace.h>
+#include <linux/userfaultfd_k.h>
 #include <linux/version.h>
 #include <linux/vmalloc.h>
 #include <linux/wait.h>
@@ -105,7 +106,7 @@ static inline void vma_leave_userfaultfd(struct vm_area_struct *vma)
 {
 #ifdef CONFIG_USERFAULTFD
 	vma->vm_userfaultfd_ctx = NULL_VM_UFFD_CTX;
-	vm_flags_clear(vma, VM_UFFD_MISSING | VM_UFFD_WP | VM_UFFD_MINOR);
+	vm_flags_clear(vma, __VM_UFFD_FLAGS);
 #endif
 }
 
@@ -133,10 +134,7 @@ mm_get_unmapped_area(struct mm_struct *mm, struct file *file,
 #define system_wq system_percpu_wq
 #endif
 
-/*
- * How a device maps a piece of memory whose DMA addresses are physical ones. Older
- * kernels tell it by page and offset.
- */
+/* How a device maps a piece of memory whose DMA addresses are physical ones. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
 static inline dma_addr_t identity_map_phys(struct device *dev, phys_addr_t phys,
 					   size_t size,
@@ -146,6 +144,7 @@ static inline dma_addr_t identity_map_phys(struct device *dev, phys_addr_t phys,
 	return phys;
 }
 #else
+/* Older kernels tell it by page and offset. */
 #define map_phys map_page
 #define unmap_phys unmap_page
 static inline dma_addr_t

@@ -9,8 +9,8 @@
 
 #ifdef CONFIG_X86
 #include <linux/notifier.h>
+#include <linux/processor.h>
 #include <xen/xen-ops.h>
-#include <asm/processor.h>
 #include <asm/xen/cpuid.h>
 #include <asm/xen/hypervisor.h>
 #endif

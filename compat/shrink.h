@@ -10,9 +10,6 @@
 #include <linux/slab.h>
 #include <linux/version.h>
 
-typedef unsigned long shrink_fn(struct shrinker *shrinker,
-				struct shrink_control *sc);
-
 /**
  * shrink_begin() - be asked for memory from now on
  * @count: how many pages could be given back, or 0
@@ -23,7 +20,11 @@ typedef unsigned long shrink_fn(struct shrinker *shrinker,
  *
  * Return: what shrink_end() takes, or NULL if there is no memory.
  */
-static inline struct shrinker *shrink_begin(shrink_fn *count, shrink_fn *scan)
+static inline struct shrinker *
+shrink_begin(unsigned long (*count)(struct shrinker *shrinker,
+				    struct shrink_control *sc),
+	     unsigned long (*scan)(struct shrinker *shrinker,
+				   struct shrink_control *sc))
 {
 	struct shrinker *shrinker;
 

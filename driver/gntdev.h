@@ -111,13 +111,6 @@ struct tally {
 	u64 bytes;
 };
 
-#define tally_add(inst, what, n)                                      \
-	do {                                                          \
-		struct tally __percpu *t_ = READ_ONCE((inst)->tally); \
-		if (t_)                                               \
-			this_cpu_add(t_->what, n);                    \
-	} while (0)
-
 /* Instance: an open file, and what outlives that: VMAs, dma-bufs, imports. */
 struct instance {
 	struct kref refs; /* one of each of its files, exports and imports */
@@ -250,7 +243,7 @@ struct window {
 	bool ending; /* no entry comes back; guarded by lock */
 	refcount_t vmas; /* of a dma-buf; a range counts its own */
 
-	struct mutex lock;
+	struct mutex lock; /* see the hierarchy above */
 	struct mmu_interval_notifier notifier;
 	struct list_head shown; /* of a program's in a PV domain */
 	/* Changed under lock and the mapping's lock, so either will do. */
@@ -278,7 +271,7 @@ struct mapping {
 	u32 missing; /* pages that are not there, as NULL in their place says */
 	u32 restores; /* as many there had been when it was mapped */
 	bool writable;
-	spinlock_t lock;
+	spinlock_t lock; /* see the hierarchy above */
 	struct page **pages; /* NULL where one retired, or is lost for ever */
 	/*
 	 * Of the last mmap: the first @okay pages were mapped, the next @answered
@@ -581,6 +574,19 @@ long gntdev_traced_request(struct instance *inst, unsigned int cmd,
 					 unsigned int cmd, void __user *arg));
 void gntdev_traced_mmap(struct instance *inst, u64 index, u32 count,
 			bool writable, int err, u64 ns);
+
+/* One more count of an instance: tally_add(inst, maps, pages). */
+#define tally_add(inst, what, n) \
+	gntdev_tally_add(inst, offsetof(struct tally, what), n)
+
+static inline void gntdev_tally_add(struct instance *inst, size_t offset, u64 n)
+{
+	struct tally __percpu *tally = READ_ONCE(inst->tally);
+
+	if (tally)
+		this_cpu_add(*(u64 __percpu *)((u8 __percpu *)tally + offset),
+			     n);
+}
 
 /* The caller has it from now on. */
 static inline void holder_set(struct holder *holder)

@@ -50,7 +50,7 @@ struct reader {
 };
 
 static struct {
-	struct mutex lock;
+	struct mutex lock; /* nothing else is taken under it */
 	struct list_head instances; /* guarded by lock; ordered by number */
 	u64 last; /* the newest one's number */
 } all;

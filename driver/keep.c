@@ -14,7 +14,7 @@
 #define MOST_IN_ALL 8192L
 
 static struct {
-	spinlock_t lock;
+	spinlock_t lock; /* anybody who looks for memory takes it */
 	struct list_head keeps; /* that have a mapping; guarded by lock */
 	struct shrinker *shrinker;
 } all;

@@ -123,21 +123,20 @@ static const struct file_operations gntdev_fops = {
 	.show_fdinfo = gntdev_instance_show,
 };
 
-#define COUNTER_ATTR(name)                                                   \
-	static ssize_t name##_show(struct device *dev,                       \
+#define COUNTER_ATTR(name, counter)                                          \
+	static ssize_t show_##name(struct device *dev,                       \
 				   struct device_attribute *attr, char *buf) \
 	{                                                                    \
-		return sysfs_emit(buf, "%ld\n",                              \
-				  atomic_long_read(&gntdev_counters.name));  \
+		return sysfs_emit(buf, "%ld\n", atomic_long_read(counter));  \
 	}                                                                    \
-	static DEVICE_ATTR_RO(name)
+	static DEVICE_ATTR(name, 0444, show_##name, NULL)
 
-COUNTER_ATTR(mapped);
-COUNTER_ATTR(deferred);
-COUNTER_ATTR(kept);
-COUNTER_ATTR(departed);
-COUNTER_ATTR(leaked);
-COUNTER_ATTR(handles);
+COUNTER_ATTR(mapped, &gntdev_counters.mapped);
+COUNTER_ATTR(deferred, &gntdev_counters.deferred);
+COUNTER_ATTR(kept, &gntdev_counters.kept);
+COUNTER_ATTR(departed, &gntdev_counters.departed);
+COUNTER_ATTR(leaked, &gntdev_counters.leaked);
+COUNTER_ATTR(handles, &gntdev_counters.handles);
 
 static ssize_t grant_frames_show(struct device *dev,
 				 struct device_attribute *attr, char *buf)

@@ -303,7 +303,8 @@ static int range_mmap(struct instance *inst, u64 index,
  * Return: 0; -EINVAL for a private VMA, an offset and length of no range, a
  * range that is mmapped, a read-only VMA with CLEAR_BYTE armed, a reference
  * that the granter does not grant; -ENOMEM, also for the hypervisor's limits
- * and for more handles than the instance's share; -EINTR if a fatal signal is pending. Nothing is mapped on failure.
+ * and for more handles than the instance's share; -EINTR if a fatal signal is
+ * pending. Nothing is mapped on failure.
  */
 int gntdev_mapping_mmap(struct file *file, struct vm_area_struct *vma)
 {

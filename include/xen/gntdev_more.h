@@ -42,8 +42,8 @@ struct ioctl_gntdev_restrict {
 #define IOCTL_GNTDEV_MAP_STATUS \
 	_IOC(_IOC_NONE, 'G', 33, sizeof(struct ioctl_gntdev_map_status))
 struct ioctl_gntdev_map_status {
-	__u64 index __attribute__((aligned(8)));
-	__u64 statuses __attribute__((aligned(8))); /* of __s16[count], out */
+	__aligned_u64 index;
+	__aligned_u64 statuses; /* of __s16[count], out */
 	__u32 first;
 	__u32 count;
 };
@@ -70,11 +70,11 @@ struct ioctl_gntdev_map_status {
 	_IOC(_IOC_NONE, 'G', 34, sizeof(struct ioctl_gntdev_grant_memory))
 #define GNTDEV_GRANT_WRITABLE 1
 struct ioctl_gntdev_grant_memory {
-	__u64 addr __attribute__((aligned(8)));
+	__aligned_u64 addr;
 	__u32 count;
 	__u16 domid;
 	__u16 flags; /* GNTDEV_GRANT_WRITABLE, or 0 */
-	__u64 index __attribute__((aligned(8))); /* out */
+	__aligned_u64 index; /* out */
 	__u32 refs[1]; /* out, @count of them */
 };
 
@@ -87,7 +87,7 @@ struct ioctl_gntdev_grant_memory {
 #define IOCTL_GNTDEV_UNGRANT_MEMORY \
 	_IOC(_IOC_NONE, 'G', 35, sizeof(struct ioctl_gntdev_ungrant_memory))
 struct ioctl_gntdev_ungrant_memory {
-	__u64 index __attribute__((aligned(8)));
+	__aligned_u64 index;
 	__u32 count;
 	__u32 reserved; /* 0 */
 };
@@ -106,7 +106,7 @@ struct ioctl_gntdev_ungrant_memory {
 struct ioctl_gntdev_area_create {
 	__u32 slots;
 	__u32 flags; /* 0 */
-	__u64 index __attribute__((aligned(8))); /* out */
+	__aligned_u64 index; /* out */
 };
 
 #define GNTDEV_AREA_READONLY 1
@@ -138,9 +138,8 @@ struct gntdev_area_op {
 #define IOCTL_GNTDEV_AREA_UNMAP \
 	_IOC(_IOC_NONE, 'G', 38, sizeof(struct ioctl_gntdev_area_op))
 struct ioctl_gntdev_area_op {
-	__u64 index __attribute__((aligned(8)));
-	__u64 ops
-		__attribute__((aligned(8))); /* of struct gntdev_area_op[count] */
+	__aligned_u64 index;
+	__aligned_u64 ops; /* of struct gntdev_area_op[count] */
 	__u32 count;
 	__u32 done; /* out */
 };
@@ -163,7 +162,7 @@ struct ioctl_gntdev_dmabuf_exp_from_refs_v2 {
 	__u32 data_ofs;
 	__u32 fd; /* out */
 	__u32 domid;
-	__u32 refs[1];
+	__u32 refs[1]; /* @count of them */
 };
 
 #define IOCTL_GNTDEV_DMABUF_IMP_TO_REFS_V2 \

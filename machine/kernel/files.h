@@ -122,11 +122,13 @@ struct device_attribute {
 			char *buf);
 };
 
-#define DEVICE_ATTR_RO(attribute)                        \
+#define DEVICE_ATTR(attribute, mode, shows, stores)      \
 	struct device_attribute dev_attr_##attribute = { \
 		.attr = {#attribute},                    \
-		.show = attribute##_show,                \
+		.show = shows,                           \
 	}
+#define DEVICE_ATTR_RO(attribute) \
+	DEVICE_ATTR(attribute, 0444, attribute##_show, NULL)
 #define ATTRIBUTE_GROUPS(group)                                   \
 	static const struct attribute_group group##_group = {     \
 		.attrs = group##_attrs,                           \
