@@ -12,7 +12,7 @@ KDIR ?= $(or $(if $(wildcard $(RUNNING)),$(RUNNING)/build),$(lastword $(shell \
 PREFIX ?= /usr/local
 
 .PHONY: help module module-install module-uninstall module-load deb dist clean tests header-check style \
-	lab-module lab-kernel check-debug machine machine-install coverage fuzz bench bench-check bench-baseline bench-machine worlds
+	lab-module lab-kernel check-debug upstream machine machine-install coverage fuzz bench bench-check bench-baseline bench-machine worlds
 
 help:
 	@echo "make module [KDIR=...]   driver/xen-gntdev.ko for a kernel"
@@ -23,6 +23,7 @@ help:
 	@echo "make lab-module          the modules for the lab's kernels, amd64 and arm64"
 	@echo "make deb                 build/deb: the packages gntdev-dkms, gntdev and gntdev-dev"
 	@echo "make dist                build/: a tarball of this version and its checksum"
+	@echo "make upstream KERNEL=SRC lay the driver into a kernel's source, as patches"
 	@echo "make machine             build/machine/gntdev, for gntdev run"
 	@echo "make machine-install [PREFIX=/usr/local] [DESTDIR=]"
 	@echo "make tests               the test programs, for amd64, arm64, i386 and armhf"
@@ -35,7 +36,7 @@ help:
 	@echo "make bench-baseline      new numbers to commit"
 	@echo "make bench-machine       what the machine costs"
 	@echo "make worlds              each contract test in each world that ./test ran"
-	@echo "make lab-kernel          the lab's debugging kernel (15 minutes, cached)"
+	@echo "make lab-kernel          the lab's debugging kernel (20 minutes, cached)"
 	@echo "make check-debug         tests/abi and stress on that kernel"
 	@echo "./test                   everything; ./run shows it at work"
 
@@ -83,6 +84,11 @@ deb: dist
 	tar -C build/deb -xf build/$(DIST).tar.gz
 	cd build/deb/$(DIST) && dpkg-buildpackage -us -uc -b
 	rm -rf build/deb/$(DIST)
+
+# As patches in build/upstream too, by who git says that you are.
+upstream:
+	packaging/need upstream
+	upstream/lay-in '$(KERNEL)'
 
 lab-module:
 	for arch in amd64 arm64; do \
@@ -148,7 +154,7 @@ lab-kernel:
 	packaging/need kernel
 	lab/kernel
 
-# Lockdep, sleep checks, kmemleak: a report of any of them is a failure.
+# KASAN, lockdep, sleep checks, kmemleak: a report of any of them is a failure.
 check-debug: lab-kernel
 	tests/debug
 

@@ -13,6 +13,9 @@
 #                   a newer kernel, of Debian 13
 #   ARCH/kernel-7.3, ARCH/headers-7.3
 #                   the newest that there is for Debian 13
+#   ARCH/source-7.3 its source
+#   ARCH/headers-6.1-rt, ARCH/headers-6.12-rt, ARCH/headers-7.3-rt
+#                   the same for kernels of the real-time flavour
 #   ARCH/xen-4.20, ARCH/tools-4.20
 #                   Debian 13's hypervisor, and the tools that go with it
 # It appears complete or not at all; once it is there nothing is downloaded.
@@ -142,10 +145,13 @@ unpack() {
 
 # component ARCH NAME: makes sure that it is in the cache, made as it is now.
 component() {
-	local arch=$1 name=$2 maker recipe piece
+	local arch=$1 name=$2 maker recipe piece version=
 	local DEBIAN_RELEASE=$DEBIAN_RELEASE XEN_VERSION=$XEN_VERSION
 	maker=fetch_$name
 	case $name in
+	*-rt) maker=fetch_rt_headers version=${name#headers-} version=${version%-rt} ;;&
+	*-6.12-rt) DEBIAN_RELEASE=trixie ;;
+	*-7.3-rt) DEBIAN_RELEASE=trixie-backports ;;
 	*-6.12) DEBIAN_RELEASE=trixie maker=fetch_newer_${name%-*} ;;
 	*-4.20) DEBIAN_RELEASE=trixie XEN_VERSION=4.20 maker=fetch_${name%-*} ;;
 	*-7.3) DEBIAN_RELEASE=trixie-backports maker=fetch_split_${name%-*} ;;
@@ -329,6 +335,40 @@ fetch_split_headers() {
 		"$headers"/include/{config/auto.conf,generated/autoconf.h}
 	sed -i '/^CONFIG_DEBUG_INFO_BTF_MODULES=/d' "$headers/include/config/auto.conf"
 	ln -s "usr/src/linux-headers-$release" "$into/build"
+}
+
+# Of the real-time flavour of kernel $version; what builds with them is what the other
+# headers of that kernel have.
+fetch_rt_headers() {
+	local arch=$1 into=$2 suffix='' release headers common tools
+	[ "$version" = 6.1 ] || suffix=-$version
+	release=$(cat "$LAB_CACHE/$arch/kernel$suffix/release")
+	release=${release%-"$arch"}-rt-$arch
+	common=$(package_field "$arch" "linux-headers-$release" Depends |
+		grep -oE 'linux-headers-[^ ,]+-common[^ ,]*' | sed -n 1p)
+	[ -n "$common" ] || unready "linux-headers-$release is not in Debian's package lists"
+	unpack "$arch" "$into" "linux-headers-$release" "$common"
+	mkdir -p "$into/usr/lib"
+	for tools in "$LAB_CACHE/$arch/headers$suffix"/usr/lib/linux-kbuild-*; do
+		ln -s "../../../headers$suffix/usr/lib/${tools##*/}" "$into/usr/lib/"
+	done
+	headers=$into/usr/src/linux-headers-$release
+	# shellcheck disable=SC2016
+	printf '%s := $(realpath $(dir $(lastword $(MAKEFILE_LIST))))\ninclude %s\n' \
+		"$([ "$version" = 7.3 ] && echo KBUILD_OUTPUT || echo HERE)" \
+		"\$(lastword \$(KBUILD_OUTPUT) \$(HERE))/../$common/Makefile" >"$headers/Makefile"
+	if [ "$version" != 6.1 ]; then
+		sed -i -E '/\bCONFIG_CC_HAS_(MIN|SANE)_FUNCTION_ALIGNMENT\b/d' \
+			"$headers"/include/{config/auto.conf,generated/autoconf.h}
+		sed -i '/^CONFIG_DEBUG_INFO_BTF_MODULES=/d' "$headers/include/config/auto.conf"
+	fi
+	ln -s "usr/src/linux-headers-$release" "$into/build"
+}
+
+# Packed, as it comes.
+fetch_split_source() {
+	unpack "$1" "$2" linux-source-7.3
+	ln -s usr/src/linux-source-7.3.tar.xz "$2/source.tar.xz"
 }
 
 # wrapper FOLDER: a script that runs the program NAME.elf beside it with the
