@@ -13,11 +13,17 @@ DOM0_OPTIONS="console=hvc0 loglevel=5 oops=panic panic=-1"
 # are less than it has, so that a test meets the limit, not a lack of memory.
 # qemu_command ARCH: sets the array qemu.
 qemu_command() {
-	local arch=$1 kernel_image initrd=$RUN/initrd
+	local arch=$1 kernel_image initrd=$RUN/initrd translated='' pvh='' iommu=()
 	kernel_image=$(kernel_dir "$arch" "$kernel")/image
 	case $arch in
 	amd64)
 		need qemu-system-x86_64 qemu-system-x86
+		# A PVH dom0's frames are not the machine's: Xen tells an IOMMU
+		# which are, and devices have to ask that.
+		if [ "$dom0" = pvh ]; then
+			pvh=' dom0=pvh' iommu=(-device amd-iommu)
+			translated=,disable-legacy=on,iommu_platform=on
+		fi
 		# Without SMAP: a PV kernel would die of it. Without RDTSCP: a
 		# PVH guest would. Without XSAVE: emulated, it corrupts the
 		# registers of user programs when Xen switches domains, whose
@@ -27,9 +33,9 @@ qemu_command() {
 		qemu=(qemu-system-x86_64 -machine q35
 			-cpu "max,-smap,-rdtscp,-xsave,-erms,-fsrm"
 			-kernel "$(xen_dir amd64 xen)/xen"
-			-append "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M gnttab_max_frames=256 guest_loglvl=all"
+			-append "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M gnttab_max_frames=256 guest_loglvl=all$pvh"
 			-initrd "$kernel_image $DOM0_OPTIONS,$initrd"
-			-device virtio-serial-pci)
+			"${iommu[@]}" -device "virtio-serial-pci$translated")
 		;;
 	arm64)
 		need qemu-system-aarch64 qemu-system-arm
@@ -51,7 +57,7 @@ qemu_command() {
 	# The graphics card is there for its driver's buffers; none but a test loads
 	# that driver. On arm64 it would not take the card, which is of the old kind.
 	case $arch in
-	amd64) qemu+=(-device virtio-blk-pci,drive=scratch -device virtio-gpu-pci) ;;
+	amd64) qemu+=(-device "virtio-blk-pci,drive=scratch$translated" -device "virtio-gpu-pci$translated") ;;
 	arm64) qemu+=(-device virtio-blk-device,drive=scratch) ;;
 	esac
 	if [ "$interactive" = 1 ]; then
