@@ -369,7 +369,7 @@ static bool clear_strays(const struct window *w, const struct area_batch *b,
 static void end_entries(const struct window *w, struct area_batch *b, u32 n)
 {
 	bool own = has_own(w->mapping, b, n), strays = false;
-	spinlock_t *lock;
+	spinlock_t *lock; /* the page table's */
 	u32 first, count;
 
 	if (n && !own)

@@ -273,13 +273,16 @@ static u32 map_settle(struct area *area, struct area_batch *b)
 static void trace_refused(const struct area_batch *b)
 {
 	const struct gntdev_area_op *op = b->ops, *end = op + b->n;
+	struct ioctl_gntdev_grant_ref grant;
 
 	while (op < end && op->status == GNTST_okay)
 		op++;
-	if (op < end)
-		trace_gntdev_refused(&(struct ioctl_gntdev_grant_ref){op->domid,
-								      op->ref},
-				     op->status);
+	if (op == end)
+		return;
+
+	grant.domid = op->domid;
+	grant.ref = op->ref;
+	trace_gntdev_refused(&grant, op->status);
 }
 
 /* Returns 0 with the number of operations in @b, or an errno if there is none. */

@@ -202,7 +202,7 @@ static u32 neighbours(const struct window *w, u32 i)
  */
 static void end_under_lock(struct window *w, u32 first, u32 last)
 {
-	spinlock_t *lock;
+	spinlock_t *lock; /* the page table's */
 	u32 n;
 
 	for (; first < last; first += n) {
