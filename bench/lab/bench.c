@@ -6,8 +6,10 @@
  *	bench [--quick] [WORKLOAD]...	instructions
  *	bench --calls [WORKLOAD]...	hypercalls, by the module's count
  *	bench --memory			bytes of kernel memory
+ *	bench --waiting			pages that are in use when they are unmapped
  *	bench --threads			copies and areas of eight threads at once, by time
  *	bench --profile WORKLOAD SIZE TIMES	work for a profiler to watch
+ *	bench --flushes			work for a counter of flushes to watch
  *
  * Prints a line for each workload and size: name, size, what it cost, and by how
  * many per cent of that the rounds differ. Which end with a status of 2 if that
@@ -177,7 +179,7 @@ static bool is_asked(const char *name, char **asked)
  * Executed before and after what is to be looked at: an instruction that does
  * nothing and that nothing else has. See bench/profile.
  */
-static void marker(void)
+void marker(void)
 {
 #ifdef __x86_64__
 	__asm__ volatile("nopl 0x21676e74(%%rax,%%rax,1)" ::: "memory");
@@ -238,7 +240,8 @@ static void grant_all(void)
 
 int main(int argc, char **argv)
 {
-	bool profiled = false, memory = false, threads = false;
+	bool profiled = false;
+	void (*measure_other)(void) = NULL;
 
 	(void)argc;
 	for (argv++; *argv && **argv == '-'; argv++) {
@@ -247,25 +250,25 @@ int main(int argc, char **argv)
 		else if (!strcmp(*argv, "--quick"))
 			rounds = 1;
 		else if (!strcmp(*argv, "--memory"))
-			memory = true;
+			measure_other = measure_memory;
 		else if (!strcmp(*argv, "--threads"))
-			threads = true;
+			measure_other = measure_threads;
+		else if (!strcmp(*argv, "--waiting"))
+			measure_other = measure_waiting;
+		else if (!strcmp(*argv, "--flushes"))
+			measure_other = count_flushes;
 		else if (!strcmp(*argv, "--profile"))
 			profiled = true;
 		else {
 			errno = EINVAL;
-			die("%s: expected --calls, --quick, --memory, --threads or --profile",
+			die("%s: expected --calls, --quick, --memory, --threads, --waiting, --flushes or --profile",
 			    *argv);
 		}
 	}
 
 	grant_all();
-	if (memory) {
-		measure_memory();
-		return 0;
-	}
-	if (threads) {
-		measure_threads();
+	if (measure_other) {
+		measure_other();
 		return 0;
 	}
 	if (profiled && argv[0] && argv[1] && argv[2]) {

@@ -29,6 +29,7 @@ uint64_t meter(void);
 uint64_t metered(uint64_t begun);
 int open_device(const char *name);
 int floor_device(void);
+void marker(void);
 
 /* Each ended by an entry without a name. */
 extern const struct workload map_workloads[]; /* maps.c */
@@ -55,6 +56,10 @@ uint64_t cycle(unsigned int pages);
 void measure_memory(void);
 /* threads.c */
 void measure_threads(void);
+/* flushes.c */
+void count_flushes(void);
+/* waiting.c */
+void measure_waiting(void);
 
 /* maps.c: inserts and maps grants. */
 void *map_range(int device, unsigned int count);

@@ -81,25 +81,28 @@ function json_part(who, row,   i, text, units) {
 
 END {
 	printf "{\n  \"arch\": \"%s\",\n  \"rows\": [\n", arch >json
-	printf "%-20s %5s %10s %6s %10s %6s %6s %10s %6s %8s\n", "workload", "size", \
-		"ours", "calls", "distr.", "calls", "ratio", "floor", "calls", "kernel"
+	printf "%-20s %5s %10s %6s %10s %6s %6s %10s %6s %6s %8s\n", "workload", "size", \
+		"ours", "calls", "distr.", "calls", "ratio", "floor", "calls", "ratio", \
+		"kernel"
 	for (i = 1; i <= count; i++) {
 		row = rows[i]
 		split(row, part, ":")
 		ours = number("ours", row, "instructions")
 		theirs = number("distribution", row, "instructions")
-		printf "%-20s %5d %10s %6s %10s %6s %6s %10s %6s %8s%s\n", part[1], \
+		least = number("floor", row, "instructions")
+		printf "%-20s %5d %10s %6s %10s %6s %6s %10s %6s %6s %8s%s\n", part[1], \
 			part[2], ours, number("ours", row, "hypercalls"), theirs, \
 			number("distribution", row, "hypercalls"), \
-			ratio(ours, theirs), \
-			number("floor", row, "instructions"), \
+			ratio(ours, theirs), least, \
 			number("floor", row, "hypercalls"), \
+			ratio(ours, least), \
 			number("kernel", row, "instructions"), judge(row)
-		printf "    {\"workload\": \"%s\", \"size\": %d, %s, %s, %s, %s, \"ratio\": %s}%s\n", \
+		printf "    {\"workload\": \"%s\", \"size\": %d, %s, %s, %s, %s, \"ratio\": %s, \"floor_ratio\": %s}%s\n", \
 			part[1], part[2], json_part("ours", row), \
 			json_part("distribution", row), json_part("floor", row), \
 			json_part("kernel", row), \
 			ratio(ours, theirs) == "-" ? "null" : ratio(ours, theirs), \
+			ratio(ours, least) == "-" ? "null" : ratio(ours, least), \
 			i < count ? "," : "" >json
 	}
 	printf "  ],\n  \"aims\": %d,\n  \"met\": %d\n}\n", asked, met >json
