@@ -182,6 +182,7 @@ struct recheck {
 	u64 number; /* the same */
 	struct delayed_work work;
 	unsigned long interval; /* jiffies, until the next look */
+	unsigned long since; /* jiffies, when it began */
 	bool (*is_over)(struct recheck *r);
 };
 

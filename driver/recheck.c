@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Rechecks: looking again, at growing intervals, at things whose end nobody
- * tells. The kernel does not say when a page is let go of, nor the hypervisor
- * when another domain unmaps a grant.
+ * Rechecks: looking again and again at things whose end nobody tells. The kernel
+ * does not say when a page is let go of, nor the hypervisor when another domain
+ * unmaps a grant.
+ *
+ * While few things wait, each is looked at so often that nobody notices. The more
+ * wait, the longer are the intervals: all looks together take as much time as
+ * those at a few things. What has waited for minutes can wait a little longer.
  *
  * The module stays in use for as long as there is one: whoever wants to unload
  * it is told so at once, instead of having to wait for a disk or for a guest.
@@ -10,13 +14,25 @@
 #include "gntdev.h"
 
 #define SOONEST msecs_to_jiffies(4)
-#define LATEST msecs_to_jiffies(256)
+#define OFTEN msecs_to_jiffies(12)
+#define LATEST msecs_to_jiffies(1024)
+
+/* A look at a thing takes as long as to see this many pages of it. */
+#define LOOK 64L
+/* What may all be looked at as often as that. */
+#define FEW (100L * LOOK)
+
+/* An interval is this part of the time that the thing has waited, or longer. */
+#define PART 1024UL
 
 /*
  * Of the module's own, so that its end can wait for what runs. While the domain is
  * suspended nothing does: see suspend.c.
  */
 static struct workqueue_struct *queue;
+
+/* Of all things: what a look at each takes. */
+static atomic_long_t load;
 
 /* Those that say what they hold, for the list of holdings. */
 static struct {
@@ -75,18 +91,36 @@ bool gntdev_recheck_each(u64 *next,
 	return room;
 }
 
+static long load_of(const struct recheck *r)
+{
+	return LOOK + (r->held.kind ? r->held.count : 0);
+}
+
+static unsigned long next_interval(const struct recheck *r)
+{
+	unsigned long shared = OFTEN * atomic_long_read(&load) / FEW;
+	unsigned long most = max(shared, (jiffies - r->since) / PART);
+
+	most = min(max(most, OFTEN), LATEST);
+
+	return min(r->interval * 2, most);
+}
+
 static void recheck_look(struct work_struct *work)
 {
 	struct recheck *r =
 		container_of(to_delayed_work(work), struct recheck, work);
+	long before = load_of(r);
 
 	if (r->is_over(r)) {
+		atomic_long_sub(before, &load);
 		/* It is freed. What is left to run here, gntdev_recheck_exit() awaits. */
 		module_put(THIS_MODULE);
 		return;
 	}
 
-	r->interval = min(r->interval * 2, LATEST);
+	atomic_long_add(load_of(r) - before, &load);
+	r->interval = next_interval(r);
 	queue_delayed_work(queue, &r->work, r->interval);
 }
 
@@ -99,6 +133,8 @@ static void begin(struct recheck *r, bool (*is_over)(struct recheck *r),
 		list_waiting(r);
 	r->is_over = is_over;
 	r->interval = SOONEST;
+	r->since = jiffies;
+	atomic_long_add(load_of(r), &load);
 	INIT_DELAYED_WORK(&r->work, recheck_look);
 	queue_delayed_work(queue, &r->work, delay);
 }
@@ -134,6 +170,7 @@ int __init gntdev_recheck_init(void)
 	mutex_init(&waiting.lock);
 	INIT_LIST_HEAD(&waiting.list);
 	waiting.last = 0;
+	atomic_long_set(&load, 0);
 	queue = alloc_workqueue("xen-gntdev", WQ_UNBOUND | WQ_FREEZABLE, 0);
 
 	return queue ? 0 : -ENOMEM;
@@ -144,5 +181,6 @@ void gntdev_recheck_exit(void)
 {
 	destroy_workqueue(queue);
 	WARN_ON_ONCE(!list_empty(&waiting.list));
+	WARN_ON_ONCE(atomic_long_read(&load));
 	mutex_destroy(&waiting.lock);
 }

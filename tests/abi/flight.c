@@ -241,6 +241,43 @@ TEST(what_waits_costs_by_the_pages_that_are_held, .timeout = 60)
 	EQUAL(granter_wait_idle(refs, DIFFERENT, 5000), 0);
 }
 
+static int compare(const void *left, const void *right)
+{
+	long long l = *(const long long *)left, r = *(const long long *)right;
+
+	return l < r ? -1 : l > r;
+}
+
+/* However long that had them: nobody tells the driver, so it has to look. */
+TEST(grant_is_back_soon_after_its_last_user, .timeout = 60)
+{
+	enum {
+		PAGES = 15,
+		SOON = 60, /* ms; looks a quarter of a second apart take 128 */
+	};
+	struct mapped range = map_some(dev_open(), PAGES, READ_WRITE);
+	struct held held[PAGES];
+	long long took[PAGES];
+
+	for (unsigned int i = 0; i < PAGES; i++)
+		held[i] = hold(range.at + i * PAGE, 1);
+	unmap_some(&range);
+	sleep_ms(1500);
+	for (unsigned int i = 0; i < PAGES; i++) {
+		sleep_ms(i * 37 % 50);
+		took[i] = milliseconds();
+		let_go(&held[i], i);
+		EQUAL(granter_wait_idle(&range.refs[i], 1, 2000), 0);
+		took[i] = milliseconds() - took[i];
+	}
+	qsort(took, PAGES, sizeof(took[0]), compare);
+	tap_note("median %lld ms, worst %lld ms", took[PAGES / 2],
+		 took[PAGES - 1]);
+	CHECK(took[PAGES / 2] < SOON,
+	      "%lld ms in the median, expected below %d", took[PAGES / 2],
+	      SOON);
+}
+
 TEST(page_held_twice_waits_for_the_last)
 {
 	struct mapped range = map_some(dev_open(), 1, READ_WRITE);
