@@ -8,6 +8,9 @@
  * local memory that another one writes, and the slots are delivered in order. For
  * short ones to be worth it, a whole chunk has to be one part, or as many as the
  * slots have no room for. What cannot be pinned is done so whatever that takes.
+ *
+ * Where segments follow each other in a program's memory, their slots mostly do so
+ * too, and the kernel copies them together.
  */
 #include "copy.h"
 
@@ -80,6 +83,41 @@ static bool take_slot(struct copy_batch *batch, u32 i, u16 len)
 	return true;
 }
 
+/* The program's side of a segment. */
+static unsigned long local_of(const struct gntdev_grant_copy_segment *seg,
+			      bool compat)
+{
+	return local_address(seg->flags & GNTCOPY_source_gref
+				     ? seg->dest.virt
+				     : seg->source.virt,
+			     compat);
+}
+
+/*
+ * How many bytes, from the slot of segment @*i on, can be copied to or from the
+ * program together; @*i is the next segment then.
+ */
+static u32 slots_together(const struct copy_batch *batch, u32 *i, u32 end,
+			  bool compat, bool if_okay)
+{
+	const struct gntdev_grant_copy_segment *seg = &batch->segments[*i];
+	unsigned long local = local_of(seg, compat);
+	u32 at = batch->slot[*i], len = seg->len;
+
+	while (++*i < end && (at + len) % XEN_PAGE_SIZE) {
+		seg++;
+		if (!seg->len || batch->slot[*i] != at + len ||
+		    local_of(seg, compat) != local + len)
+			break;
+		if (if_okay &&
+		    batch->ops[batch->end[*i] - 1].status != GNTST_okay)
+			break;
+		len += seg->len;
+	}
+
+	return len;
+}
+
 static void *slot_of(struct copy_batch *batch, u32 i)
 {
 	u32 at = batch->slot[i];
@@ -98,24 +136,18 @@ static void set_slot(struct copy_batch *batch, struct gnttab_copy_ptr *side,
 	side->offset = at % XEN_PAGE_SIZE;
 }
 
-/* A segment is one operation; what goes to a grant is in its slot then. */
-static int add(struct copy_batch *batch, u32 i, bool compat)
+/* A segment is one operation. */
+static void add(struct copy_batch *batch, u32 i)
 {
 	const struct gntdev_grant_copy_segment *seg = &batch->segments[i];
 	struct gnttab_copy *op = &batch->ops[batch->ops_used];
-	unsigned long from;
 
-	if (seg->flags & GNTCOPY_source_gref) {
+	if (seg->flags & GNTCOPY_source_gref)
 		set_foreign(&op->source, seg->source.foreign.ref,
 			    seg->source.foreign.offset,
 			    seg->source.foreign.domid);
-	} else {
-		from = local_address(seg->source.virt, compat);
-		if (copy_from_user(slot_of(batch, i), (void __user *)from,
-				   seg->len))
-			return -EFAULT;
+	else
 		set_slot(batch, &op->source, i);
-	}
 	if (seg->flags & GNTCOPY_dest_gref)
 		set_foreign(&op->dest, seg->dest.foreign.ref,
 			    seg->dest.foreign.offset, seg->dest.foreign.domid);
@@ -125,6 +157,28 @@ static int add(struct copy_batch *batch, u32 i, bool compat)
 	op->flags = seg->flags;
 	op->status = 1;
 	batch->ops_used++;
+}
+
+/* What goes to grants is put into the slots of a part. */
+static int collect(struct copy_batch *batch, u32 first, u32 end, bool compat)
+{
+	const struct gntdev_grant_copy_segment *seg;
+	void __user *from;
+	void *to;
+	u32 len, i = first;
+
+	while (i < end) {
+		seg = &batch->segments[i];
+		if (!seg->len) {
+			i++;
+			continue;
+		}
+		from = (void __user *)local_of(seg, compat);
+		to = slot_of(batch, i);
+		len = slots_together(batch, &i, end, compat, false);
+		if (copy_from_user(to, from, len))
+			return -EFAULT;
+	}
 
 	return 0;
 }
@@ -133,37 +187,45 @@ static int add(struct copy_batch *batch, u32 i, bool compat)
  * A buffer where the program may not write is an error of the whole call, be it
  * that nothing came.
  */
-static int deliver(struct copy_batch *batch, u32 i, bool compat)
+static int deliver(struct copy_batch *batch, u32 first, u32 end, bool compat)
 {
-	const struct gntdev_grant_copy_segment *seg = &batch->segments[i];
-	void __user *to = (void __user *)local_address(seg->dest.virt, compat);
-	unsigned long missing;
+	const struct gntdev_grant_copy_segment *seg;
+	unsigned long missing = 0;
+	u32 len, at, i = first;
+	void __user *to;
 
-	if (!seg->len)
-		return 0;
-	if (batch->ops[batch->end[i] - 1].status == GNTST_okay)
-		missing = copy_to_user(to, slot_of(batch, i), seg->len);
-	else
-		missing = fault_in_safe_writeable(to, seg->len);
+	while (i < end && !missing) {
+		at = i;
+		seg = &batch->segments[at];
+		if (!seg->len) {
+			i++;
+			continue;
+		}
+		to = (void __user *)local_of(seg, compat);
+		if (batch->ops[batch->end[at] - 1].status == GNTST_okay) {
+			len = slots_together(batch, &i, end, compat, true);
+			missing = copy_to_user(to, slot_of(batch, at), len);
+		} else {
+			i++;
+			missing = fault_in_safe_writeable(to, seg->len);
+		}
+	}
 
 	return missing ? -EFAULT : 0;
 }
 
 /* Prepares a part that starts with segment @first; returns where it ends. */
-static int add_part(struct copy_batch *batch, u32 first, u32 n, bool compat)
+static u32 add_part(struct copy_batch *batch, u32 first, u32 n)
 {
 	const u16 flags = batch->segments[first].flags;
 	u32 i;
-	int err;
 
 	batch->slots_used = 0;
 	for (i = first; i < n && batch->segments[i].flags == flags; i++) {
 		if (batch->segments[i].len) {
 			if (!take_slot(batch, i, batch->segments[i].len))
 				break;
-			err = add(batch, i, compat);
-			if (err)
-				return err;
+			add(batch, i);
 		}
 		batch->end[i] = batch->ops_used;
 	}
@@ -174,18 +236,20 @@ static int add_part(struct copy_batch *batch, u32 first, u32 n, bool compat)
 /* Copies that part; returns where the next one starts. */
 static int copy_part(struct copy_batch *batch, u32 first, u32 n, bool compat)
 {
+	const u16 flags = batch->segments[first].flags;
 	const u32 first_op = batch->ops_used;
-	int err, end = add_part(batch, first, n, compat);
-	u32 i;
+	u32 end = add_part(batch, first, n);
+	int err = 0;
 
-	if (end < 0 || batch->ops_used == first_op)
+	if (batch->ops_used == first_op)
 		return end;
 
-	err = gntdev_copy_execute(batch, first_op);
-	if (batch->segments[first].flags != GNTCOPY_source_gref)
-		return err ?: end;
-	for (i = first; !err && i < end; i++)
-		err = deliver(batch, i, compat);
+	if (flags == GNTCOPY_dest_gref)
+		err = collect(batch, first, end, compat);
+	if (!err)
+		err = gntdev_copy_execute(batch, first_op);
+	if (!err && flags == GNTCOPY_source_gref)
+		err = deliver(batch, first, end, compat);
 
 	return err ?: end;
 }

@@ -143,6 +143,52 @@ TEST(every_segment_has_its_own_status)
 	}
 }
 
+/* Buffers that follow each other, of more than a page, to grants by turns. */
+TEST(neighbours_go_each_to_its_own_grant)
+{
+	enum {
+		PIECE = 64,
+		PIECES = 3 * PAGE / PIECE,
+	};
+	segment_t segments[PIECES];
+	uint8_t *local = pages_alloc(3);
+	uint32_t refs[3];
+
+	granter_alloc(refs, 3, true);
+	for (unsigned int i = 0; i < PIECES; i++) {
+		unsigned int offset = i / 3 * PIECE;
+
+		for (unsigned int k = 0; k < PIECE; k++)
+			local[i * PIECE + k] = content(i % 3, offset + k);
+		segments[i] = segment(refs[i % 3], offset, local + i * PIECE,
+				      PIECE, false);
+	}
+	EXPECT(dev_copy(dev_open(), segments, PIECES), 0);
+	for (unsigned int i = 0; i < PIECES; i++)
+		EQUAL(segments[i].status, GNTST_okay);
+	for (unsigned int i = 0; i < 3; i++)
+		check_granters_page(refs[i], i);
+}
+
+/* The same, and there is nothing where one of them should be. */
+TEST(neighbours_on_both_sides_of_a_hole_are_efault)
+{
+	segment_t segments[3 * PAGE / 128];
+	const unsigned int count = 3 * PAGE / 128;
+	uint8_t *local = pages_alloc(3);
+	uint32_t ref;
+
+	granter_alloc(&ref, 1, true);
+	granter_fill(&ref, 1, 0);
+	must_munmap(local + PAGE, 1);
+	for (unsigned int from = 0; from < 2; from++) {
+		for (unsigned int i = 0; i < count; i++)
+			segments[i] =
+				segment(ref, 0, local + i * 128, 128, from);
+		EXPECT(dev_copy(dev_open(), segments, count), -EFAULT);
+	}
+}
+
 TEST(many_segments_both_ways_at_odd_places)
 {
 	segment_t *segments = calloc(MANY, sizeof(*segments));
