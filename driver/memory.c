@@ -2,8 +2,16 @@
 /* Memory that programs cause to be allocated, and pages for their grants. */
 #include "gntdev.h"
 
-/* Larger blocks are not even tried for: the kernel seldom has them. */
-#define LARGEST_BLOCK (8 * PAGE_SIZE)
+/*
+ * Larger blocks are not even tried for: the kernel seldom has them. A block is as
+ * long as a power of two, so that a third of it may be for nothing; single pages
+ * are put together for less, but in a PV domain, where the hypervisor has to make
+ * each entry.
+ */
+static size_t largest_block(void)
+{
+	return gntdev_mode->user_grants ? 8 * PAGE_SIZE : 2 * PAGE_SIZE;
+}
 
 /**
  * gntdev_memory_for_program() - memory in an amount that a program chose
@@ -20,7 +28,7 @@ void *gntdev_memory_for_program(size_t size)
 
 	if (size <= PAGE_SIZE)
 		return kmalloc(size, GFP_PROGRAM);
-	if (size <= LARGEST_BLOCK)
+	if (size <= largest_block())
 		memory = kmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_NORETRY |
 					       __GFP_NOWARN);
 
