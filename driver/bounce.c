@@ -83,39 +83,37 @@ static bool take_slot(struct copy_batch *batch, u32 i, u16 len)
 	return true;
 }
 
-/* The program's side of a segment. */
-static unsigned long local_of(const struct gntdev_grant_copy_segment *seg,
-			      bool compat)
+/* The program's side of a segment, which comes from a grant or goes to one. */
+static __always_inline unsigned long
+local_of(const struct gntdev_grant_copy_segment *seg, bool compat, bool comes)
 {
-	return local_address(seg->flags & GNTCOPY_source_gref
-				     ? seg->dest.virt
-				     : seg->source.virt,
-			     compat);
+	return local_address(comes ? seg->dest.virt : seg->source.virt, compat);
 }
 
 /*
- * How many bytes, from the slot of segment @*i on, can be copied to or from the
- * program together; @*i is the next segment then.
+ * Which segment is the first one after @i that cannot be copied to or from the
+ * program together with it, and how many bytes they have until there.
  */
-static u32 slots_together(const struct copy_batch *batch, u32 *i, u32 end,
-			  bool compat, bool if_okay)
+static __always_inline u32 together(const struct copy_batch *batch, u32 i,
+				    u32 end, bool compat, bool comes, u32 *len)
 {
-	const struct gntdev_grant_copy_segment *seg = &batch->segments[*i];
-	unsigned long local = local_of(seg, compat);
-	u32 at = batch->slot[*i], len = seg->len;
+	const struct gntdev_grant_copy_segment *seg = &batch->segments[i];
+	unsigned long local = local_of(seg, compat, comes) + seg->len;
+	u32 at = batch->slot[i], next = at + seg->len;
 
-	while (++*i < end && (at + len) % XEN_PAGE_SIZE) {
-		seg++;
-		if (!seg->len || batch->slot[*i] != at + len ||
-		    local_of(seg, compat) != local + len)
+	for (i++, seg++; i < end && local_of(seg, compat, comes) == local;
+	     i++, seg++) {
+		if (batch->slot[i] != next || !(next % XEN_PAGE_SIZE) ||
+		    !seg->len)
 			break;
-		if (if_okay &&
-		    batch->ops[batch->end[*i] - 1].status != GNTST_okay)
+		if (comes && batch->ops[batch->end[i] - 1].status != GNTST_okay)
 			break;
-		len += seg->len;
+		local += seg->len;
+		next += seg->len;
 	}
+	*len = next - at;
 
-	return len;
+	return i;
 }
 
 static void *slot_of(struct copy_batch *batch, u32 i)
@@ -163,20 +161,17 @@ static void add(struct copy_batch *batch, u32 i)
 static int collect(struct copy_batch *batch, u32 first, u32 end, bool compat)
 {
 	const struct gntdev_grant_copy_segment *seg;
+	u32 i, next, len;
 	void __user *from;
-	void *to;
-	u32 len, i = first;
 
-	while (i < end) {
+	for (i = first; i < end; i = next) {
 		seg = &batch->segments[i];
-		if (!seg->len) {
-			i++;
+		next = i + 1;
+		if (!seg->len)
 			continue;
-		}
-		from = (void __user *)local_of(seg, compat);
-		to = slot_of(batch, i);
-		len = slots_together(batch, &i, end, compat, false);
-		if (copy_from_user(to, from, len))
+		from = (void __user *)local_of(seg, compat, false);
+		next = together(batch, i, end, compat, false, &len);
+		if (copy_from_user(slot_of(batch, i), from, len))
 			return -EFAULT;
 	}
 
@@ -191,24 +186,21 @@ static int deliver(struct copy_batch *batch, u32 first, u32 end, bool compat)
 {
 	const struct gntdev_grant_copy_segment *seg;
 	unsigned long missing = 0;
-	u32 len, at, i = first;
+	u32 i, next, len;
 	void __user *to;
 
-	while (i < end && !missing) {
-		at = i;
-		seg = &batch->segments[at];
-		if (!seg->len) {
-			i++;
+	for (i = first; i < end && !missing; i = next) {
+		seg = &batch->segments[i];
+		next = i + 1;
+		if (!seg->len)
+			continue;
+		to = (void __user *)local_of(seg, compat, true);
+		if (batch->ops[batch->end[i] - 1].status != GNTST_okay) {
+			missing = fault_in_safe_writeable(to, seg->len);
 			continue;
 		}
-		to = (void __user *)local_of(seg, compat);
-		if (batch->ops[batch->end[at] - 1].status == GNTST_okay) {
-			len = slots_together(batch, &i, end, compat, true);
-			missing = copy_to_user(to, slot_of(batch, at), len);
-		} else {
-			i++;
-			missing = fault_in_safe_writeable(to, seg->len);
-		}
+		next = together(batch, i, end, compat, true, &len);
+		missing = copy_to_user(to, slot_of(batch, i), len);
 	}
 
 	return missing ? -EFAULT : 0;
