@@ -14,7 +14,7 @@
 #include "gntdev.h"
 
 #define SOONEST msecs_to_jiffies(4)
-#define OFTEN msecs_to_jiffies(12)
+#define OFTEN msecs_to_jiffies(8)
 #define LATEST msecs_to_jiffies(1024)
 
 /* A look at a thing takes as long as to see this many pages of it. */
