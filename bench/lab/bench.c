@@ -7,6 +7,7 @@
  *	bench --calls [WORKLOAD]...	hypercalls, by the module's count
  *	bench --memory			bytes of kernel memory
  *	bench --waiting			pages that are in use when they are unmapped
+ *	bench --backends		whole programs and paths; xenstored has to run
  *	bench --threads			copies and areas of eight threads at once, by time
  *	bench --profile WORKLOAD SIZE TIMES	work for a profiler to watch
  *	bench --flushes			work for a counter of flushes to watch
@@ -255,13 +256,15 @@ int main(int argc, char **argv)
 			measure_other = measure_threads;
 		else if (!strcmp(*argv, "--waiting"))
 			measure_other = measure_waiting;
+		else if (!strcmp(*argv, "--backends"))
+			measure_other = measure_backends;
 		else if (!strcmp(*argv, "--flushes"))
 			measure_other = count_flushes;
 		else if (!strcmp(*argv, "--profile"))
 			profiled = true;
 		else {
 			errno = EINVAL;
-			die("%s: expected --calls, --quick, --memory, --threads, --waiting, --flushes or --profile",
+			die("%s: expected --calls, --quick, --memory, --threads, --waiting, --backends, --flushes or --profile",
 			    *argv);
 		}
 	}

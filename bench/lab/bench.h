@@ -60,9 +60,11 @@ void measure_threads(void);
 void count_flushes(void);
 /* waiting.c */
 void measure_waiting(void);
+/* backends.c */
+void measure_backends(void);
 
-/* maps.c: inserts and maps grants. */
-void *map_range(int device, unsigned int count);
+/* maps.c: inserts and maps the grants refs[first] and on. */
+void *map_range(int device, unsigned int first, unsigned int count);
 
 /* maps.c: where to map so many pages, for mmap */
 void *map_place(unsigned int pages);

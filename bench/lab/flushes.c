@@ -52,7 +52,7 @@ static void count_munmap(unsigned int pages)
 {
 	for (unsigned int i = 0; i < TIMES; i++) {
 		int device = open_device("/dev/xen/gntdev");
-		void *at = map_range(device, pages);
+		void *at = map_range(device, 0, pages);
 
 		marker();
 		munmap(at, pages * PAGE);
@@ -74,7 +74,7 @@ __attribute__((noreturn)) static void map_and_exit(unsigned int pages,
 						   int ready, int go)
 {
 	if (pages)
-		map_range(open_device("/dev/xen/gntdev"), pages);
+		map_range(open_device("/dev/xen/gntdev"), 0, pages);
 	if (write(ready, "", 1) != 1)
 		die("pipe");
 	wait_byte(go);

@@ -33,12 +33,15 @@ static int instance(void)
 	return fd;
 }
 
-static void prepare_insert(union map_request *request, unsigned int count)
+static void prepare_grants(union map_request *request, unsigned int first,
+			   unsigned int count)
 {
 	request->map.count = count;
 	for (unsigned int i = 0; i < count; i++) {
-		struct ioctl_gntdev_grant_ref grant = {.domid = 0,
-						       .ref = refs[i]};
+		struct ioctl_gntdev_grant_ref grant = {
+			.domid = 0,
+			.ref = refs[first + i],
+		};
 
 		memcpy(request->space +
 			       offsetof(struct ioctl_gntdev_map_grant_ref,
@@ -46,6 +49,11 @@ static void prepare_insert(union map_request *request, unsigned int count)
 			       i * sizeof(grant),
 		       &grant, sizeof(grant));
 	}
+}
+
+static void prepare_insert(union map_request *request, unsigned int count)
+{
+	prepare_grants(request, 0, count);
 }
 
 static uint64_t do_insert(int device, union map_request *request)
@@ -99,11 +107,11 @@ static void do_remove(int device, uint64_t index, unsigned int count)
 		die("UNMAP_GRANT_REF of %u", count);
 }
 
-void *map_range(int device, unsigned int count)
+void *map_range(int device, unsigned int first, unsigned int count)
 {
 	static union map_request request;
 
-	prepare_insert(&request, count);
+	prepare_grants(&request, first, count);
 	return do_map(device, do_insert(device, &request), count);
 }
 

@@ -53,7 +53,7 @@ void measure_memory(void)
 	printf("# memory\n");
 	before = in_use();
 	for (int i = 0; i < RANGES; i++)
-		map_range(device, MOST);
+		map_range(device, 0, MOST);
 	printf("memory-page\t%u\t%.0f\t0.00\n", MOST,
 	       (double)(in_use() - before) / RANGES / MOST);
 
