@@ -108,14 +108,16 @@ static void count_exit(unsigned int pages)
 	tell("exit", pages, TIMES);
 }
 
-static void count_area_unmap(const struct area *area, unsigned int count)
+/* Neighbours, or slots all over the area: in as many page tables as that has. */
+static void count_area_unmap(const struct area *area, unsigned int count,
+			     bool scattered)
 {
 	static struct gntdev_area_op ops[MOST];
 
 	for (unsigned int i = 0; i < TIMES; i++) {
 		for (unsigned int k = 0; k < count; k++)
 			ops[k] = (struct gntdev_area_op){
-				.slot = k * 389 % MOST,
+				.slot = scattered ? k * 389 % MOST : k,
 				.ref = refs[k * 661 % MOST],
 			};
 		operate(area, ops, count, true);
@@ -123,7 +125,7 @@ static void count_area_unmap(const struct area *area, unsigned int count)
 		operate(area, ops, count, false);
 		marker();
 	}
-	tell("area-unmap", count, TIMES);
+	tell(scattered ? "area-unmap-scattered" : "area-unmap", count, TIMES);
 }
 
 static const unsigned int sizes[] = {1, 16, 256, 1024, 0};
@@ -142,8 +144,8 @@ void count_flushes(void)
 	whole_named(map_workloads, "munmap-armed", armed_sizes);
 	for (unsigned int i = 0; i < 5; i++)
 		count_exit(exit_sizes[i]);
-	for (unsigned int i = 0; i < 5 && area.device >= 0; i++)
-		count_area_unmap(&area, area_sizes[i]);
+	for (unsigned int i = 0; i < 10 && area.device >= 0; i++)
+		count_area_unmap(&area, area_sizes[i / 2], i % 2);
 	whole_named(copy_workloads, "copy-in-64", copy_sizes);
 	whole_named(copy_workloads, "copy-out-4096", copy_sizes);
 	whole_named(copy_workloads, "copy-between-4096", copy_sizes);
