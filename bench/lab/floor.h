@@ -21,8 +21,7 @@ struct floor_map {
 
 struct floor_copy {
 	__u32 count;
-	__u16 bytes; /* of each operation */
-	__u16 scattered; /* local sides on different pages, else adjacent */
+	__u32 bytes; /* of each operation, whose local sides are neighbours */
 	__u32 to_grant; /* else from it */
 	__u32 pad;
 	__u64 refs; /* __u32 refs[count] */

@@ -287,12 +287,11 @@ static void prepare_copy(struct gnttab_copy *op, const struct floor_copy *ask,
 static int measure_copy(struct floor_copy *ask, struct gnttab_copy *ops,
 			const u32 *refs, const u8 *memory)
 {
-	size_t step = ask->scattered ? PAGE_SIZE : ask->bytes;
 	u64 begun;
 	u32 i;
 
 	for (i = 0; i < ask->count; i++)
-		prepare_copy(&ops[i], ask, refs[i], memory + i * step);
+		prepare_copy(&ops[i], ask, refs[i], memory + i * ask->bytes);
 
 	begun = meter();
 	(void)HYPERVISOR_grant_table_op(GNTTABOP_copy, ops, ask->count);
