@@ -106,7 +106,7 @@ libraries() {
 
 # make_tools ARCH FILE
 make_tools() {
-	local from root file list
+	local from root file target list
 	local programs=()
 	from=$(xen_dir "$1" tools)
 	need readelf binutils
@@ -125,7 +125,13 @@ make_tools() {
 	)
 	while read -r file; do
 		mkdir -p "$root/$(dirname "${file#"$from/"}")"
-		[ ! -e "$file" ] || cp -L --preserve=mode "$file" "$root/${file#"$from/"}"
+		# A link from the root is one in the packages, not in this system, which
+		# may have another loader.
+		case $(readlink "$file" || true) in
+		/*) target=$from$(readlink "$file") ;;
+		*) target=$file ;;
+		esac
+		[ ! -e "$target" ] || cp -L --preserve=mode "$target" "$root/${file#"$from/"}"
 	done <<<"$list"
 	# Debian 13 has it below /usr, with links outside, which are not here.
 	for file in "$root"/usr/lib{,64}/ld-linux*; do
