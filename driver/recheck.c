@@ -18,7 +18,7 @@
 #define LATEST msecs_to_jiffies(1024)
 
 /* A look at a thing takes as long as to see this many pages of it. */
-#define LOOK 64L
+#define LOOK 20L
 /* What may all be looked at as often as that. */
 #define FEW (100L * LOOK)
 
