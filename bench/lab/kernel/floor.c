@@ -37,11 +37,14 @@ static u64 meter(void)
 	return counts ? count_read() : ktime_get_ns();
 }
 
-/* All that a measurement of maps needs. */
+/*
+ * All that a measurement of maps needs. A grant is mapped once, as nothing less
+ * gives a program its page: in a PV domain by an entry of the program's, in
+ * another one under a page of the kernel's.
+ */
 struct maps {
 	u32 pages;
-	u32 ops; /* twice as many with a program's entries too */
-	bool user_only;
+	bool user; /* by entries */
 	u32 *refs;
 	u64 *ptes;
 	struct page **page;
@@ -75,40 +78,38 @@ static int find_ptes(struct maps *m, unsigned long addr)
 	return err;
 }
 
-static void prepare_map(struct maps *m)
+static u64 map_addr(const struct maps *m, u32 i)
 {
-	u32 i, n = m->user_only ? 0 : m->pages;
-
-	for (i = 0; i < n; i++)
-		gnttab_set_map_op(&m->map[i],
-				  (unsigned long)page_address(m->page[i]),
-				  GNTMAP_host_map, m->refs[i], 0);
-	/* What is left are the program's. */
-	for (; i < m->ops; i++)
-		gnttab_set_map_op(&m->map[i], m->ptes[i - n], USER_FLAGS,
-				  m->refs[i - n], 0);
+	return m->user ? m->ptes[i] : (unsigned long)page_address(m->page[i]);
 }
 
-/* The program's entries first: the kernel's keep the pages until then. */
+static void prepare_map(struct maps *m)
+{
+	u32 i;
+
+	for (i = 0; i < m->pages; i++)
+		gnttab_set_map_op(&m->map[i], map_addr(m, i),
+				  m->user ? USER_FLAGS : GNTMAP_host_map,
+				  m->refs[i], 0);
+}
+
 static void prepare_unmap(struct maps *m)
 {
-	u32 i, from;
+	u32 i;
 
-	for (i = 0; i < m->ops; i++) {
-		from = m->ops - 1 - i;
-		gnttab_set_unmap_op(&m->unmap[i], m->map[from].host_addr,
-				    m->map[from].flags, m->map[from].handle);
-	}
+	for (i = 0; i < m->pages; i++)
+		gnttab_set_unmap_op(&m->unmap[i], m->map[i].host_addr,
+				    m->map[i].flags, m->map[i].handle);
 }
 
 static int check_maps(const struct maps *m)
 {
 	u32 i;
 
-	for (i = 0; i < m->ops; i++) {
+	for (i = 0; i < m->pages; i++) {
 		if (m->map[i].status != GNTST_okay) {
 			pr_err("gntdev-floor: map %u of %u: status %d\n", i,
-			       m->ops, m->map[i].status);
+			       m->pages, m->map[i].status);
 			return -EIO;
 		}
 	}
@@ -123,7 +124,8 @@ static int measure_maps(struct maps *m, struct floor_map *op)
 
 	prepare_map(m);
 	begun = meter();
-	(void)HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, m->map, m->ops);
+	(void)HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, m->map,
+					m->pages);
 	op->map = meter() - begun;
 
 	/* Half a mapping is left alone: the lab's machine ends soon. */
@@ -133,10 +135,10 @@ static int measure_maps(struct maps *m, struct floor_map *op)
 	prepare_unmap(m);
 	begun = meter();
 	(void)HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref, m->unmap,
-					m->ops);
+					m->pages);
 	op->unmap = meter() - begun;
 
-	for (i = 0; i < m->ops; i++) {
+	for (i = 0; i < m->pages; i++) {
 		if (m->unmap[i].status != GNTST_okay)
 			return -EIO;
 	}
@@ -158,17 +160,22 @@ static int alloc_maps(struct maps *m)
 	m->refs = kvcalloc(m->pages, sizeof(*m->refs), GFP_KERNEL);
 	m->ptes = kvcalloc(m->pages, sizeof(*m->ptes), GFP_KERNEL);
 	m->page = kvcalloc(m->pages, sizeof(*m->page), GFP_KERNEL);
-	m->map = kvcalloc(m->ops, sizeof(*m->map), GFP_KERNEL);
-	m->unmap = kvcalloc(m->ops, sizeof(*m->unmap), GFP_KERNEL);
+	m->map = kvcalloc(m->pages, sizeof(*m->map), GFP_KERNEL);
+	m->unmap = kvcalloc(m->pages, sizeof(*m->unmap), GFP_KERNEL);
 
 	return m->refs && m->ptes && m->page && m->map && m->unmap ? 0
 								   : -ENOMEM;
 }
 
 /* All that a program has said, and pages. */
-static int begin_maps(struct maps *m, const struct floor_map *op, bool user)
+static int begin_maps(struct maps *m, const struct floor_map *op)
 {
 	int err;
+
+	*m = (struct maps){
+		.pages = op->count,
+		.user = !xen_feature(XENFEAT_auto_translated_physmap),
+	};
 
 	if (!op->count || op->count > MOST)
 		return -EINVAL;
@@ -177,7 +184,7 @@ static int begin_maps(struct maps *m, const struct floor_map *op, bool user)
 	if (!err && copy_from_user(m->refs, u64_to_user_ptr(op->refs),
 				   m->pages * sizeof(*m->refs)))
 		err = -EFAULT;
-	if (!err && user)
+	if (!err && m->user)
 		err = find_ptes(m, op->addr);
 	if (!err)
 		err = gnttab_alloc_pages(m->pages, m->page);
@@ -189,12 +196,9 @@ static int begin_maps(struct maps *m, const struct floor_map *op, bool user)
 
 static int floor_map(struct floor_map *op)
 {
-	bool user = !xen_feature(XENFEAT_auto_translated_physmap);
-	struct maps m = {.pages = op->count};
-	int err;
+	struct maps m;
+	int err = begin_maps(&m, op);
 
-	m.ops = user ? 2 * m.pages : m.pages;
-	err = begin_maps(&m, op, user);
 	if (err)
 		return err;
 	err = measure_maps(&m, op);
@@ -212,13 +216,8 @@ static bool turned;
 
 static int floor_ready(const struct floor_map *op)
 {
-	bool user = !xen_feature(XENFEAT_auto_translated_physmap);
-	struct maps m = {
-		.pages = op->count,
-		.ops = op->count,
-		.user_only = user,
-	};
-	int err = ready.ops ? -EBUSY : begin_maps(&m, op, user);
+	struct maps m;
+	int err = ready.pages ? -EBUSY : begin_maps(&m, op);
 
 	if (err)
 		return err;
@@ -233,9 +232,9 @@ static int floor_call(void)
 {
 	if (turned)
 		return HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref,
-						 ready.unmap, ready.ops);
+						 ready.unmap, ready.pages);
 	return HYPERVISOR_grant_table_op(GNTTABOP_map_grant_ref, ready.map,
-					 ready.ops);
+					 ready.pages);
 }
 
 static int floor_turn(void)
@@ -253,13 +252,13 @@ static int floor_drop(void)
 {
 	u32 i;
 
-	for (i = 0; i < ready.ops; i++) {
+	for (i = 0; i < ready.pages; i++) {
 		if (ready.unmap[i].status != GNTST_okay)
 			return -EIO;
 	}
 	gnttab_free_pages(ready.pages, ready.page);
 	free_maps(&ready);
-	ready.ops = 0;
+	ready.pages = 0;
 
 	return 0;
 }
