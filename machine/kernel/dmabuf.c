@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Dma-bufs: the file, and who may do what with it at which time. */
+#include <sys/ioctl.h>
+
 #include <linux/dma-buf.h>
 #include <stdlib.h>
 
