@@ -81,6 +81,9 @@ int kept_move_up(int fd);
 /* Descriptors kept for this library are free for a moment, if there are any. */
 bool kept_lend(void);
 void kept_regain(void);
+/* It is kept, too, and is not lent; -1: there is none. */
+void kept_hold(int fd);
+int kept_held(void);
 /* The lowest of them from @from on, or -1; and that it is not kept any more. */
 int kept_next(int from);
 bool kept_forget(int fd);
@@ -212,6 +215,18 @@ bool show_again(const struct range *range);
 /* A child inherits what the kernel lets it inherit. */
 void show_inheritance(const struct range *range);
 
+/* ---- place.c: what the loader does otherwise (machine/loader/place.c) ---- */
+
+/* Whether we are told of each number that a device may come to. */
+bool descriptors_are_seen(void);
+/*
+ * Where a device is mapped that can be anywhere. MAP_FAILED: where the kernel
+ * likes.
+ */
+void *place_reserve(size_t length);
+/* One is mapped there now. */
+void place_used(uintptr_t start, uintptr_t end);
+
 /* ---- replace.c: what comes in the place of devices ---- */
 
 /* What a program asks of mmap() and of mremap(). */
@@ -309,6 +324,8 @@ bool device_is_another(int fd, uint64_t *inode);
  * remembers which ones are none.
  */
 bool device_quickly(int fd, struct device *device);
+/* Whether this process has had one. */
+bool device_any_seen(void);
 /* To be told of each number that a device may have got. */
 void device_comes(int fd);
 /*
@@ -330,9 +347,19 @@ ssize_t descriptor_transfer_parts(int fd, bool write, const struct iovec *parts,
 /* A descriptor, -1 with errno set, or -2 if the path is none of ours. */
 int device_open(const char *path, int flags);
 enum served_file device_of(const char *path);
+/* What is open already, once more; -2 if it has no path. */
+int device_open_again(const struct device *device, int flags);
 int device_ioctl(int fd, unsigned long number, void *argument);
 /* lseek of what the C library's says has none. */
 off64_t device_seek(int fd, off64_t offset, int whence);
+
+/* ---- paths.c ---- */
+
+struct stat;
+struct statx;
+/* What stat() and statx() say of it. */
+void paths_describe(struct stat *status, enum served_file file);
+void paths_describe_extended(struct statx *status, enum served_file file);
 
 /* ---- process.c ---- */
 

@@ -39,6 +39,14 @@ void device_comes(int fd)
 		atomic_fetch_and(&ordinary[fd / BITS], ~(1UL << fd % BITS));
 }
 
+/* Whether there has been one. */
+static atomic_bool any_seen;
+
+bool device_any_seen(void)
+{
+	return any_seen;
+}
+
 bool device_at(int fd, struct device *device)
 {
 	struct sockaddr_un address;
@@ -62,6 +70,7 @@ bool device_at(int fd, struct device *device)
 	device->inode = name.inode;
 	device->file = name.file;
 	device->flags = name.flags;
+	any_seen = true;
 
 	return true;
 }
@@ -87,7 +96,7 @@ bool device_quickly(int fd, struct device *device)
 {
 	if (!channel_on() || is_ordinary(fd))
 		return false;
-	if (connect_is_guest())
+	if (!descriptors_are_seen() || connect_is_guest())
 		return device_at(fd, device);
 	set_ordinary(fd);
 	if (!device_at(fd, device))

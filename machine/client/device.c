@@ -2,6 +2,7 @@
 /* The devices, and the files beside them, by path and by descriptor. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/ioctl.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -151,10 +152,15 @@ static int open_fdinfo(const char *path, int fd)
 	return to;
 }
 
+static bool is_digit(char byte)
+{
+	return byte >= '0' && byte <= '9';
+}
+
 static int open_proc(const char *path, int flags)
 {
 	char own[32];
-	int length, fd, end = 0;
+	int length, fd;
 
 	length = snprintf(own, sizeof(own), "/proc/%d/", getpid());
 	if (!strncmp(path, "/proc/self/", 11))
@@ -167,7 +173,11 @@ static int open_proc(const char *path, int flags)
 	/* Its effect on mapped devices is the kernel's matter. */
 	if (!strcmp(path, "clear_refs") && (flags & O_ACCMODE) != O_RDONLY)
 		memory_clear_refs(4);
-	if (sscanf(path, "fdinfo/%d%n", &fd, &end) == 1 && end && !path[end]) {
+	if (!strncmp(path, "fdinfo/", 7) && path[7]) {
+		for (path += 7, fd = 0; is_digit(*path) && fd < INT_MAX / 10;)
+			fd = fd * 10 + *path++ - '0';
+		if (*path)
+			return -2;
 		snprintf(own, sizeof(own), "/proc/self/fdinfo/%d", fd);
 		return open_fdinfo(own, fd);
 	}
@@ -185,6 +195,12 @@ int device_open(const char *path, int flags)
 		return open_proc(path, flags);
 
 	return -2;
+}
+
+int device_open_again(const struct device *device, int flags)
+{
+	return device->file == FILE_DMABUF ? -2
+					   : open_served(device->file, flags);
 }
 
 /* Ports that were delivered and not read yet are as good as never sent. */

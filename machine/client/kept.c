@@ -13,6 +13,18 @@
 #define SPARES 3
 
 static atomic_int spares[SPARES] = {-1, -1, -1};
+/* One that is never lent. */
+static atomic_int held = -1;
+
+void kept_hold(int fd)
+{
+	held = fd < 0 ? fd : kept_move_up(fd);
+}
+
+int kept_held(void)
+{
+	return held;
+}
 
 /* Programs count on low numbers, or close them. */
 int kept_move_up(int fd)
@@ -70,7 +82,7 @@ void kept_regain(void)
 
 int kept_next(int from)
 {
-	int next = -1, fd;
+	int next = held >= from ? held : -1, fd;
 
 	for (int i = 0; i < SPARES; i++) {
 		fd = spares[i];
@@ -90,6 +102,7 @@ bool kept_forget(int fd)
 		if (atomic_compare_exchange_strong(&spares[i], &other, -1))
 			return true;
 	}
+	other = fd;
 
-	return false;
+	return atomic_compare_exchange_strong(&held, &other, -1);
 }

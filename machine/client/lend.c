@@ -45,15 +45,29 @@ static int prot_of(const struct mapped_line *line)
 	       (line->perms[2] == 'x' ? PROT_EXEC : 0);
 }
 
+static const char *parse_address(const char *text, uintptr_t *address)
+{
+	for (*address = 0; *text && !strchr(" -", *text); text++)
+		*address = *address * 16 +
+			   (*text <= '9' ? *text - '0' : *text - 'a' + 10);
+
+	return text + (*text != '\0');
+}
+
+/* start-end perms offset device inode, and the name behind spaces. */
 static void parse(const char *text, struct mapped_line *line)
 {
-	unsigned long start = 0, end = 0;
-
 	memset(line, 0, sizeof(*line));
-	sscanf(text, "%lx-%lx %4s %*s %*s %*s %63[^\n]", &start, &end,
-	       line->perms, line->name);
-	line->start = start;
-	line->end = end;
+	text = parse_address(text, &line->start);
+	text = parse_address(text, &line->end);
+	strncpy(line->perms, text, sizeof(line->perms) - 1);
+	for (int fields = 0; *text && fields < 4; fields++) {
+		while (*text && *text != ' ')
+			text++;
+		while (*text == ' ')
+			text++;
+	}
+	strncpy(line->name, text, sizeof(line->name) - 1);
 }
 
 static int open_maps(void)

@@ -108,7 +108,12 @@ static int fail(int64_t error)
 /* An address that is ours until the server has said what comes there. */
 static void *reserve(void *addr, size_t length, int flags)
 {
+	void *at;
+
 	flags &= MAP_FIXED_NOREPLACE | CHOICE;
+	at = flags ? MAP_FAILED : place_reserve(length);
+	if (at != MAP_FAILED)
+		return at;
 
 	return map((uintptr_t)addr, length, PROT_NONE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);

@@ -21,7 +21,7 @@
 		return 0;                        \
 	}
 
-static void describe(struct stat *status, enum served_file file)
+void paths_describe(struct stat *status, enum served_file file)
 {
 	memset(status, 0, sizeof(*status));
 	status->st_ino = file;
@@ -42,7 +42,7 @@ static void describe64(struct stat64 *status, enum served_file file)
 {
 	struct stat same;
 
-	describe(&same, file);
+	paths_describe(&same, file);
 	memset(status, 0, sizeof(*status));
 	status->st_ino = same.st_ino;
 	status->st_nlink = same.st_nlink;
@@ -56,19 +56,19 @@ static void describe64(struct stat64 *status, enum served_file file)
 
 EXPORT int stat(const char *path, struct stat *status)
 {
-	WHEN(path, describe(status, file));
+	WHEN(path, paths_describe(status, file));
 	return NEXT(stat)(path, status);
 }
 
 EXPORT int lstat(const char *path, struct stat *status)
 {
-	WHEN(path, describe(status, file));
+	WHEN(path, paths_describe(status, file));
 	return NEXT(lstat)(path, status);
 }
 
 EXPORT int fstatat(int folder, const char *path, struct stat *status, int flags)
 {
-	WHEN(path, describe(status, file));
+	WHEN(path, paths_describe(status, file));
 	return NEXT(fstatat)(folder, path, status, flags);
 }
 
@@ -99,13 +99,13 @@ int __lxstat64(int version, const char *path, struct stat64 *status);
 
 EXPORT int __xstat(int version, const char *path, struct stat *status)
 {
-	WHEN(path, describe(status, file));
+	WHEN(path, paths_describe(status, file));
 	return NEXT(__xstat)(version, path, status);
 }
 
 EXPORT int __lxstat(int version, const char *path, struct stat *status)
 {
-	WHEN(path, describe(status, file));
+	WHEN(path, paths_describe(status, file));
 	return NEXT(__lxstat)(version, path, status);
 }
 
@@ -121,15 +121,11 @@ EXPORT int __lxstat64(int version, const char *path, struct stat64 *status)
 	return NEXT(__lxstat64)(version, path, status);
 }
 
-EXPORT int statx(int folder, const char *path, int flags, unsigned int mask,
-		 struct statx *status)
+void paths_describe_extended(struct statx *status, enum served_file file)
 {
-	enum served_file file = device_of(path);
 	struct stat same;
 
-	if (!file)
-		return NEXT(statx)(folder, path, flags, mask, status);
-	describe(&same, file);
+	paths_describe(&same, file);
 	memset(status, 0, sizeof(*status));
 	status->stx_mask = STATX_BASIC_STATS;
 	status->stx_ino = same.st_ino;
@@ -141,6 +137,16 @@ EXPORT int statx(int folder, const char *path, int flags, unsigned int mask,
 	status->stx_rdev_major = major(same.st_rdev);
 	status->stx_rdev_minor = minor(same.st_rdev);
 	status->stx_size = same.st_size;
+}
+
+EXPORT int statx(int folder, const char *path, int flags, unsigned int mask,
+		 struct statx *status)
+{
+	enum served_file file = device_of(path);
+
+	if (!file)
+		return NEXT(statx)(folder, path, flags, mask, status);
+	paths_describe_extended(status, file);
 
 	return 0;
 }

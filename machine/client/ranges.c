@@ -94,6 +94,7 @@ bool ranges_add(const struct range *range)
 	ranges[place] = *range;
 	count++;
 	set_bounds();
+	place_used(range->start, range->end);
 
 	return true;
 }
