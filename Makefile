@@ -98,10 +98,11 @@ lab-module:
 machine:
 	$(MAKE) -f machine/build.mk
 
-# The command finds the other two beside its folder, in lib/gntdev.
+# The command finds the others beside its folder, in lib/gntdev.
 machine-install: machine
 	install -D build/machine/gntdev $(DESTDIR)$(PREFIX)/bin/gntdev
 	install -D build/machine/gntdev-server $(DESTDIR)$(PREFIX)/lib/gntdev/gntdev-server
+	install -D build/machine/gntdev-loader $(DESTDIR)$(PREFIX)/lib/gntdev/gntdev-loader
 	install -D -m 644 build/machine/libgntdev-preload.so $(DESTDIR)$(PREFIX)/lib/gntdev/libgntdev-preload.so
 	install -D -m 644 man/gntdev.1 $(DESTDIR)$(PREFIX)/share/man/man1/gntdev.1
 

@@ -28,8 +28,29 @@ TOOL := $(patsubst $(TOP)/%.c,$(O)/obj/%.o,$(wildcard $(TOP)/tool/*.c))
 PROGRAM := $(O)/obj/machine/program.o
 TRUST := $(O)/obj/machine/trust.o
 
+# The loader has no C library, and of the client's files those that are not about
+# what such a library calls.
+LOADER_CLIENT := $(filter-out %/calls.c %/exec.c %/next.c %/nofault.c %/numbers.c \
+	%/place.c %/process.c,$(wildcard $(TOP)/machine/client/*.c))
+LOADER := $(patsubst $(TOP)/%.c,$(O)/loader/%.o,$(LOADER_CLIENT) \
+	$(wildcard $(TOP)/machine/loader/*.c))
+# Whatever the packager's flags are: no register and no symbol of a C library.
+LOADER_FLAGS := -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
+	-fno-stack-clash-protection -fno-builtin \
+	-fno-asynchronous-unwind-tables -ffunction-sections -fno-lto \
+	-fno-sanitize=all -U_FORTIFY_SOURCE
+ifneq ($(findstring aarch64,$(shell $(CC) -dumpmachine)),)
+LOADER_FLAGS += -mno-outline-atomics
+else
+LOADER_FLAGS += -fcf-protection=none
+endif
+# Or memcpy() would call itself.
+ifeq ($(findstring clang,$(CC)),)
+LOADER_FLAGS += -fno-tree-loop-distribute-patterns
+endif
+
 .PHONY: all
-all: $(O)/gntdev $(O)/gntdev-server $(O)/libgntdev-preload.so
+all: $(O)/gntdev $(O)/gntdev-server $(O)/libgntdev-preload.so $(O)/gntdev-loader
 
 $(O)/gntdev: $(TOOL) $(PROGRAM) $(TRUST)
 	@$(CC) $(CFLAGS) -o $@ $^
@@ -40,6 +61,16 @@ $(O)/gntdev-server: $(SERVER) $(TRUST) $(LIBMACHINE)
 # Linked against nothing but the C library, and no name of it shows.
 $(O)/libgntdev-preload.so: $(CLIENT) $(PROGRAM)
 	@$(CC) $(CFLAGS) -shared -pthread -Wl,-z,now -Wl,--no-undefined -o $@ $^ -ldl
+
+$(O)/gntdev-loader: $(LOADER) $(TOP)/machine/loader/loader.ld
+	@$(CC) -nostdlib -static -Wl,-T,$(TOP)/machine/loader/loader.ld \
+		-Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noexecstack \
+		-Wl,-z,max-page-size=4096 -o $@ $(LOADER)
+
+$(O)/loader/%.o: $(TOP)/%.c $(O)/obj/flags
+	@mkdir -p $(@D)
+	@echo '  CC $(<:$(TOP)/%=%) (loader)'
+	@$(CC) $(WARNINGS) $(CFLAGS) $(LOADER_FLAGS) -MMD -MP -c -o $@ $<
 
 $(SERVER): EXTRA := $(LTO) $(SANITIZERS)
 $(CLIENT) $(PROGRAM): EXTRA := -fPIC -fvisibility=hidden
@@ -61,4 +92,4 @@ $(O)/libmachine.a: FORCE
 .PHONY: FORCE
 FORCE:
 
--include $(wildcard $(O)/obj/*/*.d $(O)/obj/machine/*/*.d)
+-include $(wildcard $(O)/obj/*/*.d $(O)/obj/machine/*/*.d $(O)/loader/machine/*/*.d)

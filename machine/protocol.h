@@ -50,6 +50,15 @@
 #define ENV_DOMAIN "GNTDEV_DOMAIN" /* the domain's number */
 #define ENV_RUN "GNTDEV_RUN" /* the run's number */
 #define ENV_HELPER "GNTDEV_HELPER" /* set: started by the server itself */
+/* How programs are given the devices: preload or loader; else as they are. */
+#define ENV_HOW "GNTDEV_HOW"
+/*
+ * To the loader alone, which takes it out: filter:program:loader:mask:path.
+ * Whether its filter is there already; descriptors of the program's file and of
+ * the loader's own, or -1; the mask of signals (in hexadecimal digits, or nothing:
+ * as it is); the program's path.
+ */
+#define ENV_LOADER "GNTDEV_LOADER"
 
 enum connection_kind {
 	CONNECTION_PROCESS = 1,
