@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -98,7 +100,7 @@ static bool is_our_loader(int fd, const segment_t *segment)
 	       !strcmp(base_of(name), LOADER);
 }
 
-/* Whether it asks for libraries: cgo's programs do, other Go programs do not. */
+/* Whether it asks for libraries: cgo's programs do, most other Go programs not. */
 static bool has_libraries(int fd, const segment_t *segment)
 {
 	ElfW(Off) at = segment->p_offset;
@@ -116,10 +118,79 @@ static bool has_libraries(int fd, const segment_t *segment)
 	return false;
 }
 
+#define PAGE 4096u
+/* As much of a program's text is looked at. */
+#define MOST_TEXT (8u << 20)
+
+#if defined(__x86_64__)
+
+/* mov $number, %eax; syscall: as compilers put it, and text hardly has by chance. */
+static bool is_own_call(const unsigned char *at)
+{
+	return at[0] == 0xb8 && at[2] < 2 && !at[3] && !at[4] &&
+	       at[5] == 0x0f && at[6] == 0x05;
+}
+
+#define CALL_BYTES 7
+#define CALL_ALIGN 1
+
+#elif defined(__aarch64__)
+
+/* mov x8 or w8, #number; svc #0 */
+static bool is_own_call(const unsigned char *at)
+{
+	const uint32_t *words = (const uint32_t *)at;
+
+	return (words[0] & 0x7fe0001f) == 0x52800008 && words[1] == 0xd4000001;
+}
+
+#define CALL_BYTES 8
+#define CALL_ALIGN 4
+
+#else
+
+static bool is_own_call(const unsigned char *at)
+{
+	(void)at;
+	return false;
+}
+
+#define CALL_BYTES MOST_TEXT
+#define CALL_ALIGN 1
+
+#endif
+
+/*
+ * Whether it makes system calls itself, as programs of Rust and Pascal do that
+ * also call the C library.
+ */
+static bool has_own_calls(int fd, const segment_t *segment)
+{
+	ElfW(Off) before = segment->p_offset & (PAGE - 1);
+	size_t size = segment->p_filesz + before, at;
+	const unsigned char *text;
+	long mapped;
+
+	if (size > MOST_TEXT)
+		size = MOST_TEXT;
+	mapped = raw(SYS_mmap, NULL, size, PROT_READ, MAP_PRIVATE, fd,
+		     segment->p_offset - before);
+	if (mapped == -1)
+		return false;
+	text = (const unsigned char *)mapped;
+	for (at = 0; at + CALL_BYTES <= size; at += CALL_ALIGN) {
+		if (is_own_call(text + at))
+			break;
+	}
+	raw(SYS_munmap, mapped, size);
+
+	return at + CALL_BYTES <= size;
+}
+
 static enum program_kind look_at_segments(int fd, const header_t *header)
 {
 	enum program_kind kind = PROGRAM_STATIC;
-	bool go = false, libraries = false;
+	bool go = false, libraries = false, own_calls = false;
 	segment_t segment;
 
 	for (int i = 0; i < header->e_phnum; i++) {
@@ -131,13 +202,18 @@ static enum program_kind look_at_segments(int fd, const header_t *header)
 			go |= has_go_note(fd, &segment);
 		if (segment.p_type == PT_DYNAMIC)
 			libraries |= has_libraries(fd, &segment);
+		if (segment.p_type == PT_LOAD && segment.p_flags & PF_X)
+			own_calls |= has_own_calls(fd, &segment);
 		if (segment.p_type == PT_INTERP)
 			kind = is_our_loader(fd, &segment)
 				       ? PROGRAM_GOOD
 				       : PROGRAM_OTHER_LOADER;
 	}
 
-	return go && !libraries ? PROGRAM_GO : kind;
+	if (go)
+		return libraries ? PROGRAM_MIXED : PROGRAM_GO;
+
+	return kind == PROGRAM_GOOD && own_calls ? PROGRAM_MIXED : kind;
 }
 
 static bool is_privileged(int fd)
@@ -166,8 +242,12 @@ static enum program_kind look_at(int fd, const char *path)
 		return PROGRAM_GOOD;
 	if (header.e_ident[EI_CLASS] != CLASS || header.e_machine != MACHINE)
 		return PROGRAM_OTHER_MACHINE;
-	/* The loader can be called by its name, with a program to load. */
-	if (!strcmp(base_of(path), LOADER))
+	/*
+	 * The C library's loader can be called by its name, with a program to
+	 * load. valgrind makes calls of its own, and takes the library.
+	 */
+	if (!strcmp(base_of(path), LOADER) ||
+	    !strncmp(base_of(path), "valgrind", 8))
 		return PROGRAM_GOOD;
 
 	return look_at_segments(fd, &header);
@@ -204,17 +284,29 @@ enum program_kind program_look(char *path, size_t size)
 	return kind;
 }
 
+bool program_is_for_loader(enum program_kind kind)
+{
+	return kind == PROGRAM_STATIC || kind == PROGRAM_GO ||
+	       kind == PROGRAM_MIXED || kind == PROGRAM_OTHER_LOADER;
+}
+
+bool program_is_for_preload(enum program_kind kind)
+{
+	return kind == PROGRAM_GOOD || kind == PROGRAM_MIXED;
+}
+
 const char *program_why(enum program_kind kind)
 {
 	switch (kind) {
 	case PROGRAM_GOOD:
+	case PROGRAM_MIXED:
 		return "nothing is wrong with it";
 	case PROGRAM_UNREADABLE:
 		return strerror(errno);
 	case PROGRAM_STATIC:
-		return "is statically linked: it loads no library, so it cannot be given the machine's devices; link it dynamically";
+		return "is statically linked: it loads no library, so only gntdev's loader could give it the machine's devices";
 	case PROGRAM_GO:
-		return "is a Go program: it makes system calls without the C library, so it cannot be given the machine's devices";
+		return "is a Go program: it makes system calls without the C library, so only gntdev's loader could give it the machine's devices";
 	case PROGRAM_OTHER_MACHINE:
 		return "is for another processor or word size than gntdev, whose library it cannot load";
 	case PROGRAM_OTHER_LOADER:

@@ -36,6 +36,8 @@ static const char usage[] =
 	"  --mode pv|xlat|pvh  on a PV machine or an auto-translated one (pv)\n"
 	"  --machine DIR    on the machine in DIR, started if nobody is there;\n"
 	"                   without it, on a machine of its own\n"
+	"  --how preload|loader  by the library that is preloaded, or by the loader\n"
+	"                   (as PROGRAM is: preload if it is dynamic, of glibc)\n"
 	"  --wait-for WHAT  start when there is a file PATH, or a node of xenstore,\n"
 	"                   xenstore:KEY or xenstore:KEY=VALUE\n"
 	"  --report         list what is left mapped, granted or bound at the end;\n"
@@ -125,6 +127,15 @@ double parse_number(const char *option, const char *text, double most)
 	return number;
 }
 
+static const char *parse_how(const char *text)
+{
+	if (strcmp(text, "preload") && strcmp(text, "loader"))
+		die(STATUS_FAILED, "--how %s: expected preload or loader",
+		    text);
+
+	return text;
+}
+
 static void parse_option(struct options *options, int option)
 {
 	switch (option) {
@@ -137,6 +148,9 @@ static void parse_option(struct options *options, int option)
 			die(STATUS_FAILED,
 			    "--mode %s: expected pv, xlat or pvh", optarg);
 		options->mode = optarg;
+		break;
+	case 'H':
+		options->how = parse_how(optarg);
 		break;
 	case 'M':
 		if (!*optarg)
@@ -189,6 +203,7 @@ static void parse(struct options *options, int argc, char **argv)
 	static const struct option known[] = {
 		{"domain", required_argument, NULL, 'd'},
 		{"mode", required_argument, NULL, 'm'},
+		{"how", required_argument, NULL, 'H'},
 		{"machine", required_argument, NULL, 'M'},
 		{"wait-for", required_argument, NULL, 'w'},
 		{"report", no_argument, NULL, 'r'},
@@ -251,7 +266,7 @@ int run_traced(const char *folder, int domain, unsigned int kinds,
 		.program = program,
 	};
 
-	run_check(program[0]);
+	run_check(&options);
 	folder_choose(&machine, &options);
 
 	return run_program(&machine, &options);
@@ -270,7 +285,7 @@ static int run_main(int argc, char **argv)
 		return 0;
 	}
 
-	run_check(options.program[0]);
+	run_check(&options);
 	folder_choose(&machine, &options);
 
 	return run_program(&machine, &options);

@@ -18,6 +18,7 @@
 #include "trace.h"
 
 static const char library_name[] = "libgntdev-preload.so";
+static const char loader_name[] = "gntdev-loader";
 
 static void set(const char *name, const char *value)
 {
@@ -50,11 +51,9 @@ static void set_path(const char *name, const struct machine *machine,
 	free(path);
 }
 
-static void set_environment(const struct machine *machine,
-			    const struct options *options)
+static void set_library(void)
 {
 	char *library = folder_part(library_name);
-	char number[16];
 
 	if (strpbrk(library, " :"))
 		die(STATUS_FAILED,
@@ -63,6 +62,29 @@ static void set_environment(const struct machine *machine,
 	extend("LD_PRELOAD", library, "");
 	/* Otherwise this sanitizer refuses to be loaded after another one. */
 	extend("ASAN_OPTIONS", "", "verify_asan_link_order=0");
+	free(library);
+}
+
+/* The loader takes it out again. */
+static void set_program(const char *path)
+{
+	char *wish;
+
+	if (asprintf(&wish, "0:-1:-1::%s", path) < 0)
+		die(STATUS_FAILED, "no memory");
+	set(ENV_LOADER, wish);
+	free(wish);
+}
+
+static void set_environment(const struct machine *machine,
+			    const struct options *options)
+{
+	char number[16];
+
+	if (options->how)
+		set(ENV_HOW, options->how);
+	if (!options->path)
+		set_library();
 
 	set(ENV_MACHINE, machine->folder);
 	snprintf(number, sizeof(number), "%u", options->domain);
@@ -74,7 +96,8 @@ static void set_environment(const struct machine *machine,
 	set_path("XENSTORED_PATH", machine, XENSTORE_FILE);
 	set_path("XENSTORED_RUNDIR", machine, XENSTORED_FOLDER);
 	set_path("XENSTORED_ROOTDIR", machine, XENSTORED_FOLDER);
-	free(library);
+	if (options->path)
+		set_program(options->path);
 }
 
 /* The file that execvp() would run. */
@@ -100,8 +123,20 @@ static bool find_program(const char *name, char *path, size_t size)
 	return false;
 }
 
-void run_check(const char *name)
+/* Whether the loader starts it; if it cannot be started by what is wanted, why. */
+static bool is_for_loader(const char *how, enum program_kind kind)
 {
+	if (!PROGRAM_HAS_LOADER || (how && !strcmp(how, "preload")))
+		return false;
+	if (how)
+		return kind == PROGRAM_GOOD || program_is_for_loader(kind);
+
+	return program_is_for_loader(kind);
+}
+
+void run_check(struct options *options)
+{
+	const char *name = options->program[0];
 	enum program_kind kind;
 	char path[4096], script[4096];
 
@@ -109,7 +144,11 @@ void run_check(const char *name)
 		die(STATUS_NOT_FOUND, "%s: no such program", name);
 	strcpy(script, path);
 	kind = program_look(path, sizeof(path));
-	if (kind == PROGRAM_GOOD)
+	if (is_for_loader(options->how, kind)) {
+		options->path = strdup(script);
+		return;
+	}
+	if (program_is_for_preload(kind))
 		return;
 	if (strcmp(script, path))
 		die(STATUS_CANNOT_RUN, "%s: its interpreter %s %s", name, path,
@@ -143,18 +182,24 @@ static void end_with(pid_t parent)
 
 static pid_t start(struct machine *machine, const struct options *options)
 {
+	char *loader = options->path ? folder_part(loader_name) : NULL;
 	pid_t parent = getpid(), child = fork();
 
 	if (child < 0)
 		die(STATUS_FAILED, "cannot start %s: fork: %s",
 		    options->program[0], strerror(errno));
-	if (child)
+	if (child) {
+		free(loader);
 		return child;
+	}
 
 	end_with(parent);
 	set_environment(machine, options);
 	restore_signals();
-	execvp(options->program[0], options->program);
+	if (options->path)
+		execv(loader, options->program);
+	else
+		execvp(options->program[0], options->program);
 	complain("%s: %s", options->program[0], strerror(errno));
 	_exit(errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_RUN);
 }

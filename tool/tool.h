@@ -30,9 +30,11 @@ struct options {
 	const char *trace; /* where a trace goes; NULL: to standard error */
 	unsigned int trace_kinds; /* of what; 0: of all */
 	int trace_domain; /* -1: of all */
+	const char *how; /* preload or loader; NULL: as the program is */
 	bool report;
 	bool list;
 	char **program;
+	char *path; /* where that is, for the loader; NULL: it is not wanted */
 };
 
 /* main.c */
@@ -108,7 +110,7 @@ int trace_main(int argc, char **argv);
 
 /* run.c */
 /* Ends it with a line if the program cannot be given the devices. */
-void run_check(const char *name);
+void run_check(struct options *options);
 int run_program(struct machine *machine, const struct options *options);
 /* main.c: a program on a machine, for gntdev trace; -1: of all domains. */
 int run_traced(const char *machine, int domain, unsigned int kinds,

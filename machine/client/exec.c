@@ -34,6 +34,7 @@ static struct {
 	{.name = ENV_DOMAIN},
 	{.name = ENV_RUN},
 	{.name = ENV_HELPER},
+	{.name = ENV_HOW},
 	{.name = "XENSTORED_PATH"},
 	{.name = "XENSTORED_RUNDIR"},
 	{.name = "XENSTORED_ROOTDIR"},
@@ -42,8 +43,21 @@ static struct {
 
 #define WANTED (sizeof(wanted) / sizeof(*wanted))
 
-/* This library, as the loader was told of it. */
+/* This library, as the C library's loader was told of it. */
 static const char *library;
+/* gntdev's loader beside it; empty: it is not to be used. */
+static char loader[PATH_MAX];
+
+static void find_loader(void)
+{
+	const char *slash = library ? strrchr(library, '/') : NULL;
+	const char *how = getenv(ENV_HOW);
+
+	if (!PROGRAM_HAS_LOADER || !slash || (how && !strcmp(how, "preload")))
+		return;
+	snprintf(loader, sizeof(loader), "%.*s/gntdev-loader",
+		 (int)(slash - library), library);
+}
 
 void exec_begin(void)
 {
@@ -52,6 +66,7 @@ void exec_begin(void)
 
 	if (dladdr((void *)(uintptr_t)exec_begin, &info))
 		library = info.dli_fname;
+	find_loader();
 	for (size_t i = 0; i < WANTED; i++) {
 		value = i ? getenv(wanted[i].name) : library;
 		if (value && strlen(value) + strlen(wanted[i].name) + 2 <
@@ -93,17 +108,29 @@ static size_t count_missing(char *const environment[])
 	return missing;
 }
 
-static char **fill(char **room, char *const environment[])
+/* Where a program is, and how it is started. */
+struct target {
+	bool for_loader;
+	int fd; /* the loader's, of the program; -1: it opens it itself */
+	char path[PATH_MAX];
+	char entry[PATH_MAX + 64]; /* what the loader is told */
+};
+
+static char **fill(char **room, char *const environment[], bool missing,
+		   struct target *target)
 {
 	char **at = room;
 
 	for (; environment && *environment; environment++)
 		*at++ = *environment;
-	for (size_t i = 0; i < WANTED; i++) {
+	for (size_t i = 0; missing && i < WANTED; i++) {
 		if (*wanted[i].entry && !value_in(room, wanted[i].name))
 			*at++ = wanted[i].entry;
 		*at = NULL;
 	}
+	if (target->for_loader)
+		*at++ = target->entry;
+	*at = NULL;
 
 	return room;
 }
@@ -119,13 +146,14 @@ static size_t length_of(char *const list[])
 }
 
 /* Of the calling function: the environment with what was missing. */
-#define COMPLETE(environment)                                           \
+#define COMPLETE(environment, target)                                   \
 	({                                                              \
 		size_t missing = count_missing(environment);            \
-		size_t size = length_of(environment) + missing + 1;     \
-		missing ? fill(memset(alloca(size * sizeof(char *)), 0, \
+		size_t size = length_of(environment) + missing + 2;     \
+		missing || (target)->for_loader                         \
+			? fill(memset(alloca(size * sizeof(char *)), 0, \
 				      size * sizeof(char *)),           \
-			       environment)                             \
+			       environment, missing, target)            \
 			: (char **)(environment);                       \
 	})
 
@@ -136,9 +164,25 @@ static void warn(const char *name, const char *why)
 	dprintf(STDERR_FILENO, "gntdev: %s %s\n", name, why);
 }
 
+/* It goes by the loader then, if that finds the machine. */
+static bool take_loader(const char *shown, char *const environment[],
+			struct target *target)
+{
+	/* It may be out of reach by now, as after chroot(). */
+	if (!*loader || raw(SYS_faccessat, AT_FDCWD, loader, X_OK) ||
+	    (!value_in(environment, ENV_MACHINE) &&
+	     !count_missing(environment)))
+		return false;
+	snprintf(target->entry, sizeof(target->entry),
+		 ENV_LOADER "=0:%d:-1::%s", target->fd, shown);
+	target->for_loader = true;
+
+	return true;
+}
+
 /* @path is where it can be looked at, @shown what people call it. */
 static void look_at(const char *path, const char *shown,
-		    char *const environment[])
+		    char *const environment[], struct target *target)
 {
 	const char *preload = value_in(environment, PRELOAD);
 	char name[PATH_MAX];
@@ -151,7 +195,10 @@ static void look_at(const char *path, const char *shown,
 		return;
 	strcpy(name, path);
 	kind = program_look(name, sizeof(name));
-	if (kind != PROGRAM_GOOD && kind != PROGRAM_UNREADABLE)
+	if (program_is_for_loader(kind) &&
+	    take_loader(shown, environment, target))
+		;
+	else if (!program_is_for_preload(kind) && kind != PROGRAM_UNREADABLE)
 		warn(strcmp(name, path) ? name : shown, program_why(kind));
 	else if (preload && library && !strstr(preload, library))
 		warn(shown,
@@ -162,48 +209,70 @@ static void look_at(const char *path, const char *shown,
 	errno = saved;
 }
 
-static void look(const char *path, char *const environment[])
+static void look(const char *path, char *const environment[],
+		 struct target *target)
 {
-	look_at(path, path, environment);
+	target->for_loader = false;
+	target->fd = -1;
+	look_at(path, path, environment, target);
 }
 
 /* The file that a name means by the path. */
-static void look_for(const char *name, char *const environment[])
+static void look_for(const char *name, char *const environment[],
+		     struct target *target)
 {
-	const char *place = getenv("PATH");
-	char path[PATH_MAX];
+	/* As the C library has it where there is none. */
+	const char *place = getenv("PATH") ?: "/bin:/usr/bin";
+	char *path = target->path;
 	size_t length;
 
-	if (!channel_on() || !name || strchr(name, '/') || !place) {
-		look(name, environment);
+	if (!channel_on() || !name || strchr(name, '/')) {
+		look(name, environment, target);
 		return;
 	}
+	target->for_loader = false;
+	target->fd = -1;
 	for (; *place; place += length + (place[length] == ':')) {
 		length = strcspn(place, ":");
-		if (length + strlen(name) + 2 > sizeof(path))
+		if (length + strlen(name) + 2 > sizeof(target->path))
 			continue;
 		memcpy(path, place, length);
 		path[length] = '/';
 		strcpy(path + length + 1, name);
 		if (!raw(SYS_faccessat, AT_FDCWD, path, X_OK)) {
-			look(path, environment);
+			look(path, environment, target);
 			return;
 		}
 	}
 }
 
+/* It has not been started. */
+static int look_failed(struct target *target)
+{
+	int saved = errno;
+
+	if (target->fd >= 0)
+		raw(SYS_close, target->fd);
+	target->fd = -1;
+	errno = saved;
+
+	return -1;
+}
+
 /* As execveat() takes it: a descriptor, or a path from one. */
 static void look_from(int folder, const char *path, int flags,
-		      char *const environment[])
+		      char *const environment[], struct target *target)
 {
 	char at[PATH_MAX], shown[PATH_MAX];
 	ssize_t length;
 	int saved = errno;
 
+	target->for_loader = false;
+	target->fd = -1;
 	if (!path || !channel_on())
 		return;
 	if (*path == '/' || (*path && folder == AT_FDCWD)) {
-		look(path, environment);
+		look(path, environment, target);
 		return;
 	}
 	if (*path)
@@ -218,7 +287,11 @@ static void look_from(int folder, const char *path, int flags,
 		       : raw(SYS_readlinkat, AT_FDCWD, at, shown,
 			     sizeof(shown) - 1);
 	shown[length < 0 ? 0 : length] = '\0';
-	look_at(at, length < 0 ? path : shown, environment);
+	/* It may be closed by execve(). */
+	target->fd = raw(SYS_openat, AT_FDCWD, at, O_RDONLY);
+	look_at(at, length < 0 ? path : shown, environment, target);
+	if (!target->for_loader)
+		look_failed(target);
 	errno = saved;
 }
 
@@ -227,36 +300,52 @@ static void look_from(int folder, const char *path, int flags,
 int exec_by_number(const char *path, char *const arguments[],
 		   char *const environment[])
 {
-	char **complete = COMPLETE(environment);
+	struct target target;
+	char **complete;
 
-	look(path, environment);
-	return raw(SYS_execve, path, arguments, complete);
+	look(path, environment, &target);
+	complete = COMPLETE(environment, &target);
+	return raw(SYS_execve, target.for_loader ? loader : path, arguments,
+		   complete);
 }
 
 int exec_at_by_number(int folder, const char *path, char *const arguments[],
 		      char *const environment[], int flags)
 {
-	char **complete = COMPLETE(environment);
+	struct target target;
+	char **complete;
 
-	look_from(folder, path, flags, environment);
-	return raw(SYS_execveat, folder, path, arguments, complete, flags);
+	look_from(folder, path, flags, environment, &target);
+	complete = COMPLETE(environment, &target);
+	if (!target.for_loader)
+		return raw(SYS_execveat, folder, path, arguments, complete,
+			   flags);
+	raw(SYS_execve, loader, arguments, complete);
+	return look_failed(&target);
 }
 
 static int start(const char *path, char *const arguments[],
 		 char *const environment[])
 {
-	char **complete = COMPLETE(environment);
+	struct target target;
+	char **complete;
 
-	look(path, environment);
-	return NEXT(execve)(path, arguments, complete);
+	look(path, environment, &target);
+	complete = COMPLETE(environment, &target);
+	return NEXT(execve)(target.for_loader ? loader : path, arguments,
+			    complete);
 }
 
 static int start_by_name(const char *name, char *const arguments[],
 			 char *const environment[])
 {
-	char **complete = COMPLETE(environment);
+	struct target target;
+	char **complete;
 
-	look_for(name, environment);
+	look_for(name, environment, &target);
+	complete = COMPLETE(environment, &target);
+	if (target.for_loader)
+		return NEXT(execve)(loader, arguments, complete);
 	return NEXT(execvpe)(name, arguments, complete);
 }
 
@@ -284,19 +373,29 @@ EXPORT int execvpe(const char *name, char *const arguments[],
 
 EXPORT int fexecve(int fd, char *const arguments[], char *const environment[])
 {
-	char **complete = COMPLETE(environment);
+	struct target target;
+	char **complete;
 
-	look_from(fd, "", AT_EMPTY_PATH, environment);
-	return NEXT(fexecve)(fd, arguments, complete);
+	look_from(fd, "", AT_EMPTY_PATH, environment, &target);
+	complete = COMPLETE(environment, &target);
+	if (!target.for_loader)
+		return NEXT(fexecve)(fd, arguments, complete);
+	NEXT(execve)(loader, arguments, complete);
+	return look_failed(&target);
 }
 
 EXPORT int execveat(int folder, const char *path, char *const arguments[],
 		    char *const environment[], int flags)
 {
-	char **complete = COMPLETE(environment);
+	struct target target;
+	char **complete;
 
-	look_from(folder, path, flags, environment);
-	return NEXT(execveat)(folder, path, arguments, complete, flags);
+	look_from(folder, path, flags, environment, &target);
+	complete = COMPLETE(environment, &target);
+	if (!target.for_loader)
+		return NEXT(execveat)(folder, path, arguments, complete, flags);
+	NEXT(execve)(loader, arguments, complete);
+	return look_failed(&target);
 }
 
 /* Arguments that come one by one, as a list in the calling function. */
@@ -350,11 +449,13 @@ EXPORT int posix_spawn(pid_t *pid, const char *path,
 		       const posix_spawnattr_t *attributes,
 		       char *const arguments[], char *const environment[])
 {
-	char **complete = COMPLETE(environment);
+	struct target target;
+	char **complete;
 
-	look(path, environment);
-	return NEXT(posix_spawn)(pid, path, actions, attributes, arguments,
-				 complete);
+	look(path, environment, &target);
+	complete = COMPLETE(environment, &target);
+	return NEXT(posix_spawn)(pid, target.for_loader ? loader : path,
+				 actions, attributes, arguments, complete);
 }
 
 EXPORT int posix_spawnp(pid_t *pid, const char *name,
@@ -362,9 +463,14 @@ EXPORT int posix_spawnp(pid_t *pid, const char *name,
 			const posix_spawnattr_t *attributes,
 			char *const arguments[], char *const environment[])
 {
-	char **complete = COMPLETE(environment);
+	struct target target;
+	char **complete;
 
-	look_for(name, environment);
+	look_for(name, environment, &target);
+	complete = COMPLETE(environment, &target);
+	if (target.for_loader)
+		return NEXT(posix_spawn)(pid, loader, actions, attributes,
+					 arguments, complete);
 	return NEXT(posix_spawnp)(pid, name, actions, attributes, arguments,
 				  complete);
 }
