@@ -173,7 +173,7 @@ unwritable() {
 }
 copy=$work/copy2
 mkdir -p "$copy"
-cp "$O/gntdev" "$O/gntdev-server" "$O/libgntdev-preload.so" "$copy/"
+cp "$O/gntdev" "$O/gntdev-server" "$O/gntdev-loader" "$O/libgntdev-preload.so" "$copy/"
 check 'a directory that may not be written' unwritable
 
 long_path() {

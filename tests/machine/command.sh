@@ -23,6 +23,7 @@ bad_options() {
 	said 125 '--domain x: expected a number' run --domain x -- true &&
 		said 125 '--domain 32752: expected .* to 32751' run --domain 32752 -- true &&
 		said 125 '--mode hvm: expected pv, xlat or pvh' run --mode hvm -- true &&
+		said 125 '--how x: expected preload or loader' run --how x -- true &&
 		said 125 'no program to run' run &&
 		said 125 'Give --machine' run --list &&
 		said 125 'true is too much' run --list --machine "$work" -- true &&
@@ -63,29 +64,30 @@ never_there() {
 check '--fail of what the machine'\''s mode has not is refused' never_there
 
 static_program() {
-	said 126 'static is statically linked: .*link it dynamically' run -- "$programs/static"
+	said 126 'static is statically linked: ' run --how preload -- "$programs/static"
 }
-check 'a statically linked program is refused with a reason' static_program
+check '--how preload: a statically linked program is refused with a reason' static_program
 
 static_script() {
 	printf '#!%s\n' "$programs/static" >"$work/script"
 	chmod +x "$work/script"
-	said 126 'script: its interpreter .*static is statically linked' run -- "$work/script"
+	said 126 'script: its interpreter .*static is statically linked' \
+		run --how preload -- "$work/script"
 }
 check 'so is a script with such an interpreter' static_script
 
 static_child() {
-	said 0 'static is statically linked' run -- sh -c "$programs/static; exit 0"
+	said 0 'static is statically linked' run --how preload -- sh -c "$programs/static; exit 0"
 }
-check 'a statically linked child runs, with a word said' static_child
+check '--how preload: a statically linked child runs, with a word said' static_child
 
 # Whichever way it is started.
 every_exec() {
 	local way
 	for way in execve execv execl execlp execle fexecve execveat execveat-fd \
 		syscall-execve syscall-execveat spawn; do
-		said 0 'static is statically linked' run -- "$programs/starter" "$way" "$programs/static" ||
-			return
+		said 0 'static is statically linked' run --how preload -- \
+			"$programs/starter" "$way" "$programs/static" || return
 	done
 }
 check 'the word is said for each exec function' every_exec
@@ -143,9 +145,9 @@ other_loader() {
 	sed 's,/lib64/ld-linux-x86-64.so.2,/lib/ld-musl-x86_64.so.1\x00,' \
 		"$(type -P true)" >"$work/other"
 	chmod +x "$work/other"
-	said 126 'does not use the loader' run -- "$work/other"
+	said 126 'does not use the loader' run --how preload -- "$work/other"
 }
-check 'a program of another C library too' other_loader
+check '--how preload: a program of another C library too' other_loader
 
 # A file with the note of the Go toolchain's; the rest is as gcc was told.
 go_program() {
@@ -162,16 +164,17 @@ go_program() {
 go_alone() {
 	printf 'void _start(void){__builtin_trap();}\n' >"$work/go.c"
 	go_program -nostdlib -pie -fPIE && readelf -l "$work/go" | grep -q INTERP &&
-		said 126 'is a Go program' run -- "$work/go" &&
-		go_program -nostdlib -static && said 126 'is a Go program' run -- "$work/go"
+		said 126 'is a Go program' run --how preload -- "$work/go" &&
+		go_program -nostdlib -static &&
+		said 126 'is a Go program' run --how preload -- "$work/go"
 }
-check 'a Go program too' go_alone
+check '--how preload: a Go program too' go_alone
 
 cgo_program() {
 	printf '#include <fcntl.h>\nint main(void){return open("/dev/xen/gntdev",O_RDWR)<0;}\n' >"$work/go.c"
-	go_program && ends 0 run -- "$work/go"
+	go_program && ends 0 run --how preload -- "$work/go"
 }
-check 'but not one that uses the C library, as cgo makes it' cgo_program
+check '--how preload: but not one that uses the C library, as cgo makes it' cgo_program
 
 set_uid() {
 	cp "$(type -P true)" "$work/suid" && chown 65534 "$work/suid" &&

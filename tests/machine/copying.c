@@ -308,7 +308,7 @@ static void own_handlers(void)
 	CHECK(now.sa_handler == SIG_DFL, "there was a handler");
 	ground = pages_of(1);
 	mprotect(ground, PAGE, PROT_NONE);
-	*ground = 1;
+	*(volatile uint8_t *)ground = 1;
 	CHECK(caught == SIGSEGV, "not called");
 	raise(SIGSEGV);
 	CHECK(caught == -SIGSEGV, "not called when sent");

@@ -102,7 +102,7 @@ static void filled_hole(void)
 }
 
 /* Stacks of their own: nothing of this program is in the hole. */
-#define STACK (64UL << 10)
+#define STACK (256UL << 10)
 #define THREADS 4
 
 static atomic_bool over;

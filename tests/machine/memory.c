@@ -237,6 +237,23 @@ static void system_calls(void)
 	pair_end(&pair);
 }
 
+/* Wherever a program has it mapped, and whatever else it unmaps with it. */
+static void ends_where_it_is(void)
+{
+	struct pair pair = pair_make(1);
+	uint8_t *at = mmap(NULL, 3 * PAGE, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(!munmap(pair.mapped, PAGE) && !is_busy(pair.refs[0]),
+	      "busy before");
+	pair.mapped = mmap(at + PAGE, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED,
+			   pair.dev, pair.index);
+	CHECK(pair.mapped == at + PAGE && *pair.mapped == 1, "not mapped");
+	CHECK(is_busy(pair.refs[0]), "not in use");
+	CHECK(!munmap(at, 3 * PAGE), "munmap: %s", strerror(errno));
+	CHECK(!is_busy(pair.refs[0]), "still in use");
+}
+
 const struct behaviour memory_behaviours[] = {
 	{"what one side writes the other reads", is_shared},
 	{"munmap of a part is refused and leaves the whole", parts},
@@ -244,6 +261,8 @@ const struct behaviour memory_behaviours[] = {
 	{"private and longer mappings are refused", private},
 	{"mremap neither moves nor resizes", moved},
 	{"MAP_FIXED replaces a whole mapping only", covered},
+	{"a mapping at a chosen place ends with what is about it",
+	 ends_where_it_is},
 	{"advice leaves the data whole", advised},
 	{"mprotect takes access away and gives it back", protected},
 	{"ordinary memory beside a mapping is ordinary", neighbours},

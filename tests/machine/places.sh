@@ -5,7 +5,7 @@
 # What others may read, too.
 copy=$work/copy
 mkdir -p "$copy"
-cp "$O/gntdev" "$O/gntdev-server" "$O/libgntdev-preload.so" "$programs/behave" "$copy/"
+cp "$O/gntdev" "$O/gntdev-server" "$O/gntdev-loader" "$O/libgntdev-preload.so" "$programs/behave" "$copy/"
 
 # Somebody without rights; who runs this, if that is so already.
 nobody=()

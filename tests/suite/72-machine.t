@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Part: gntdev run: domains, programs, reports, failures, real clients, bad input
-# Takes: 110
+# Takes: 170
 # shellcheck disable=SC2317 # functions are called by check
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
@@ -19,5 +19,9 @@ installs() {
 		build/installed/bin/gntdev run -- build/machine/tests/actor attempts
 }
 check 'it runs where it is installed' installs
+installed_loader() {
+	build/installed/bin/gntdev run --how loader -- build/machine/tests/actor attempts
+}
+check 'so does the loader' installed_loader
 check './run shows it all in two domains' ./run
 finish

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Part: contract tests and stress on the machine, PV and auto-translated, under sanitizers
-# Takes: 180
+# Takes: 240
 # shellcheck disable=SC2317 # functions are called by check
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"
@@ -30,13 +30,16 @@ is_clean() {
 	! grep -qE 'Sanitizer|runtime error:|hard failure' "$1/log"
 }
 
-# machine DESCRIPTION FOLDER MODE COMMAND...: its TAP, and the machine's end.
+# machine DESCRIPTION FOLDER MODE COMMAND...: its TAP, and the machine's end. The
+# command is run as $how says, if anything.
+how=
 machine() {
 	local description=$1 folder=$2 mode=$3
 	shift 3
 	rm -rf "$work/m"
 	record "$description"
-	follow timeout -k 5 300 "$folder/gntdev" run --mode "$mode" --machine "$work/m" -- "$@"
+	follow timeout -k 5 300 "$folder/gntdev" run --mode "$mode" \
+		${how:+--how "$how"} --machine "$work/m" -- "$@"
 	record
 	[ "$last_status" = 0 ]
 	point $? "$description: all ran"
@@ -54,6 +57,7 @@ export GNTDEV_DISK=$disk
 for mode in pv xlat; do
 	machine "contract tests, machine $mode" build/asan/server "$mode" "$abi/run-abi"
 done
+how=loader machine 'contract tests, machine pv, loader' build/asan/server pv "$abi/run-abi"
 # There grants have to be another domain's, but for these tests.
 machine "own grants, machine pvh" build/asan/server pvh "$abi/run-abi" own
 for mode in pv xlat; do
