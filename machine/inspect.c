@@ -287,6 +287,12 @@ unsigned int file_report(struct file *file, FILE *out)
 	return 0;
 }
 
+bool file_overflown(struct file *file)
+{
+	return !strcmp(file_name(file), evtchn_device.name) &&
+	       evtchn_overflown(file);
+}
+
 static void report_task(struct task *task, void *arg)
 {
 	struct report *r = arg;

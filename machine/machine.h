@@ -92,6 +92,8 @@ unsigned int task_report(struct task *task, FILE *out);
  * ports that are bound: a line each.
  */
 unsigned int file_report(struct file *file, FILE *out);
+/* Of evtchn: whether its ring has overflown. */
+bool file_overflown(struct file *file);
 
 /* The live state: domains, instances, ranges, notifications, mappings. */
 void machine_list(FILE *out);

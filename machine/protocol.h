@@ -125,6 +125,8 @@ enum operation {
 	OP_SHORTAGE,
 	/* To an answer with ANSWER_WAITS: all is done that was sent so far. */
 	OP_DONE,
+	/* -EFBIG, if evtchn's ring has overflown. */
+	OP_OVERFLOWN,
 };
 
 enum served_file {
@@ -157,11 +159,14 @@ enum served_file {
 /* The abstract address of an open device's socket; nobody connects to it. */
 #define DEVICE_MAGIC "gntdev/"
 
+/* It is asked before each reading whether it has overflown. */
+#define DEVICE_MAY_OVERFLOW (1u << 31)
+
 struct device_name {
 	char abstract; /* 0 */
 	char magic[7];
 	uint32_t file; /* enum served_file */
-	uint32_t flags; /* open()'s */
+	uint32_t flags; /* open()'s, and DEVICE_* */
 	uint64_t inode;
 	uint64_t random;
 };

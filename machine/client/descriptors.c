@@ -123,6 +123,19 @@ static bool has_no_io(const struct device *device)
 	       device->file == FILE_DMABUF;
 }
 
+/* As long as a ring that has overflown is not reset. */
+static bool is_overflown(const struct device *device)
+{
+	struct request request = {
+		.op = OP_OVERFLOWN,
+		.inode = device->inode,
+	};
+	struct answer answer = {0};
+
+	return device->flags & (int)DEVICE_MAY_OVERFLOW &&
+	       channel_call(&request, &answer) == -EFBIG;
+}
+
 bool device_transfer(int fd, bool write, size_t *size, ssize_t *result)
 {
 	struct device device;
@@ -140,6 +153,10 @@ bool device_transfer(int fd, bool write, size_t *size, ssize_t *result)
 	}
 	if (device.file != FILE_EVTCHN)
 		return true;
+	if (!write && *size >= sizeof(uint32_t) && is_overflown(&device)) {
+		errno = EFBIG;
+		return false;
+	}
 	/* Whole ports, and no more than a page of them. */
 	*size = *size < PAGE ? *size & ~(sizeof(uint32_t) - 1) : PAGE;
 	*result = 0;

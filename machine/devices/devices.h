@@ -29,5 +29,7 @@ void gntalloc_describe(const struct vm_area_struct *vma, FILE *out);
 
 /* Ports that are bound through an open file: a line each. */
 unsigned int evtchn_report(struct file *file, FILE *out);
+/* Whether reading it fails with -EFBIG until it is reset. */
+bool evtchn_overflown(struct file *file);
 
 #endif /* MACHINE_DEVICES_H */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * /dev/xen/evtchn. An event on a bound port makes the port readable, once,
- * until the program writes the port back.
+ * until the program writes the port back. The ring of such ports overflows only
+ * when it is made to fail, see fault_overflow().
  */
 #include <poll.h>
 #include <pthread.h>
@@ -12,6 +13,7 @@
 #include "devices.h"
 #include "../kernel/context.h"
 #include "../kernel/traced.h"
+#include "../kernel/faults.h"
 #include "../kernel/user.h"
 #include "../xen/xen.h"
 
@@ -35,6 +37,7 @@ struct evtchn_user {
 	struct rb_root bound; /* by port */
 	u32 *ring; /* told ports; as long as it needs to be */
 	size_t first, count, size;
+	bool may_overflow, overflown;
 };
 
 static struct bound *find(struct evtchn_user *u, u32 port)
@@ -66,6 +69,7 @@ static void insert(struct evtchn_user *u, struct bound *b)
 	rb_insert_color(&b->node, &u->bound);
 }
 
+/* What the ring has no room for is told all the same: it wakes who waits. */
 static void push(struct evtchn_user *u, u32 port)
 {
 	u32 *more;
@@ -84,6 +88,7 @@ static void push(struct evtchn_user *u, u32 port)
 		u->first = 0;
 	}
 	u->ring[(u->first + u->count++) % u->size] = port;
+	u->overflown |= u->may_overflow && fault_overflow();
 }
 
 /* ---- delivery ---- */
@@ -131,6 +136,7 @@ static int evtchn_open(struct inode *inode, struct file *file)
 	u->file = file;
 	u->domain = file->domain;
 	u->restricted = UNRESTRICTED;
+	u->may_overflow = machine_may_overflow();
 	file->private_data = u;
 
 	return 0;
@@ -277,6 +283,7 @@ static long evtchn_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case IOCTL_EVTCHN_RESET:
 		pthread_mutex_lock(&u->lock);
 		u->count = 0;
+		u->overflown = false;
 		pthread_mutex_unlock(&u->lock);
 		return 0;
 	case IOCTL_EVTCHN_RESTRICT_DOMID:
@@ -344,9 +351,23 @@ static short evtchn_poll(struct file *file)
 	pthread_mutex_lock(&u->lock);
 	if (u->count)
 		events |= POLLIN;
+	if (u->overflown)
+		events = POLLERR;
 	pthread_mutex_unlock(&u->lock);
 
 	return events;
+}
+
+bool evtchn_overflown(struct file *file)
+{
+	struct evtchn_user *u = file->private_data;
+	bool overflown;
+
+	pthread_mutex_lock(&u->lock);
+	overflown = u->overflown;
+	pthread_mutex_unlock(&u->lock);
+
+	return overflown;
 }
 
 unsigned int evtchn_report(struct file *file, FILE *out)

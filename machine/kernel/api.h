@@ -325,6 +325,8 @@ int machine_fail_op(enum machine_op op, uint64_t nth, int16_t status);
  * is written into @why.
  */
 int machine_fail_spec(const char *spec, char *why, size_t size);
+/* Whether the ring of an evtchn that is opened now is to overflow some time. */
+bool machine_may_overflow(void);
 
 uint64_t machine_sites(void); /* passed, failed ones too */
 uint64_t machine_failed(void); /* failed on purpose */

@@ -65,6 +65,7 @@ static const struct {
 	[SITE_MAP_STATUS] = {"map_status", 6},
 	[SITE_UNMAP_STATUS] = {"unmap_status", 4},
 	[SITE_COPY_STATUS] = {"copy_status", 6},
+	[SITE_OVERFLOW] = {"evtchn-overflow", 1},
 };
 
 /* What a status site answers, by variant. */
@@ -121,7 +122,7 @@ static bool chance(unsigned int of_million)
 static bool rule_covers(const struct rule *rule, enum fault_site site)
 {
 	if (rule->site == ANY_SITE)
-		return site != SITE_SIGNAL;
+		return site != SITE_SIGNAL && site != SITE_OVERFLOW;
 	if (rule->site == ALLOC_SITES)
 		return site <= SITE_KVCALLOC || site == SITE_ALLOC_PAGES ||
 		       site == SITE_DMA_ALLOC || site == SITE_SG_ALLOC ||
@@ -258,6 +259,32 @@ bool fault_op(enum machine_op op, bool user, s16 *status)
 	}
 
 	return fails;
+}
+
+bool fault_overflow(void)
+{
+	bool fails;
+
+	if (!__atomic_load_n(&plan.armed, __ATOMIC_RELAXED))
+		return false;
+	pthread_mutex_lock(&plan.lock);
+	fails = rules_fail(SITE_OVERFLOW);
+	plan.failed += fails;
+	pthread_mutex_unlock(&plan.lock);
+
+	return fails;
+}
+
+bool machine_may_overflow(void)
+{
+	bool may = false;
+
+	pthread_mutex_lock(&plan.lock);
+	for (unsigned int i = 0; i < plan.nrules; i++)
+		may |= plan.rules[i].site == SITE_OVERFLOW;
+	pthread_mutex_unlock(&plan.lock);
+
+	return may;
 }
 
 void machine_fail_none(void)

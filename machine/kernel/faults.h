@@ -56,6 +56,7 @@ enum fault_site {
 	SITE_MAP_STATUS,
 	SITE_UNMAP_STATUS,
 	SITE_COPY_STATUS,
+	SITE_OVERFLOW, /* of evtchn, not of the driver */
 	SITES,
 };
 
@@ -99,6 +100,8 @@ const char *fault_site_name(int site);
 bool fault(enum fault_site site, unsigned int *variant);
 /* Whether this operation shall fail, and with which status. */
 bool fault_op(enum machine_op op, bool user, s16 *status);
+/* Whether evtchn's ring shall be full for this event. */
+bool fault_overflow(void);
 /* Sites of a call that is over, which counted them itself. */
 void faults_passed(unsigned int count);
 void faults_seed(u64 seed);

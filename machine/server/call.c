@@ -246,6 +246,10 @@ static int64_t call_do(struct call *call)
 		return call_mmap(call);
 	case OP_SEEK:
 		return call_seek(call);
+	case OP_OVERFLOWN:
+		return call->device->file && file_overflown(call->device->file)
+			       ? -EFBIG
+			       : 0;
 	case OP_OPEN:
 		call->answered = true;
 		return call_open(call);
@@ -264,7 +268,7 @@ static bool names_a_device(const struct request *request)
 {
 	return request->op == OP_IOCTL || request->op == OP_COPY ||
 	       request->op == OP_MMAP || request->op == OP_FDINFO ||
-	       request->op == OP_SEEK;
+	       request->op == OP_SEEK || request->op == OP_OVERFLOWN;
 }
 
 /*

@@ -253,10 +253,12 @@ static int name_device(const struct device *device, int theirs, int oflags)
 	struct device_name name = {
 		.magic = DEVICE_MAGIC,
 		.file = device->kind,
-		.flags = oflags,
+		.flags = oflags & ~DEVICE_MAY_OVERFLOW,
 		.inode = device->inode,
 	};
 
+	if (device->kind == FILE_EVTCHN && machine_may_overflow())
+		name.flags |= DEVICE_MAY_OVERFLOW;
 	if (getrandom(&name.random, sizeof(name.random), 0) < 0)
 		return -errno;
 	memcpy(address.sun_path, &name, sizeof(name));

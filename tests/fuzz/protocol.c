@@ -422,7 +422,7 @@ static void step_request(void)
 
 	if (fd < 0)
 		return;
-	request.op = rarely() ? below(40) : 1 + below(OP_DONE);
+	request.op = rarely() ? below(40) : 1 + below(OP_OVERFLOWN);
 	/* Mostly what makes something that others may be about. */
 	if (below(2))
 		request.op = below(3) ? OP_IOCTL : below(2) ? OP_OPEN : OP_MMAP;

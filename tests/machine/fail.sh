@@ -50,3 +50,14 @@ joined() {
 		leave granter 0
 }
 check 'a run that joins a machine makes calls fail from then on' joined
+
+overflow() {
+	is "$(run --how "$1" --fail evtchn-overflow:2 -- "$programs/overflow")" overflown
+}
+check 'evtchn-overflow:2 has reading fail from the second event to a reset' overflow preload
+check 'so it is by the loader' overflow loader
+no_overflow() {
+	ends 1 run --fail evtchn-overflow:9 -- "$programs/overflow" &&
+		ends 1 run --fail 'any%100' -- "$programs/overflow"
+}
+check 'and only if it is asked for' no_overflow
