@@ -30,8 +30,8 @@ TRUST := $(O)/obj/machine/trust.o
 
 # The loader has no C library, and of the client's files those that are not about
 # what such a library calls.
-LOADER_CLIENT := $(filter-out %/calls.c %/exec.c %/next.c %/nofault.c %/numbers.c \
-	%/place.c %/process.c,$(wildcard $(TOP)/machine/client/*.c))
+LOADER_CLIENT := $(filter-out %/calls.c %/exec.c %/listings.c %/next.c \
+	%/nofault.c %/numbers.c %/paths.c %/place.c %/process.c,$(wildcard $(TOP)/machine/client/*.c))
 LOADER := $(patsubst $(TOP)/%.c,$(O)/loader/%.o,$(LOADER_CLIENT) \
 	$(wildcard $(TOP)/machine/loader/*.c))
 # Whatever the packager's flags are: no register and no symbol of a C library.

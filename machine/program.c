@@ -220,7 +220,7 @@ static bool is_privileged(int fd)
 {
 	struct stat status;
 
-	if (fstat(fd, &status))
+	if (raw(SYS_fstat, fd, &status))
 		return false;
 	if (status.st_mode & S_ISUID && status.st_uid != geteuid())
 		return true;

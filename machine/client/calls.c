@@ -31,36 +31,40 @@ static mode_t mode_of(int flags, va_list list)
 EXPORT int open(const char *path, int flags, ...)
 {
 	mode_t mode;
-	int fd = device_open(path, flags);
+	int fd;
 
 	WITH_MODE(flags, mode);
+	fd = paths_open(AT_FDCWD, path, flags, mode);
 	return fd != -2 ? fd : NEXT(open)(path, flags, mode);
 }
 
 EXPORT int open64(const char *path, int flags, ...)
 {
 	mode_t mode;
-	int fd = device_open(path, flags);
+	int fd;
 
 	WITH_MODE(flags, mode);
+	fd = paths_open(AT_FDCWD, path, flags, mode);
 	return fd != -2 ? fd : NEXT(open64)(path, flags, mode);
 }
 
 EXPORT int openat(int folder, const char *path, int flags, ...)
 {
 	mode_t mode;
-	int fd = device_open(path, flags);
+	int fd;
 
 	WITH_MODE(flags, mode);
+	fd = paths_open(folder, path, flags, mode);
 	return fd != -2 ? fd : NEXT(openat)(folder, path, flags, mode);
 }
 
 EXPORT int openat64(int folder, const char *path, int flags, ...)
 {
 	mode_t mode;
-	int fd = device_open(path, flags);
+	int fd;
 
 	WITH_MODE(flags, mode);
+	fd = paths_open(folder, path, flags, mode);
 	return fd != -2 ? fd : NEXT(openat64)(folder, path, flags, mode);
 }
 
@@ -68,14 +72,14 @@ EXPORT int openat64(int folder, const char *path, int flags, ...)
 
 EXPORT int creat(const char *path, mode_t mode)
 {
-	int fd = device_open(path, CREATION);
+	int fd = paths_open(AT_FDCWD, path, CREATION, mode);
 
 	return fd != -2 ? fd : NEXT(creat)(path, mode);
 }
 
 EXPORT int creat64(const char *path, mode_t mode)
 {
-	int fd = device_open(path, CREATION);
+	int fd = paths_open(AT_FDCWD, path, CREATION, mode);
 
 	return fd != -2 ? fd : NEXT(creat64)(path, mode);
 }
@@ -88,28 +92,28 @@ int __openat64_2(int folder, const char *path, int flags);
 
 EXPORT int __open_2(const char *path, int flags)
 {
-	int fd = device_open(path, flags);
+	int fd = paths_open(AT_FDCWD, path, flags, 0);
 
 	return fd != -2 ? fd : NEXT(__open_2)(path, flags);
 }
 
 EXPORT int __open64_2(const char *path, int flags)
 {
-	int fd = device_open(path, flags);
+	int fd = paths_open(AT_FDCWD, path, flags, 0);
 
 	return fd != -2 ? fd : NEXT(__open64_2)(path, flags);
 }
 
 EXPORT int __openat_2(int folder, const char *path, int flags)
 {
-	int fd = device_open(path, flags);
+	int fd = paths_open(folder, path, flags, 0);
 
 	return fd != -2 ? fd : NEXT(__openat_2)(folder, path, flags);
 }
 
 EXPORT int __openat64_2(int folder, const char *path, int flags)
 {
-	int fd = device_open(path, flags);
+	int fd = paths_open(folder, path, flags, 0);
 
 	return fd != -2 ? fd : NEXT(__openat64_2)(folder, path, flags);
 }
@@ -128,7 +132,7 @@ static int flags_of(const char *mode)
 
 static FILE *open_stream(const char *path, const char *mode, bool *is_ours)
 {
-	int fd = device_open(path, flags_of(mode));
+	int fd = paths_open(AT_FDCWD, path, flags_of(mode), 0666);
 	FILE *file;
 
 	*is_ours = fd != -2;

@@ -11,6 +11,8 @@
 #ifndef CLIENT_H
 #define CLIENT_H
 
+#include <limits.h>
+#include <linux/limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -226,6 +228,13 @@ bool descriptors_are_seen(void);
 void *place_reserve(size_t length);
 /* One is mapped there now. */
 void place_used(uintptr_t start, uintptr_t end);
+/* A path of the program's; false if it is none. */
+bool place_read(const char *from, char path[PATH_MAX]);
+/* Out of the program's memory, and into it; false if there is none. */
+bool place_take(void *to, const void *from, size_t size);
+bool place_give(void *to, const void *from, size_t size);
+/* Whether the program may make calls that it has not asked for. */
+bool place_may_look(void);
 
 /* ---- replace.c: what comes in the place of devices ---- */
 
@@ -344,22 +353,73 @@ ssize_t descriptor_transfer_parts(int fd, bool write, const struct iovec *parts,
 
 /* ---- device.c ---- */
 
-/* A descriptor, -1 with errno set, or -2 if the path is none of ours. */
-int device_open(const char *path, int flags);
-enum served_file device_of(const char *path);
-/* What is open already, once more; -2 if it has no path. */
-int device_open_again(const struct device *device, int flags);
+/* A descriptor, or -1 with errno set. */
+int device_open(enum served_file file, int flags);
+/* The same of files in /proc that tell of devices; -2: it is none of them. */
+int device_open_proc(const char *path, int flags);
 int device_ioctl(int fd, unsigned long number, void *argument);
 /* lseek of what the C library's says has none. */
 off64_t device_seek(int fd, off64_t offset, int whence);
 
-/* ---- paths.c ---- */
+/* ---- places.c: where a path leads ---- */
+
+/* A path that leads to what the machine serves. */
+struct lead {
+	enum served_file file; /* 0: a folder, or what is not there */
+	char path[PATH_MAX]; /* its name, without links and dots */
+	char at[PATH_MAX]; /* where the kernel has it, see places.h */
+};
+
+/* At the beginning: the machine's directory. */
+void places_begin(const char *folder);
+/* Whether it may; @folder is a descriptor or AT_FDCWD. */
+bool places_maybe(int folder, const char *path, bool follow);
+/* Whether it does. */
+bool places_find(int folder, const char *path, bool follow, struct lead *lead);
+/* The name of a path that the kernel has told of, in its place; false: same. */
+bool places_rename(char *path);
+/* The one name of a file that is served, or NULL. */
+const char *places_name(enum served_file file);
+/* What a socket's descriptor is of; also one of O_PATH. */
+enum served_file places_file_at(int fd);
+/* The path of a descriptor, with room for PATH_MAX bytes. */
+bool places_path_of(int fd, char *path);
+#define PLACE_BYTES 192
+/* Where the kernel has a file; false: it has none. */
+bool places_at(enum served_file file, char at[PLACE_BYTES]);
+/*
+ * What the listing of a folder lacks when the kernel's has ended, from entry
+ * @index on, which goes on: its name, or NULL.
+ */
+const char *places_lack(int fd, unsigned int *index, char at[PLACE_BYTES]);
+/*
+ * What a descriptor of this process is of, by the last part of its path in /proc
+ * and by that link, which has to be a socket's; 0: no device.
+ */
+bool places_is_socket(const char *link);
+enum served_file places_file_of(const char *name, const char *link);
+
+/* ---- looks.c: what calls say of these ---- */
 
 struct stat;
 struct statx;
-/* What stat() and statx() say of it. */
-void paths_describe(struct stat *status, enum served_file file);
-void paths_describe_extended(struct statx *status, enum served_file file);
+/* What the kernel has said of a descriptor. */
+void looks_correct(int fd, struct stat *status);
+/*
+ * A system call that names a path, by number. False if it is the kernel's alone.
+ */
+bool looks_call(long number, const long *a, long *result);
+/* Of an entry of a folder that is a socket: DT_*. */
+unsigned char looks_type(int fd, const char *name);
+unsigned char looks_type_in(const char *folder, const char *name);
+/* One more entry when a listing has ended; and that it has not. */
+const char *looks_listed(int fd, uint64_t *inode, unsigned char *type);
+void looks_goes_on(int fd);
+
+/* ---- paths.c ---- */
+
+/* openat() of what the machine serves; -2: it is none of that. */
+int paths_open(int folder, const char *path, int flags, mode_t mode);
 
 /* ---- process.c ---- */
 

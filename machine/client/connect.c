@@ -426,6 +426,7 @@ void connect_begin(void)
 		_exit(125);
 	}
 	me.on = true;
+	places_begin(me.folder);
 	kept_regain();
 }
 

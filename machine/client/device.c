@@ -2,7 +2,6 @@
 /* The devices, and the files beside them, by path and by descriptor. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/ioctl.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -23,50 +22,6 @@
 
 #define EVTCHN_RESET _IOC(_IOC_NONE, 'E', 5, 0)
 
-static const struct {
-	const char *path;
-	enum served_file file;
-} served[] = {
-	{"/dev/xen/gntdev", FILE_GNTDEV},
-	{"/dev/xen/gntalloc", FILE_GNTALLOC},
-	{"/dev/xen/evtchn", FILE_EVTCHN},
-	{"/dev/xen/privcmd", FILE_PRIVCMD},
-	{"/dev/xen/xenbus", FILE_XENBUS},
-	/* The last one that programs look for: real ones come first. */
-	{"/dev/dri/card7", FILE_VGEM},
-	{"/proc/xen/privcmd", FILE_PRIVCMD},
-	{"/proc/xen/xenbus", FILE_XENBUS},
-	{"/proc/xen/capabilities", FILE_CAPABILITIES},
-	{"/proc/xen/xsd_port", FILE_XSD_PORT},
-	{"/proc/xen/xsd_kva", FILE_XSD_KVA},
-	{"/sys/hypervisor/type", FILE_HYPERVISOR_TYPE},
-	{"/sys/hypervisor/guest_type", FILE_GUEST_TYPE},
-	{"/sys/hypervisor/properties/features", FILE_FEATURES},
-	{"/sys/module/xen_gntdev/parameters/limit", FILE_LIMIT},
-	{"/sys/module/xen_gntdev/parameters/handles", FILE_HANDLES},
-	{"/sys/module/xen_gntalloc/parameters/limit", FILE_GNTALLOC_LIMIT},
-	{"/sys/class/misc/xen!gntdev/mapped", FILE_MAPPED},
-	{"/sys/class/misc/xen!gntdev/deferred", FILE_DEFERRED},
-	{"/sys/class/misc/xen!gntdev/kept", FILE_KEPT},
-	{"/sys/class/misc/xen!gntdev/departed", FILE_DEPARTED},
-	{"/sys/class/misc/xen!gntdev/leaked", FILE_LEAKED},
-	{"/dev/kmsg", FILE_KMSG},
-};
-
-enum served_file device_of(const char *path)
-{
-	if (!path || path[0] != '/')
-		return 0;
-	for (size_t i = 0; i < sizeof(served) / sizeof(*served); i++) {
-		if (strcmp(path, served[i].path))
-			continue;
-		process_begin();
-		return channel_on() ? served[i].file : 0;
-	}
-
-	return 0;
-}
-
 /* The flags that a descriptor can have and that open() was asked for. */
 static int finish_open(int fd, int flags)
 {
@@ -79,7 +34,7 @@ static int finish_open(int fd, int flags)
 	return fd;
 }
 
-static int open_served(enum served_file file, int flags)
+int device_open(enum served_file file, int flags)
 {
 	struct request request = {
 		.op = OP_OPEN,
@@ -97,10 +52,6 @@ static int open_served(enum served_file file, int flags)
 		errno = EEXIST;
 		return -1;
 	}
-	/* A name of the device, which nothing can be asked of. */
-	if (flags & O_PATH)
-		return raw(SYS_openat, AT_FDCWD, "/dev/null",
-			   flags & (O_PATH | O_CLOEXEC));
 	fd = channel_call_fd(&request, &error);
 	if (fd >= 0)
 		return finish_open(fd, flags);
@@ -157,7 +108,7 @@ static bool is_digit(char byte)
 	return byte >= '0' && byte <= '9';
 }
 
-static int open_proc(const char *path, int flags)
+int device_open_proc(const char *path, int flags)
 {
 	char own[32];
 	int length, fd;
@@ -183,24 +134,6 @@ static int open_proc(const char *path, int flags)
 	}
 
 	return -2;
-}
-
-int device_open(const char *path, int flags)
-{
-	enum served_file file = device_of(path);
-
-	if (file)
-		return open_served(file, flags);
-	if (channel_on() && path && !strncmp(path, "/proc/", 6))
-		return open_proc(path, flags);
-
-	return -2;
-}
-
-int device_open_again(const struct device *device, int flags)
-{
-	return device->file == FILE_DMABUF ? -2
-					   : open_served(device->file, flags);
 }
 
 /* Ports that were delivered and not read yet are as good as never sent. */

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
-#include <linux/openat2.h>
-
 #include "client.h"
 
 static long by_close(int fd, long a, long b)
@@ -36,14 +34,6 @@ static long by_fcntl(int fd, long command, long argument)
 static long ask(long number, const long *a)
 {
 	return raw(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-}
-
-static long open_by_number(long number, const char *path, int flags,
-			   const long *a)
-{
-	int fd = device_open(path, flags);
-
-	return fd != -2 ? fd : ask(number, a);
 }
 
 static long transfer(long number, const long *a)
@@ -87,27 +77,6 @@ static long duplicate(const long *a)
 static bool call_file(long number, const long *a, long *result)
 {
 	switch (number) {
-#ifdef SYS_creat
-	case SYS_creat:
-		*result = open_by_number(number, (const char *)a[0],
-					 O_CREAT | O_WRONLY | O_TRUNC, a);
-		return true;
-#endif
-#ifdef SYS_open
-	case SYS_open:
-		*result = open_by_number(number, (const char *)a[0], a[1], a);
-		return true;
-#endif
-	case SYS_openat:
-		*result = open_by_number(number, (const char *)a[1], a[2], a);
-		return true;
-	case SYS_openat2:
-		*result =
-			device_of((const char *)a[1])
-				? device_open((const char *)a[1],
-					      ((struct open_how *)a[2])->flags)
-				: ask(number, a);
-		return true;
 	case SYS_lseek:
 		*result = seek(a);
 		return true;
@@ -212,7 +181,8 @@ EXPORT long syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(list, long);
 	va_end(list);
-	if (call_file(number, a, &result) || call_memory(number, a, &result) ||
+	if (looks_call(number, a, &result) || call_file(number, a, &result) ||
+	    call_memory(number, a, &result) ||
 	    call_descriptor(number, a, &result))
 		return result;
 

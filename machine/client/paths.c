@@ -1,177 +1,437 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* What is said of the devices' paths by those who only ask. */
+/* The C library's functions that name a path or look at a descriptor. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "client.h"
 
-/* Numbers such as misc devices have. */
-#define MISC_MAJOR 10
-#define FIRST_MINOR 64
+_Static_assert(sizeof(struct stat) == sizeof(struct stat64),
+	       "both are the kernel's");
 
-#define WHEN(path, say)                          \
-	enum served_file file = device_of(path); \
-	if (file) {                              \
-		say;                             \
-		return 0;                        \
-	}
+/*
+ * What the machine's files answer to the system call of that number, if the path
+ * is one of theirs; else on with the calling function. Its arguments are such as
+ * the call has.
+ */
+#define LOOK(folder, path, follow, ...)                              \
+	do {                                                         \
+		long result_;                                        \
+		if (places_maybe(folder, path, follow) &&            \
+		    look((const long[]){__VA_ARGS__, 0, 0, 0, 0, 0}, \
+			 &result_))                                  \
+			return result_;                              \
+	} while (0)
 
-void paths_describe(struct stat *status, enum served_file file)
+static bool look(const long *call, long *result)
 {
-	memset(status, 0, sizeof(*status));
-	status->st_ino = file;
-	status->st_nlink = 1;
-	status->st_uid = geteuid();
-	status->st_gid = getegid();
-	status->st_blksize = PAGE;
-	if (file < FILE_CAPABILITIES) {
-		status->st_mode = S_IFCHR | 0600;
-		status->st_rdev = makedev(MISC_MAJOR, FIRST_MINOR + file);
-	} else {
-		status->st_mode = S_IFREG | 0644;
-		status->st_size = PAGE;
-	}
+	return looks_call(call[0], call + 1, result);
 }
 
-static void describe64(struct stat64 *status, enum served_file file)
+int paths_open(int folder, const char *path, int flags, mode_t mode)
 {
-	struct stat same;
+	bool follow = !(flags & O_NOFOLLOW) &&
+		      !(flags & O_CREAT && flags & O_EXCL);
+	long call[] = {folder, (long)path, flags, mode, 0, 0}, fd;
 
-	paths_describe(&same, file);
-	memset(status, 0, sizeof(*status));
-	status->st_ino = same.st_ino;
-	status->st_nlink = same.st_nlink;
-	status->st_uid = same.st_uid;
-	status->st_gid = same.st_gid;
-	status->st_blksize = same.st_blksize;
-	status->st_mode = same.st_mode;
-	status->st_rdev = same.st_rdev;
-	status->st_size = same.st_size;
+	if (!path ||
+	    (strncmp(path, "/proc/", 6) && !places_maybe(folder, path, follow)))
+		return -2;
+
+	return looks_call(SYS_openat, call, &fd) ? fd : -2;
+}
+
+/* ---- stat ---- */
+
+#define AT(folder, path, status, flags)                                      \
+	LOOK(folder, path, !((flags) & AT_SYMLINK_NOFOLLOW), SYS_newfstatat, \
+	     folder, (long)(path), (long)(status), flags)
+
+/* The status of a descriptor, when the kernel has told of it. */
+static int told(int error, int fd, void *status)
+{
+	if (!error)
+		looks_correct(fd, status);
+
+	return error;
+}
+
+/* It is the descriptor that is meant. */
+static bool is_fd(const char *path, int flags)
+{
+	return flags & AT_EMPTY_PATH && (!path || !*path);
 }
 
 EXPORT int stat(const char *path, struct stat *status)
 {
-	WHEN(path, paths_describe(status, file));
+	AT(AT_FDCWD, path, status, 0);
 	return NEXT(stat)(path, status);
 }
 
 EXPORT int lstat(const char *path, struct stat *status)
 {
-	WHEN(path, paths_describe(status, file));
+	AT(AT_FDCWD, path, status, AT_SYMLINK_NOFOLLOW);
 	return NEXT(lstat)(path, status);
+}
+
+EXPORT int fstat(int fd, struct stat *status)
+{
+	return told(NEXT(fstat)(fd, status), fd, status);
 }
 
 EXPORT int fstatat(int folder, const char *path, struct stat *status, int flags)
 {
-	WHEN(path, paths_describe(status, file));
-	return NEXT(fstatat)(folder, path, status, flags);
+	int error;
+
+	AT(folder, path, status, flags);
+	error = NEXT(fstatat)(folder, path, status, flags);
+	return is_fd(path, flags) ? told(error, folder, status) : error;
 }
 
 EXPORT int stat64(const char *path, struct stat64 *status)
 {
-	WHEN(path, describe64(status, file));
+	AT(AT_FDCWD, path, status, 0);
 	return NEXT(stat64)(path, status);
 }
 
 EXPORT int lstat64(const char *path, struct stat64 *status)
 {
-	WHEN(path, describe64(status, file));
+	AT(AT_FDCWD, path, status, AT_SYMLINK_NOFOLLOW);
 	return NEXT(lstat64)(path, status);
+}
+
+EXPORT int fstat64(int fd, struct stat64 *status)
+{
+	return told(NEXT(fstat64)(fd, status), fd, status);
 }
 
 EXPORT int fstatat64(int folder, const char *path, struct stat64 *status,
 		     int flags)
 {
-	WHEN(path, describe64(status, file));
-	return NEXT(fstatat64)(folder, path, status, flags);
+	int error;
+
+	AT(folder, path, status, flags);
+	error = NEXT(fstatat64)(folder, path, status, flags);
+	return is_fd(path, flags) ? told(error, folder, status) : error;
 }
 
 /* What programs call that were built with an older C library. */
 int __xstat(int version, const char *path, struct stat *status);
 int __lxstat(int version, const char *path, struct stat *status);
+int __fxstat(int version, int fd, struct stat *status);
+int __fxstatat(int version, int folder, const char *path, struct stat *status,
+	       int flags);
 int __xstat64(int version, const char *path, struct stat64 *status);
 int __lxstat64(int version, const char *path, struct stat64 *status);
+int __fxstat64(int version, int fd, struct stat64 *status);
+int __fxstatat64(int version, int folder, const char *path,
+		 struct stat64 *status, int flags);
 
 EXPORT int __xstat(int version, const char *path, struct stat *status)
 {
-	WHEN(path, paths_describe(status, file));
+	AT(AT_FDCWD, path, status, 0);
 	return NEXT(__xstat)(version, path, status);
 }
 
 EXPORT int __lxstat(int version, const char *path, struct stat *status)
 {
-	WHEN(path, paths_describe(status, file));
+	AT(AT_FDCWD, path, status, AT_SYMLINK_NOFOLLOW);
 	return NEXT(__lxstat)(version, path, status);
+}
+
+EXPORT int __fxstat(int version, int fd, struct stat *status)
+{
+	return told(NEXT(__fxstat)(version, fd, status), fd, status);
+}
+
+EXPORT int __fxstatat(int version, int folder, const char *path,
+		      struct stat *status, int flags)
+{
+	int error;
+
+	AT(folder, path, status, flags);
+	error = NEXT(__fxstatat)(version, folder, path, status, flags);
+	return is_fd(path, flags) ? told(error, folder, status) : error;
 }
 
 EXPORT int __xstat64(int version, const char *path, struct stat64 *status)
 {
-	WHEN(path, describe64(status, file));
+	AT(AT_FDCWD, path, status, 0);
 	return NEXT(__xstat64)(version, path, status);
 }
 
 EXPORT int __lxstat64(int version, const char *path, struct stat64 *status)
 {
-	WHEN(path, describe64(status, file));
+	AT(AT_FDCWD, path, status, AT_SYMLINK_NOFOLLOW);
 	return NEXT(__lxstat64)(version, path, status);
 }
 
-void paths_describe_extended(struct statx *status, enum served_file file)
+EXPORT int __fxstat64(int version, int fd, struct stat64 *status)
 {
-	struct stat same;
+	return told(NEXT(__fxstat64)(version, fd, status), fd, status);
+}
 
-	paths_describe(&same, file);
-	memset(status, 0, sizeof(*status));
-	status->stx_mask = STATX_BASIC_STATS;
-	status->stx_ino = same.st_ino;
-	status->stx_nlink = same.st_nlink;
-	status->stx_uid = same.st_uid;
-	status->stx_gid = same.st_gid;
-	status->stx_blksize = same.st_blksize;
-	status->stx_mode = same.st_mode;
-	status->stx_rdev_major = major(same.st_rdev);
-	status->stx_rdev_minor = minor(same.st_rdev);
-	status->stx_size = same.st_size;
+EXPORT int __fxstatat64(int version, int folder, const char *path,
+			struct stat64 *status, int flags)
+{
+	int error;
+
+	AT(folder, path, status, flags);
+	error = NEXT(__fxstatat64)(version, folder, path, status, flags);
+	return is_fd(path, flags) ? told(error, folder, status) : error;
 }
 
 EXPORT int statx(int folder, const char *path, int flags, unsigned int mask,
 		 struct statx *status)
 {
-	enum served_file file = device_of(path);
+	long call[] = {folder, (long)path, flags, mask, (long)status, 0}, error;
 
-	if (!file)
-		return NEXT(statx)(folder, path, flags, mask, status);
-	paths_describe_extended(status, file);
+	if ((is_fd(path, flags) ||
+	     places_maybe(folder, path, !(flags & AT_SYMLINK_NOFOLLOW))) &&
+	    looks_call(SYS_statx, call, &error))
+		return error;
 
-	return 0;
+	return NEXT(statx)(folder, path, flags, mask, status);
 }
 
-static int may(int how)
-{
-	if (!(how & X_OK))
-		return 0;
-	errno = EACCES;
-	return -1;
-}
+/* ---- access ---- */
 
 EXPORT int access(const char *path, int how)
 {
-	return device_of(path) ? may(how) : NEXT(access)(path, how);
+	LOOK(AT_FDCWD, path, true, SYS_faccessat, AT_FDCWD, (long)path, how);
+	return NEXT(access)(path, how);
+}
+
+static int access_at(int folder, const char *path, int how, int flags)
+{
+	LOOK(folder, path, !(flags & AT_SYMLINK_NOFOLLOW),
+	     flags ? SYS_faccessat2 : SYS_faccessat, folder, (long)path, how,
+	     flags);
+	return NEXT(faccessat)(folder, path, how, flags);
 }
 
 EXPORT int euidaccess(const char *path, int how)
 {
-	return device_of(path) ? may(how) : NEXT(euidaccess)(path, how);
+	return access_at(AT_FDCWD, path, how, AT_EACCESS);
+}
+
+EXPORT int eaccess(const char *path, int how)
+{
+	return access_at(AT_FDCWD, path, how, AT_EACCESS);
 }
 
 EXPORT int faccessat(int folder, const char *path, int how, int flags)
 {
-	if (device_of(path))
-		return may(how);
-	return NEXT(faccessat)(folder, path, how, flags);
+	return access_at(folder, path, how, flags);
+}
+
+/* ---- links, and the folder that the process is in ---- */
+
+/* Nothing is written behind what a link says: many rely on that. */
+static ssize_t link_at(int folder, const char *path, char *to, size_t size)
+{
+	long call[] = {folder, (long)path, (long)to, size, 0, 0}, result;
+	char first = 0;
+
+	if (channel_on() && path &&
+	    raw(SYS_readlinkat, folder, path, &first, 1) < 0 &&
+	    !places_maybe(folder, path, false))
+		return -1;
+	/* Other links are to what is no device and not in the tree. */
+	if ((first == '/' || first == 's' || !first) &&
+	    looks_call(SYS_readlinkat, call, &result))
+		return result;
+
+	return NEXT(readlinkat)(folder, path, to, size);
+}
+
+EXPORT ssize_t readlink(const char *path, char *to, size_t size)
+{
+	return link_at(AT_FDCWD, path, to, size);
+}
+
+EXPORT ssize_t readlinkat(int folder, const char *path, char *to, size_t size)
+{
+	return link_at(folder, path, to, size);
+}
+
+/* Those of _FORTIFY_SOURCE. */
+ssize_t __readlink_chk(const char *path, char *to, size_t size, size_t room);
+ssize_t __readlinkat_chk(int folder, const char *path, char *to, size_t size,
+			 size_t room);
+char *__getcwd_chk(char *to, size_t size, size_t room);
+char *__realpath_chk(const char *path, char *to, size_t room);
+
+EXPORT ssize_t __readlink_chk(const char *path, char *to, size_t size,
+			      size_t room)
+{
+	return size > room ? NEXT(__readlink_chk)(path, to, size, room)
+			   : link_at(AT_FDCWD, path, to, size);
+}
+
+EXPORT ssize_t __readlinkat_chk(int folder, const char *path, char *to,
+				size_t size, size_t room)
+{
+	return size > room
+		       ? NEXT(__readlinkat_chk)(folder, path, to, size, room)
+		       : link_at(folder, path, to, size);
+}
+
+static char *renamed(char *path)
+{
+	if (path)
+		places_rename(path);
+
+	return path;
+}
+
+static char *current(char *to, size_t size)
+{
+	char path[PATH_MAX];
+	long result;
+
+	/* Where the real name is too long, the other may still fit. */
+	if (!to ||
+	    !looks_call(SYS_getcwd,
+			(const long[]){(long)path, sizeof(path), 0, 0, 0, 0},
+			&result))
+		return renamed(NEXT(getcwd)(to, size));
+	if ((size_t)result > size) {
+		errno = size ? ERANGE : EINVAL;
+		return NULL;
+	}
+
+	return memcpy(to, path, result);
+}
+
+EXPORT char *getcwd(char *to, size_t size)
+{
+	return current(to, size);
+}
+
+EXPORT char *__getcwd_chk(char *to, size_t size, size_t room)
+{
+	return size > room ? NEXT(__getcwd_chk)(to, size, room)
+			   : current(to, size);
+}
+
+EXPORT char *get_current_dir_name(void)
+{
+	return renamed(NEXT(get_current_dir_name)());
+}
+
+EXPORT int chdir(const char *path)
+{
+	LOOK(AT_FDCWD, path, true, SYS_chdir, (long)path);
+	return NEXT(chdir)(path);
+}
+
+static char *real(const char *path, char *to)
+{
+	struct lead lead;
+
+	if (!places_maybe(AT_FDCWD, path, true) ||
+	    !places_find(AT_FDCWD, path, true, &lead))
+		return renamed(NEXT(realpath)(path, to));
+	return renamed(NEXT(realpath)(lead.at, to));
+}
+
+EXPORT char *realpath(const char *path, char *to)
+{
+	return real(path, to);
+}
+
+EXPORT char *__realpath_chk(const char *path, char *to, size_t room)
+{
+	return room < PATH_MAX ? NEXT(__realpath_chk)(path, to, room)
+			       : real(path, to);
+}
+
+EXPORT char *canonicalize_file_name(const char *path)
+{
+	return real(path, NULL);
+}
+
+/* ---- what else is asked of a path ---- */
+
+EXPORT int statfs(const char *path, struct statfs *status)
+{
+	LOOK(AT_FDCWD, path, true, SYS_statfs, (long)path, (long)status);
+	return NEXT(statfs)(path, status);
+}
+
+EXPORT int statfs64(const char *path, struct statfs64 *status)
+{
+	LOOK(AT_FDCWD, path, true, SYS_statfs, (long)path, (long)status);
+	return NEXT(statfs64)(path, status);
+}
+
+EXPORT ssize_t getxattr(const char *path, const char *name, void *value,
+			size_t size)
+{
+	LOOK(AT_FDCWD, path, true, SYS_getxattr, (long)path, (long)name,
+	     (long)value, size);
+	return NEXT(getxattr)(path, name, value, size);
+}
+
+EXPORT ssize_t lgetxattr(const char *path, const char *name, void *value,
+			 size_t size)
+{
+	LOOK(AT_FDCWD, path, false, SYS_lgetxattr, (long)path, (long)name,
+	     (long)value, size);
+	return NEXT(lgetxattr)(path, name, value, size);
+}
+
+EXPORT ssize_t listxattr(const char *path, char *names, size_t size)
+{
+	LOOK(AT_FDCWD, path, true, SYS_listxattr, (long)path, (long)names,
+	     size);
+	return NEXT(listxattr)(path, names, size);
+}
+
+EXPORT ssize_t llistxattr(const char *path, char *names, size_t size)
+{
+	LOOK(AT_FDCWD, path, false, SYS_llistxattr, (long)path, (long)names,
+	     size);
+	return NEXT(llistxattr)(path, names, size);
+}
+
+EXPORT int inotify_add_watch(int fd, const char *path, uint32_t mask)
+{
+	LOOK(AT_FDCWD, path, true, SYS_inotify_add_watch, fd, (long)path, mask);
+	return NEXT(inotify_add_watch)(fd, path, mask);
+}
+
+EXPORT int chmod(const char *path, mode_t mode)
+{
+	LOOK(AT_FDCWD, path, true, SYS_fchmodat, AT_FDCWD, (long)path, mode);
+	return NEXT(chmod)(path, mode);
+}
+
+EXPORT int fchmodat(int folder, const char *path, mode_t mode, int flags)
+{
+	LOOK(folder, path, true, SYS_fchmodat, folder, (long)path, mode);
+	return NEXT(fchmodat)(folder, path, mode, flags);
+}
+
+EXPORT int chown(const char *path, uid_t owner, gid_t group)
+{
+	LOOK(AT_FDCWD, path, true, SYS_fchownat, AT_FDCWD, (long)path, owner,
+	     group, 0);
+	return NEXT(chown)(path, owner, group);
+}
+
+EXPORT int fchownat(int folder, const char *path, uid_t owner, gid_t group,
+		    int flags)
+{
+	LOOK(folder, path, !(flags & AT_SYMLINK_NOFOLLOW), SYS_fchownat, folder,
+	     (long)path, owner, group, flags);
+	return NEXT(fchownat)(folder, path, owner, group, flags);
 }

@@ -342,9 +342,6 @@ static enum verdict on_descriptor(struct trap *trap, long *result)
 		*result = RESULT(descriptor_control(trap->a[0], trap->a[1],
 						    by_fcntl, trap->a[2]));
 		return CALL_DONE;
-	case SYS_fstat:
-		*result = paths_fstat(trap->a[0], (void *)trap->a[1]);
-		return CALL_DONE;
 	default:
 		return on_signal(trap, result);
 	}

@@ -191,12 +191,11 @@ long parse_long(const char *text, const char **end)
 	return negative ? -value : value;
 }
 
-/* What follows the number is of no interest to who calls this. */
+/* Of decimal digits. */
 unsigned long strtoul(const char *text, char **end, int base)
 {
-	(void)end;
 	(void)base;
-	return parse_long(text, NULL);
+	return parse_long(text, (const char **)end);
 }
 
 /* ---- text for people: %s, %d, %u, %x, with or without l ---- */

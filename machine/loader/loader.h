@@ -155,7 +155,6 @@ extern bool paths_restricted;
 bool paths_read(long address, char *path, size_t size);
 /* Calls that are about a path. */
 enum verdict paths_call(struct trap *trap, long *result);
-long paths_fstat(int fd, void *to);
 /* What the program is, for those who look at /proc/self/exe. */
 void paths_begin(int fd, const char *path);
 /* The file of the program if it is /proc/self/exe that is meant, or @path. */

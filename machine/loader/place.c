@@ -59,3 +59,23 @@ void place_used(uintptr_t start, uintptr_t end)
 		say_line("a device is mapped where the loader cannot see it unmapped",
 			 NULL);
 }
+
+bool place_read(const char *from, char path[PATH_MAX])
+{
+	return from && paths_read((long)from, path, PATH_MAX);
+}
+
+bool place_take(void *to, const void *from, size_t size)
+{
+	return nofault_copy(to, from, size);
+}
+
+bool place_give(void *to, const void *from, size_t size)
+{
+	return nofault_copy(to, from, size);
+}
+
+bool place_may_look(void)
+{
+	return !paths_restricted;
+}

@@ -107,6 +107,7 @@ void folder_take(void)
 	if (directory < 0)
 		server_fail("%s", why);
 	open_log(take_lock());
+	tree_make(directory);
 }
 
 int server_listen(const char *name)
@@ -158,6 +159,7 @@ void folder_remove(const char *name)
 void folder_clean(bool private)
 {
 	folder_remove(SOCKET_FILE);
+	tree_remove(directory, private);
 	xenstore_clean();
 	if (!private)
 		return;

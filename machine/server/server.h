@@ -308,6 +308,11 @@ void folder_remove(const char *name);
 int server_listen(const char *name);
 char *server_path(const char *name);
 
+/* ---- tree.c: what programs find in the machine's directory ---- */
+
+void tree_make(int directory);
+void tree_remove(int directory, bool private);
+
 /* ---- limits.c: of descriptors, threads and memory ---- */
 
 /* Of descriptors it takes all that it may have. */
