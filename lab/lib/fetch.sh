@@ -9,6 +9,7 @@
 #   ARCH/headers    what builds a module for that kernel
 #   ARCH/busybox    a static busybox
 #   ARCH/tools      xl, xenstored, xenconsoled and the libraries they need
+#   ARCH/qemu       QEMU as a backend in dom0, and the libraries it needs
 #   ARCH/kernel-6.12, ARCH/headers-6.12
 #                   a newer kernel, of Debian 13
 #   ARCH/kernel-7.3, ARCH/headers-7.3
@@ -22,7 +23,7 @@
 
 DEBIAN_RELEASE=bookworm
 XEN_VERSION=4.17
-COMPONENTS=(xen kernel headers busybox tools kernel-6.12 headers-6.12 kernel-7.3 headers-7.3 xen-4.20 tools-4.20)
+COMPONENTS=(xen kernel headers busybox tools qemu kernel-6.12 headers-6.12 kernel-7.3 headers-7.3 xen-4.20 tools-4.20)
 
 # Where this system gets its Debian packages from, for the given kind of
 # archive (debian or debian-security).
@@ -392,4 +393,17 @@ fetch_tools() {
 		libxengnttab1 libxenhypfs1 "libxenmisc$XEN_VERSION" libxenstore4 \
 		libxentoolcore1 libxentoollog1 libyajl2 libfdt1 liblzma5 libuuid1 zlib1g \
 		libzstd1 libgcc-s1 libc6
+}
+
+# QEMU of Xen's own kind, whose backends run in dom0; what dom0 has already as
+# fetch_tools put it there comes again, as each disk is looked through by itself.
+fetch_qemu() {
+	[ "$1" = amd64 ] || unready "QEMU as a backend: only on amd64"
+	unpack "$1" "$2" qemu-system-xen libbz2-1.0 libc6 libdw1 libelf1 libfdt1 libffi8 \
+		libgcc-s1 libglib2.0-0 libgstreamer-plugins-base1.0-0 libgstreamer1.0-0 \
+		libjpeg62-turbo liblz4-1 liblzma5 libopus0 liborc-0.4-0 libpcre2-8-0 \
+		libpixman-1-0 libsasl2-2 libspice-server1 libssl3 libstdc++6 libudev1 \
+		libunwind8 libusb-1.0-0 libxencall1 libxendevicemodel1 libxenevtchn1 \
+		libxenforeignmemory1 libxengnttab1 libxenmisc4.17 libxenstore4 \
+		libxentoolcore1 libxentoollog1 zlib1g
 }
