@@ -252,6 +252,20 @@ struct domain *domain_get(unsigned int domid)
 	return d;
 }
 
+struct domain *domain_from(unsigned int domid)
+{
+	struct domain *d, *lowest = NULL;
+
+	pthread_mutex_lock(&domains.lock);
+	list_for_each_entry(d, &domains.all, node) {
+		if (d->id >= domid && (!lowest || d->id < lowest->id))
+			lowest = d;
+	}
+	pthread_mutex_unlock(&domains.lock);
+
+	return lowest;
+}
+
 void domains_each(void (*fn)(struct domain *d, void *arg), void *arg)
 {
 	struct list_head *node = &domains.all;

@@ -278,6 +278,31 @@ void port_put(u32 port, struct port_user *user)
 	hypervisor_unlock();
 }
 
+int port_status(struct domain *d, u32 port, struct port_status *status)
+{
+	static const u32 states[] = {
+		[PORT_FREE] = PORT_STATUS_CLOSED,
+		[PORT_UNBOUND] = PORT_STATUS_UNBOUND,
+		[PORT_INTERDOMAIN] = PORT_STATUS_INTERDOMAIN,
+		[PORT_VIRQ] = PORT_STATUS_VIRQ,
+	};
+	const struct port *p;
+
+	if (port >= MAX_PORTS)
+		return -EINVAL;
+	memset(status, 0, sizeof(*status));
+	hypervisor_lock();
+	p = port_of(d, port);
+	if (p) {
+		status->state = states[p->state];
+		status->remote = p->remote;
+		status->remote_port = p->remote_port;
+	}
+	hypervisor_unlock();
+
+	return 0;
+}
+
 int port_irq(u32 port)
 {
 	struct port *p;

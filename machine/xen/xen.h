@@ -80,6 +80,8 @@ void domains_start(const struct xen_config *config);
 void domains_stop(void);
 /* NULL if there is none; the lock need not be held. */
 struct domain *domain_find(unsigned int domid);
+/* The one with the lowest number that is not below @domid, or NULL. */
+struct domain *domain_from(unsigned int domid);
 /* From or to domains' memory, which programs may be reading and writing. */
 void memory_copy(void *to, const void *from, size_t size);
 /* Where a page of a domain is for devices, and back. */
@@ -257,6 +259,18 @@ long port_virq(struct domain *d, struct port_user *user);
 int port_send(struct domain *d, u32 port);
 /* One reference less; at 0 it is closed. With @user: its handler goes too. */
 void port_put(u32 port, struct port_user *user);
+/* What EVTCHNOP_status tells of a port, with its numbers for the states. */
+struct port_status {
+	u32 state;
+	unsigned int remote; /* domain */
+	u32 remote_port;
+};
+#define PORT_STATUS_CLOSED 0
+#define PORT_STATUS_UNBOUND 1
+#define PORT_STATUS_INTERDOMAIN 2
+#define PORT_STATUS_VIRQ 4
+/* -EINVAL if no domain could have such a port. */
+int port_status(struct domain *d, u32 port, struct port_status *status);
 /* -1 if the kernel knows of no such port. */
 int port_irq(u32 port);
 int port_get(struct domain *d, u32 port);

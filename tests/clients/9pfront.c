@@ -318,6 +318,18 @@ static int read_file(struct folder *d, uint32_t fid, uint64_t *size,
 
 /* ---- commands ---- */
 
+static void refused(struct folder *d)
+{
+	enum front_state state = front_backend(&d->f);
+
+	front_say(&d->f, STATE_CLOSED);
+	front_unshare(&d->f, &d->data);
+	front_unshare(&d->f, &d->interface);
+	front_drop_port(&d->f);
+	front_end(STATUS_REFUSED, "the backend does not connect: state %d",
+		  state);
+}
+
 static void connect_folder(struct folder *d)
 {
 	front_say(&d->f, STATE_INITIALISING);
@@ -341,7 +353,7 @@ static void connect_folder(struct folder *d)
 	front_write(&d->f, "ring-ref0", "%u", d->interface.refs[0]);
 	front_write(&d->f, "event-channel-0", "%d", d->f.port);
 	if (!front_meet(&d->f, d->patience_ms))
-		front_end(STATUS_REFUSED, "the backend does not connect");
+		refused(d);
 }
 
 static void leave_folder(struct folder *d)

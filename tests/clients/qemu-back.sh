@@ -54,6 +54,7 @@ judge() {
 	fate="has ended with $?"
 }
 
+await 0
 dd if=/dev/zero of="$work/disk" bs=65536 count=64 2>/dev/null
 disk && folder 0 || exit
 serve
@@ -87,6 +88,7 @@ uniq -c "$work/said" | sed "s/^/# QEMU: /"
 if [ -n "${LAB_GUEST:-}" ]; then
 	# The guest is destroyed with requests in flight; what a toolstack does
 	# for a domain that has gone, this does then.
+	# shellcheck disable=SC2016 # for the other shell
 	setsid sh -c '
 		. "$1/toolstack.sh"
 		while xenstore-exists "/local/domain/$2/domid"; do sleep 1; done

@@ -3,10 +3,11 @@
 # Frontends of QEMU's disk and folder, in a domain of their own; qemu-back.sh in
 # domain 0 is the other side. What they meet is compared with qemu.expected, in
 # the lab and on a machine alike: TAP.
+# shellcheck disable=SC2317 # functions are called by met
 here=$(cd "$(dirname "$0")" && pwd)
 programs=${PROGRAMS:-$here}
 work=$(mktemp -d "${TMPDIR:-/tmp}/front.XXXXXX")
-failed=0
+failed=0 count=0
 
 await() {
 	until [ "$(xenstore-read /local/domain/0/data/at 2>/dev/null | cut -d ' ' -f 1)" = "$1" ]; do
@@ -22,15 +23,16 @@ tell() {
 # met NAME COMMAND...: it says what that part of qemu.expected says.
 met() {
 	name=$1
+	count=$((count + 1))
 	shift
 	"$@" >"$work/got" 2>&1
 	echo "status $?" >>"$work/got"
 	awk -v name="$name" '/^== / { on = substr($0, 4) == name; next } on && NF' \
 		"$here/qemu.expected" >"$work/wanted"
 	if cmp -s "$work/got" "$work/wanted"; then
-		echo "ok - QEMU: $name"
+		echo "ok $count - QEMU: $name"
 	else
-		echo "not ok - QEMU: $name"
+		echo "not ok $count - QEMU: $name"
 		diff "$work/wanted" "$work/got" | sed 's/^/# /'
 		failed=1
 	fi
@@ -42,7 +44,7 @@ until_busy() {
 	shift
 	"$@" >"$file" 2>&1 &
 	pid=$!
-	until grep -q busy "$file" || ! kill -0 $pid 2>/dev/null; do
+	until grep -qs busy "$file" || ! kill -0 "$pid" 2>/dev/null; do
 		sleep 0.1 2>/dev/null || sleep 1
 	done
 }
@@ -51,8 +53,8 @@ until_busy() {
 killed_in_the_middle() {
 	(
 		until_busy "$work/killed" "$programs/blkfront" 51712 busy 1
-		kill -9 $pid
-		wait $pid
+		kill -9 "$pid"
+		wait "$pid"
 		tail -n 1 "$work/killed"
 	) 2>/dev/null
 }
@@ -61,14 +63,15 @@ survived() {
 	until_busy "$work/survivor" "$programs/blkfront" -p 5000 51712 busy 2
 	tell 2
 	await 2
-	wait $pid
+	wait "$pid"
 	status=$?
 	cat "$work/survivor"
-	return $status
+	return "$status"
 }
 
 # The kernel's own frontend would take the disk.
-[ -z "${LAB_GUEST:-}" ] || rmmod xen-blkfront 2>/dev/null
+[ -z "${LAB_GUEST:-}" ] || rmmod xen-blkfront
+tell 0
 await 1 >"$work/begun"
 disk() {
 	"$programs/blkfront" -p "${PATIENCE:-20000}" "$@"
@@ -93,7 +96,7 @@ met 'a disk of that' disk 51712 check
 until_busy "$work/last" "$programs/blkfront" 51712 busy 1
 tell 5
 if [ -z "${LAB_GUEST:-}" ]; then
-	kill -9 $pid
+	kill -9 "$pid"
 	met 'the domain is gone, and QEMU lets go' await 5
 	tell 6
 	rm -rf "$work"

@@ -6,9 +6,9 @@
 
 # A device of QEMU's xenpv machine for domain $1, in the background: in $qemu.
 start_qemu() {
-	# shellcheck disable=SC2034 # for whoever sources this
 	"${QEMU:-/usr/libexec/xen-qemu-system-i386}" -M xenpv -m 32 -xen-domid "$1" -xen-attach \
 		-name guest -nodefaults -no-user-config -display none -monitor none &
+	# shellcheck disable=SC2034 # for whoever sources this
 	qemu=$!
 }
 
@@ -49,7 +49,7 @@ soon() {
 	for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do
 		"$@" && return
 		# The first ones are short, where there are such.
-		[ "$try" -lt 11 ] && sleep 0.1 2>/dev/null || sleep 1
+		{ [ "$try" -lt 11 ] && sleep 0.1 2>/dev/null; } || sleep 1
 	done
 	return 1
 }

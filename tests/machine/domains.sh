@@ -110,3 +110,42 @@ for mode in pv xlat; do
 	check "$mode: a killed granter's page dies within a second when it is not mapped" dies_within_a_second
 	check "$mode: the live state is listed" lists
 done
+
+# ---- libxenctrl ----
+
+# What dom0 and a PV guest of the lab are answered, too.
+asked_in_domain_0() {
+	is "$(run --mode "$mode" -- "$programs/control" 0)" "offered: unbound, for domain 0
+bound, one end: of domain 0
+bound, the other: of domain 0
+the other is closed: unbound, for domain 0
+both are: state 0
+a port that cannot be: Invalid argument
+of a domain that is not there: No such process
+domain 0 is there
+domain 12345: No such process
+version 4"
+}
+
+asked_in_another() {
+	is "$(run --machine "$machine" --mode "$mode" --domain 3 -- "$programs/control" 3)" \
+		"offered: unbound, for domain 3
+bound, one end: of domain 3
+bound, the other: of domain 3
+the other is closed: unbound, for domain 3
+both are: state 0
+a port that cannot be: Invalid argument
+of a domain that is not there: No such process
+of another domain: Operation not permitted
+domain 0: Operation not permitted
+domain 12345: Operation not permitted
+version 4
+destroy: Operation not permitted" && deserted && cat "$machine/log" &&
+		grep -q 'privcmd: hypercall 36, 2 is not modelled: refused' "$machine/log" &&
+		! grep -q 'request' "$machine/log"
+}
+
+for mode in pv xlat; do
+	check "$mode: libxenctrl tells domain 0 how ports and domains are" asked_in_domain_0
+	check "$mode: another domain is told of its ports, and the rest is refused with a line" asked_in_another
+done
