@@ -84,7 +84,6 @@ met 'a disk: what a later frontend finds' disk 51712 verify
 met 'a disk: requests that cannot be served' disk 51712 bad
 met 'a folder: written and read' "$programs/9pfront" 0 check
 met 'a disk: QEMU is killed in the middle, and there is another' survived
-met 'a folder of the QEMU after it' "$programs/9pfront" 1 check
 met 'a disk: the frontend is killed in the middle' killed_in_the_middle
 tell 3
 met 'and QEMU lets go, and lives' await 3
@@ -93,6 +92,7 @@ met 'a folder: the frontend ends in the middle' "$programs/9pfront" 2 flood 100
 tell 4
 met 'and there is another QEMU' await 4
 met 'a disk of that' disk 51712 check
+met 'a folder of that' "$programs/9pfront" 1 check
 until_busy "$work/last" "$programs/blkfront" 51712 busy 1
 tell 5
 if [ -z "${LAB_GUEST:-}" ]; then

@@ -12,36 +12,40 @@ start_qemu() {
 	qemu=$!
 }
 
-# nodes DOMID KIND DEVICE BACKEND: those that all devices have.
-nodes() {
+# attach DOMID KIND DEVICE BACKEND -NODE VALUE...: a device's nodes, those that all
+# have and more of the backend's. All at once, in the transaction of the command, as
+# a backend may look at any moment, and answers.
+attach() {
+	guest=$1 kind=$2 device=$3
 	front=/local/domain/$1/device/$2/$3
 	back=/local/domain/0/backend/$4/$1/$3
+	shift 4
+	for word; do
+		shift
+		case $word in
+		-*) set -- "$@" "$back/${word#-}" ;;
+		*) set -- "$@" "$word" ;;
+		esac
+	done
 	xenstore-write "$front" '' "$front/backend" "$back" "$front/backend-id" 0 \
-		"$front/state" 1 "$back" '' "$back/frontend" "$front" "$back/frontend-id" "$1" \
-		"$back/online" 1 || return
-	xenstore-chmod -r "$front" "n$1" r0 && xenstore-chmod -r "$back" n0 "r$1"
-}
-
-# The backend looks at a device when it has a state.
-offer() {
-	xenstore-write "$back/state" 1 && xenstore-chmod "$back/state" n0 "r$1"
+		"$front/virtual-device" "$device" "$front/device-type" disk "$front/tag" "folder$device" \
+		"$front/state" 1 "$back" '' "$back/frontend" "$front" \
+		"$back/frontend-id" "$guest" "$back/online" 1 "$@" "$back/state" 1 || return
+	xenstore-chmod -r "$front" "n$guest" r0 && xenstore-chmod -r "$back" n0 "r$guest"
 }
 
 # attach_disk DOMID DEVICE IMAGE
 attach_disk() {
-	nodes "$1" vbd "$2" qdisk || return
-	xenstore-write "$front/virtual-device" "$2" "$front/device-type" disk \
-		"$back/params" "aio:$3" "$back/dev" xvda "$back/type" qdisk \
-		"$back/mode" w "$back/device-type" disk "$back/removable" 0 \
-		"$back/bootable" 0 "$back/discard-enable" 1 && offer "$1"
+	attach "$1" vbd "$2" qdisk -params "aio:$3" -dev xvda -type qdisk -mode w \
+		-device-type disk -removable 0 -bootable 0 -discard-enable 1
 }
 
 # attach_folder DOMID DEVICE FOLDER BACKEND: 9pfs is QEMU's, xen_9pfs xen-9pfsd's.
-# That of QEMU 7.2 can be connected once; the second time it dies of an assertion.
+# A device of both can be connected once. QEMU 7.2 should see one folder closed in its
+# life: it looks for the next one's tag in a list with freed memory of the one before
+# (qemu_opts_set_id() keeps the pointer that xen_9pfs_free() frees), and may die.
 attach_folder() {
-	nodes "$1" 9pfs "$2" "$4" || return
-	xenstore-write "$front/tag" shared "$back/path" "$3" "$back/security_model" none &&
-		offer "$1"
+	attach "$1" 9pfs "$2" "$4" -path "$3" -security_model none
 }
 
 # soon COMMAND...: it succeeds within ten seconds.

@@ -154,11 +154,12 @@ check 'QEMU: a folder whose ring cannot be mapped does not connect' failing_fold
 
 # daemon: the installed one, or that of the lab's packages with its C library.
 daemon() {
-	local found libraries
+	local found libraries cache=${GNTDEV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gntdev}
 	for found in /usr/lib/xen-*/bin/xen-9pfsd; do
 		[ ! -x "$found" ] || { echo "$found"; return; }
 	done
-	libraries=$("$top/lab/fetch" amd64 tools-4.20) || return
+	libraries=$cache/amd64/tools-4.20/usr/lib/x86_64-linux-gnu
+	[ -e "$libraries" ] || libraries=$("$top/lab/fetch" amd64 tools-4.20) || return
 	echo "$libraries/ld-linux-x86-64.so.2 --library-path $libraries ${libraries%/lib/*}/lib/xen-4.20/bin/xen-9pfsd"
 }
 read -ra xen_9pfsd < <(daemon)
