@@ -405,6 +405,27 @@ static int conclude(struct machine *machine, const struct options *options,
 	return status;
 }
 
+/*
+ * What is to fail is the program's: not what the other side does, or xenstored for
+ * it, until both are ready.
+ */
+static void wait_for_others(struct machine *machine,
+			    const struct options *options)
+{
+	struct options patient = *options;
+	int fd;
+
+	patient.fail = NULL;
+	server_join(machine, &patient);
+	for (unsigned int i = 0; i < options->wait_count; i++)
+		wait_for_other(machine, options->waits[i]);
+	if (!options->fail)
+		return;
+	fd = machine->fd;
+	server_join(machine, options);
+	close(fd);
+}
+
 int run_program(struct machine *machine, const struct options *options)
 {
 	int signals, status;
@@ -412,9 +433,10 @@ int run_program(struct machine *machine, const struct options *options)
 	/* Where it is ignored, the kernel tells of no child's end. */
 	sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL},
 		  &inherited.child);
-	server_join(machine, options);
-	for (unsigned int i = 0; i < options->wait_count; i++)
-		wait_for_other(machine, options->waits[i]);
+	if (options->wait_count)
+		wait_for_others(machine, options);
+	else
+		server_join(machine, options);
 	begin_trace(machine, options);
 	signals = take_signals();
 	status = wait_for(machine, start(machine, options), signals);

@@ -327,6 +327,8 @@ int machine_fail_op(enum machine_op op, uint64_t nth, int16_t status);
 int machine_fail_spec(const char *spec, char *why, size_t size);
 /* Whether the ring of an evtchn that is opened now is to overflow some time. */
 bool machine_may_overflow(void);
+/* Calls of that process fail never, nor are they counted: it is no program's. */
+void machine_fail_never(pid_t pid);
 
 uint64_t machine_sites(void); /* passed, failed ones too */
 uint64_t machine_failed(void); /* failed on purpose */

@@ -5,6 +5,7 @@
 
 #include "context.h"
 #include "faults.h"
+#include "vm.h"
 
 static const struct {
 	const char *name;
@@ -103,6 +104,7 @@ static struct {
 	unsigned int of_million;
 	int only; /* this site, or -1 */
 	bool paused;
+	pid_t spared; /* atomic: whose calls never fail */
 	struct rule rules[MAX_RULES];
 	unsigned int nrules;
 	struct op_rule op_rules[MAX_RULES];
@@ -182,12 +184,26 @@ static noinline bool planned(enum fault_site site, unsigned int *variant)
 	return fails;
 }
 
+void machine_fail_never(pid_t pid)
+{
+	__atomic_store_n(&plan.spared, pid, __ATOMIC_RELAXED);
+}
+
+static bool is_spared(void)
+{
+	pid_t pid = __atomic_load_n(&plan.spared, __ATOMIC_RELAXED);
+
+	return pid && context()->task && context()->task->pid == pid;
+}
+
 bool fault(enum fault_site site, unsigned int *variant)
 {
 	struct context *c = context();
 
 	/* The task is being set up by a test, not in the kernel. */
 	if (!c->locks.outer || __atomic_load_n(&plan.paused, __ATOMIC_RELAXED))
+		return false;
+	if (is_spared())
 		return false;
 	if (__atomic_load_n(&plan.armed, __ATOMIC_RELAXED))
 		return planned(site, variant);
@@ -240,7 +256,8 @@ bool fault_op(enum machine_op op, bool user, s16 *status)
 
 	if (__atomic_load_n(&plan.armed, __ATOMIC_RELAXED) &&
 	    !__atomic_load_n(&plan.paused, __ATOMIC_RELAXED) &&
-	    context()->locks.outer && op_planned(op, user, status))
+	    context()->locks.outer && !is_spared() &&
+	    op_planned(op, user, status))
 		return true;
 
 	switch (op) {

@@ -52,6 +52,8 @@ void watch_close(struct watch *watch);
 void watch_wait(int timeout_ms);
 /* Does with what is ready now. */
 void watch_drain(void);
+/* Whether this is the thread that lives as long as the machine. */
+bool watch_is_main(void);
 extern pthread_mutex_t ending;
 
 /* ---- process.c ---- */

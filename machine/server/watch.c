@@ -167,6 +167,11 @@ void watch_drain(void)
 	pthread_mutex_unlock(&ending);
 
 	/* It may have been the last thing that the main thread waits for. */
-	if (some && !pthread_equal(pthread_self(), main_thread))
+	if (some && !watch_is_main())
 		server_wake();
+}
+
+bool watch_is_main(void)
+{
+	return pthread_equal(pthread_self(), main_thread);
 }

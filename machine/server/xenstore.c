@@ -200,7 +200,8 @@ void xenstore_spawn(void)
 	size_t added;
 	pid_t pid;
 
-	if (stage() != WANTED)
+	/* A thread that only drained has the main one woken afterwards. */
+	if (stage() != WANTED || !watch_is_main())
 		return;
 	environment = make_environment(&added);
 	pid = spawn(environment);
@@ -213,6 +214,8 @@ void xenstore_spawn(void)
 	}
 
 	store.pid = pid;
+	/* What is to fail is the program's. */
+	machine_fail_never(pid);
 	enter(WANTED, STARTED);
 }
 

@@ -21,8 +21,8 @@
 #include <xen/io/protocols.h>
 
 #include "front.h"
+#include "sector.h"
 
-#define SECTOR 512u
 #define PAGE_SECTORS (PAGE / SECTOR)
 #define DIRECT BLKIF_MAX_SEGMENTS_PER_REQUEST
 #define MOST_SEGMENTS 32u /* of an indirect request */
@@ -49,24 +49,6 @@ static struct disk {
 	int patience_ms;
 	unsigned long answered, refused, unsupported, wrong;
 } disk = {.depth = 32, .patience_ms = 10000};
-
-/* ---- what a sector holds ---- */
-
-static void fill_sector(uint64_t *words, unsigned long sector, uint64_t seed)
-{
-	for (unsigned int i = 0; i < SECTOR / sizeof(*words); i++)
-		words[i] = (sector * 64 + i) * 0x9e3779b97f4a7c15u + seed;
-}
-
-static bool is_filled(const uint64_t *words, unsigned long sector,
-		      uint64_t seed)
-{
-	uint64_t wanted[SECTOR / sizeof(*words)];
-
-	fill_sector(wanted, sector, seed);
-
-	return !memcmp(words, wanted, SECTOR);
-}
 
 static uint64_t *sector_of(struct slot *s, unsigned int i)
 {

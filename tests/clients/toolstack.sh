@@ -16,7 +16,7 @@ start_qemu() {
 # have and more of the backend's. All at once, in the transaction of the command, as
 # a backend may look at any moment, and answers.
 attach() {
-	guest=$1 kind=$2 device=$3
+	guest=$1 device=$3
 	front=/local/domain/$1/device/$2/$3
 	back=/local/domain/0/backend/$4/$1/$3
 	shift 4

@@ -113,7 +113,7 @@ done
 
 # ---- libxenctrl ----
 
-# What dom0 and a PV guest of the lab are answered, too.
+# Word for word what the lab's dom0 is answered.
 asked_in_domain_0() {
 	is "$(run --mode "$mode" -- "$programs/control" 0)" "offered: unbound, for domain 0
 bound, one end: of domain 0

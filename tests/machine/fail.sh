@@ -61,3 +61,25 @@ no_overflow() {
 		ends 1 run --fail 'any%100' -- "$programs/overflow"
 }
 check 'and only if it is asked for' no_overflow
+
+# A domain's xenstore is a page that xenstored maps.
+spared() {
+	is "$(run --domain 4 --fail map:1=-1 -- xenstore-read domid)" 4
+}
+check 'what fails is the program'"'"'s, not what xenstored does for it' spared
+
+# What is done before the other side is ready does not fail.
+after_the_wait() {
+	local other
+	(
+		sleep 0.3
+		attempts --machine "$machine" >"$work/first"
+		echo yes >"$work/ready"
+		sleep 0.3
+	) &
+	other=$!
+	rm -f "$work/ready"
+	is "$(attempts --machine "$machine" --fail map:1=-1 --wait-for "$work/ready")" nyyyyyyyyy &&
+		wait "$other" && is "$(cat "$work/first")" yyyyyyyyyy
+}
+check 'with --wait-for, calls fail when what is waited for is there' after_the_wait

@@ -117,6 +117,22 @@ check 'a domain reads only what it may' protected
 check 'a watch sees what another domain writes' watched
 check 'many programs of a domain use the store at once' together
 
+# Programs that come just then have it started by their threads, with which it ended.
+lives_on() {
+	local other
+	for _ in {1..12}; do
+		rm -rf "$machine"
+		run --machine "$machine" --wait-for xenstore:/local/domain/0/domid -- sleep 0.3 2>"$work/err1" &
+		other=$!
+		run --machine "$machine" --domain 1 -- sh -c 'for i in 1 2 3 4 5 6 7 8 9; do
+			/bin/true & /bin/true & /bin/true & /bin/true; done; sleep 0.1' 2>"$work/err2"
+		wait "$other"
+		cat "$work/err1" "$work/err2"
+		[ ! -s "$work/err1" ] && [ ! -s "$work/err2" ] || return
+	done
+}
+check 'xenstored lives on, whoever comes while it is started' lives_on
+
 not_installed() {
 	GNTDEV_XENSTORED=$work/none said 1 'xenstored is not installed' run -- sh -c 'exec xenstore-read domid 2>/dev/null'
 }
