@@ -22,4 +22,8 @@ abi arm64 7.3
 # shellcheck disable=SC2086
 lab "contract tests, 7.3 arm64 dom0" --arch arm64 --kernel 7.3 --timeout 400 \
 	--file build/arm64/tests/abi -- ./abi/run-abi requests map mmap notify copy vma $dmabuf
+
+check 'a PVH dom0 of Xen 4.20 has the driver, auto-translated' \
+	lab/run --kernel 7.3 --xen 4.20 --dom0 pvh --timeout 90 -- \
+	grep 'mode=auto-translated' /proc/driver/xen-gntdev
 finish
