@@ -103,12 +103,21 @@ package_field() {
 		sed -n "s/^$3: //p" | sed -n 1p
 }
 
-# kernel_release ARCH: the release that linux-image-ARCH stands for.
+# kernel_release ARCH: the release that linux-image-ARCH stands for; of backports,
+# which it never does, the newest of $KERNEL for any machine.
 kernel_release() {
 	local release
-	release=$(package_field "$1" "linux-image-$1" Depends |
-		grep -oE "linux-image-[^ ,]+" | sed -n 1p)
-	[ -n "$release" ] || unready "linux-image-$1 is not in Debian's package lists"
+	case $DEBIAN_RELEASE in
+	*-backports)
+		release=$(private_apt "$1" apt-cache pkgnames "linux-image-$KERNEL." |
+			grep -E "^linux-image-[0-9.]+\+deb[0-9]+-$1\$" | sort -V | tail -n 1) || true
+		;;
+	*)
+		release=$(package_field "$1" "linux-image-$1" Depends |
+			grep -oE "linux-image-[^ ,]+" | sed -n 1p) || true
+		;;
+	esac
+	[ -n "$release" ] || unready "no kernel $KERNEL is in Debian's package lists ($DEBIAN_RELEASE, $1)"
 	printf '%s\n' "${release#linux-image-}"
 }
 
@@ -146,16 +155,17 @@ unpack() {
 
 # component ARCH NAME: makes sure that it is in the cache, made as it is now.
 component() {
-	local arch=$1 name=$2 maker recipe piece version=
-	local DEBIAN_RELEASE=$DEBIAN_RELEASE XEN_VERSION=$XEN_VERSION
-	maker=fetch_$name
+	local arch=$1 name=$2 maker recipe piece
+	local DEBIAN_RELEASE=$DEBIAN_RELEASE XEN_VERSION=$XEN_VERSION KERNEL=6.1
+	maker=fetch_${name%%-*}
 	case $name in
-	*-rt) maker=fetch_rt_headers version=${name#headers-} version=${version%-rt} ;;&
-	*-6.12-rt) DEBIAN_RELEASE=trixie ;;
-	*-7.3-rt) DEBIAN_RELEASE=trixie-backports ;;
-	*-6.12) DEBIAN_RELEASE=trixie maker=fetch_newer_${name%-*} ;;
-	*-4.20) DEBIAN_RELEASE=trixie XEN_VERSION=4.20 maker=fetch_${name%-*} ;;
-	*-7.3) DEBIAN_RELEASE=trixie-backports maker=fetch_split_${name%-*} ;;
+	headers-*-rt) maker=fetch_rt_headers KERNEL=${name#*-} KERNEL=${KERNEL%-rt} ;;
+	*-4.20) DEBIAN_RELEASE=trixie XEN_VERSION=4.20 ;;
+	*-*) KERNEL=${name#*-} ;;
+	esac
+	case $KERNEL in
+	6.12) DEBIAN_RELEASE=trixie ;;
+	7.3) DEBIAN_RELEASE=trixie-backports ;;
 	esac
 	recipe=$(declare -f "$maker" | sha256sum)
 	[ "$(cat "$LAB_CACHE/$arch/$name/.recipe" 2>/dev/null)" != "$recipe" ] || return 0
@@ -177,14 +187,23 @@ fetch_xen() {
 	esac
 }
 
+# From 7.2 on, image and modules are packages of their own, and all lies with the
+# modules; in the newer releases of Debian, all that lies below /usr.
 fetch_kernel() {
-	local release
+	local release image
 	need depmod kmod
 	release=$(kernel_release "$1")
-	unpack "$1" "$2" "linux-image-$release"
+	if [ -n "$(package_field "$1" "linux-modules-$release" Size)" ]; then
+		unpack "$1" "$2" "linux-base-$release" "linux-binary-$release" "linux-modules-$release"
+		image=usr/lib/modules/$release/vmlinuz
+	else
+		unpack "$1" "$2" "linux-image-$release"
+		image=boot/vmlinuz-$release
+	fi
+	[ -e "$2/lib" ] || ln -s usr/lib "$2/lib"
 	case $1 in
-	amd64) unwrap_image "$2/boot/vmlinuz-$release" "$2/image" ;;
-	arm64) ln -s "boot/vmlinuz-$release" "$2/image" ;;
+	amd64) unwrap_image "$2/$image" "$2/image" ;;
+	arm64) ln -s "$image" "$2/image" ;;
 	esac
 	printf '%s\n' "$release" >"$2/release"
 	depmod -b "$2" "$release" 2>/dev/null ||
@@ -215,134 +234,27 @@ fetch_busybox() {
 	unpack "$1" "$2" busybox-static
 }
 
-# The headers' own files name each other by where they would be installed;
-# here they lie elsewhere. The tools (kbuild) run on this host.
+# The tools (kbuild) run on this host.
 fetch_headers() {
-	local arch=$1 into=$2 host release headers common
+	local arch=$1 into=$2 host kernel=kernel release common
+	[ "$KERNEL" = 6.1 ] || kernel=kernel-$KERNEL
 	host=$(dpkg --print-architecture)
-	release=$(cat "$LAB_CACHE/$arch/kernel/release")
+	release=$(cat "$LAB_CACHE/$arch/$kernel/release")
 	common=linux-headers-${release%-"$arch"}-common
-	headers=$into/usr/src/linux-headers-$release
 	unpack "$arch" "$into" "linux-headers-$release" "$common"
 	open_archive "$host"
-	unpack "$host" "$into" "linux-kbuild-${release%%.0-*}"
-	# shellcheck disable=SC2016
-	printf 'include $(dir $(lastword $(MAKEFILE_LIST)))../%s/Makefile\n' "$common" \
-		>"$headers/Makefile"
-	ln -s "usr/src/linux-headers-$release" "$into/build"
-}
-
-# The newer release has everything below /usr, and its modules compressed, which
-# would cost the emulated machine time at each boot.
-fetch_newer_kernel() {
-	local release
-	need depmod kmod
-	release=$(kernel_release "$1")
-	unpack "$1" "$2" "linux-image-$release"
-	[ -e "$2/lib" ] || ln -s usr/lib "$2/lib"
-	case $1 in
-	amd64) unwrap_image "$2/boot/vmlinuz-$release" "$2/image" ;;
-	arm64) ln -s "boot/vmlinuz-$release" "$2/image" ;;
+	case $DEBIAN_RELEASE in
+	bookworm) unpack "$host" "$into" "linux-kbuild-${release%%.0-*}" ;;
+	*) fetch_newer_tools "$host" "$into" "linux-kbuild-${release%-"$arch"}" ;;
 	esac
-	printf '%s\n' "$release" >"$2/release"
-	depmod -b "$2" "$release" 2>/dev/null ||
-		unready "depmod cannot index the modules of $release"
+	settle_headers "$into" "$release" "$common"
 }
 
-# The kernel's build tools are programs of the newer release and need its C
-# library: they get it beside them. The compiler is this system's, and older
-# than the one that built the kernel: what only the newer one knows is taken out
-# of the configuration, as it would be if the kernel were configured here: it
-# aligns cold functions too, so with the older one none may be marked as cold. No
-# type information for modules either: the program that makes it is not here.
-fetch_newer_headers() {
-	local arch=$1 into=$2 host release headers common tools file
-	host=$(dpkg --print-architecture)
-	release=$(cat "$LAB_CACHE/$arch/kernel-6.12/release")
-	common=linux-headers-${release%-"$arch"}-common
-	headers=$into/usr/src/linux-headers-$release
-	unpack "$arch" "$into" "linux-headers-$release" "$common"
-	open_archive "$host"
-	tools=linux-kbuild-${release%-"$arch"}
-	unpack "$host" "$into" "$tools"
-	mkdir "$into/host"
-	unpack "$host" "$into/host" libc6 libelf1t64 zlib1g libzstd1
-	find "$into/usr/lib/$tools" -type f -perm -100 | while read -r file; do
-		head -c 4 "$file" | grep -q ELF || continue
-		mv "$file" "$file.elf"
-		wrapper "$into" >"$file"
-		chmod 755 "$file"
-	done
-	# shellcheck disable=SC2016
-	printf 'include $(dir $(lastword $(MAKEFILE_LIST)))../%s/Makefile\n' "$common" \
-		>"$headers/Makefile"
-	sed -i -E '/\bCONFIG_CC_HAS_(MIN|SANE)_FUNCTION_ALIGNMENT\b/d' \
-		"$headers"/include/{config/auto.conf,generated/autoconf.h}
-	sed -i '/^CONFIG_DEBUG_INFO_BTF_MODULES=/d' "$headers/include/config/auto.conf"
-	ln -s "usr/src/linux-headers-$release" "$into/build"
-}
-
-# newest_release ARCH VERSION: the newest kernel release of that version, for any
-# machine.
-newest_release() {
-	local release
-	release=$(private_apt "$1" apt-cache pkgnames "linux-image-$2." |
-		grep -E "^linux-image-[0-9.]+\+deb[0-9]+-$1\$" | sort -V | tail -n 1) || true
-	[ -n "$release" ] || unready "no kernel $2 is in Debian's package lists ($DEBIAN_RELEASE, $1)"
-	printf '%s\n' "${release#linux-image-}"
-}
-
-# From 7.2 on, image and modules are packages of their own, and all lies with the
-# modules.
-fetch_split_kernel() {
-	local release modules
-	need depmod kmod
-	release=$(newest_release "$1" 7.3)
-	modules=$2/usr/lib/modules/$release
-	unpack "$1" "$2" "linux-base-$release" "linux-binary-$release" "linux-modules-$release"
-	[ -e "$2/lib" ] || ln -s usr/lib "$2/lib"
-	case $1 in
-	amd64) unwrap_image "$modules/vmlinuz" "$2/image" ;;
-	arm64) ln -s "usr/lib/modules/$release/vmlinuz" "$2/image" ;;
-	esac
-	printf '%s\n' "$release" >"$2/release"
-	depmod -b "$2" "$release" 2>/dev/null ||
-		unready "depmod cannot index the modules of $release"
-}
-
-# As for 6.12; the headers name their own folder to the kernel's Makefile too.
-fetch_split_headers() {
-	local arch=$1 into=$2 host release headers common tools file
-	host=$(dpkg --print-architecture)
-	release=$(cat "$LAB_CACHE/$arch/kernel-7.3/release")
-	common=linux-headers-${release%-"$arch"}-common
-	headers=$into/usr/src/linux-headers-$release
-	unpack "$arch" "$into" "linux-headers-$release" "$common"
-	open_archive "$host"
-	tools=linux-kbuild-${release%-"$arch"}
-	unpack "$host" "$into" "$tools"
-	mkdir "$into/host"
-	unpack "$host" "$into/host" libc6 libelf1t64 zlib1g libzstd1
-	find "$into/usr/lib/$tools" -type f -perm -100 | while read -r file; do
-		head -c 4 "$file" | grep -q ELF || continue
-		mv "$file" "$file.elf"
-		wrapper "$into" >"$file"
-		chmod 755 "$file"
-	done
-	# shellcheck disable=SC2016
-	printf '%s\n' 'KBUILD_OUTPUT := $(realpath $(dir $(lastword $(MAKEFILE_LIST))))' \
-		"include \$(KBUILD_OUTPUT)/../$common/Makefile" >"$headers/Makefile"
-	sed -i -E '/\bCONFIG_CC_HAS_(MIN|SANE)_FUNCTION_ALIGNMENT\b/d' \
-		"$headers"/include/{config/auto.conf,generated/autoconf.h}
-	sed -i '/^CONFIG_DEBUG_INFO_BTF_MODULES=/d' "$headers/include/config/auto.conf"
-	ln -s "usr/src/linux-headers-$release" "$into/build"
-}
-
-# Of the real-time flavour of kernel $version; what builds with them is what the other
-# headers of that kernel have.
+# Of the real-time flavour; what builds with them is what the other headers of that
+# kernel have.
 fetch_rt_headers() {
-	local arch=$1 into=$2 suffix='' release headers common tools
-	[ "$version" = 6.1 ] || suffix=-$version
+	local arch=$1 into=$2 suffix='' release common tools
+	[ "$KERNEL" = 6.1 ] || suffix=-$KERNEL
 	release=$(cat "$LAB_CACHE/$arch/kernel$suffix/release")
 	release=${release%-"$arch"}-rt-$arch
 	common=$(package_field "$arch" "linux-headers-$release" Depends |
@@ -353,23 +265,50 @@ fetch_rt_headers() {
 	for tools in "$LAB_CACHE/$arch/headers$suffix"/usr/lib/linux-kbuild-*; do
 		ln -s "../../../headers$suffix/usr/lib/${tools##*/}" "$into/usr/lib/"
 	done
-	headers=$into/usr/src/linux-headers-$release
-	# shellcheck disable=SC2016
-	printf '%s := $(realpath $(dir $(lastword $(MAKEFILE_LIST))))\ninclude %s\n' \
-		"$([ "$version" = 7.3 ] && echo KBUILD_OUTPUT || echo HERE)" \
-		"\$(lastword \$(KBUILD_OUTPUT) \$(HERE))/../$common/Makefile" >"$headers/Makefile"
-	if [ "$version" != 6.1 ]; then
-		sed -i -E '/\bCONFIG_CC_HAS_(MIN|SANE)_FUNCTION_ALIGNMENT\b/d' \
-			"$headers"/include/{config/auto.conf,generated/autoconf.h}
-		sed -i '/^CONFIG_DEBUG_INFO_BTF_MODULES=/d' "$headers/include/config/auto.conf"
-	fi
-	ln -s "usr/src/linux-headers-$release" "$into/build"
+	settle_headers "$into" "$release" "$common"
+}
+
+# settle_headers FOLDER RELEASE COMMON: their own files name each other, and some their
+# own folder, by where they would be installed; here they lie elsewhere.
+settle_headers() {
+	local headers=$1/usr/src/linux-headers-$2 here=HERE
+	[ "$KERNEL" = 6.1 ] || suit_older_compiler "$headers"
+	! grep -q KBUILD_OUTPUT "$headers/Makefile" || here=KBUILD_OUTPUT
+	# shellcheck disable=SC2016 # make expands
+	printf '%s := $(realpath $(dir $(lastword $(MAKEFILE_LIST))))\ninclude $(%s)/../%s/Makefile\n' \
+		"$here" "$here" "$3" >"$headers/Makefile"
+	ln -s "usr/src/linux-headers-$2" "$1/build"
+}
+
+# A newer release's build tools need its C library: they get it beside them.
+fetch_newer_tools() {
+	local host=$1 into=$2 tools=$3 file
+	unpack "$host" "$into" "$tools"
+	mkdir "$into/host"
+	unpack "$host" "$into/host" libc6 libelf1t64 zlib1g libzstd1
+	find "$into/usr/lib/$tools" -type f -perm -100 | while read -r file; do
+		head -c 4 "$file" | grep -q ELF || continue
+		mv "$file" "$file.elf"
+		wrapper "$into" >"$file"
+		chmod 755 "$file"
+	done
+}
+
+# The compiler is this system's, and may be older than the one that built the kernel:
+# what only the newer one knows is taken out of the configuration, as it would be if
+# the kernel were configured here: it aligns cold functions too, so with the older one
+# none may be marked as cold. No type information for modules either: the program
+# that makes it is not here.
+suit_older_compiler() {
+	sed -i -E '/\bCONFIG_CC_HAS_(MIN|SANE)_FUNCTION_ALIGNMENT\b/d' \
+		"$1"/include/{config/auto.conf,generated/autoconf.h}
+	sed -i '/^CONFIG_DEBUG_INFO_BTF_MODULES=/d' "$1/include/config/auto.conf"
 }
 
 # Packed, as it comes.
-fetch_split_source() {
-	unpack "$1" "$2" linux-source-7.3
-	ln -s usr/src/linux-source-7.3.tar.xz "$2/source.tar.xz"
+fetch_source() {
+	unpack "$1" "$2" "linux-source-$KERNEL"
+	ln -s "usr/src/linux-source-$KERNEL.tar.xz" "$2/source.tar.xz"
 }
 
 # wrapper FOLDER: a script that runs the program NAME.elf beside it with the
