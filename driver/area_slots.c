@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Slots of areas: claimed for requests, filled, and looked after. */
 #include "area.h"
+#include "tally.h"
 #include "trace.h"
 
 static bool op_is_bad(const struct area *area, const struct mapping *m,

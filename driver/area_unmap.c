@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* AREA_UNMAP: what becomes of the pages of slots that are emptied. */
 #include "area.h"
+#include "tally.h"
 
 /* Has the kernel map what a claimed slot has, if it does not yet. */
 static bool kernel_has(struct mapping *m, u32 slot)

@@ -11,6 +11,7 @@
  */
 #include "gntdev.h"
 #include "copy.h"
+#include "tally.h"
 #include "trace.h"
 
 /* Patience with a granter whose page is paged out, in all. */

@@ -3,6 +3,7 @@
 #include "gntdev.h"
 #include "dmabuf_requests.h"
 #include "dmabuf.h"
+#include "tally.h"
 #include "trace.h"
 
 GNTDEV_IMPORT_DMA_BUF;

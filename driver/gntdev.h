@@ -576,19 +576,6 @@ long gntdev_traced_request(struct instance *inst, unsigned int cmd,
 void gntdev_traced_mmap(struct instance *inst, u64 index, u32 count,
 			bool writable, int err, u64 ns);
 
-/* One more count of an instance: tally_add(inst, maps, pages). */
-#define tally_add(inst, what, n) \
-	gntdev_tally_add(inst, offsetof(struct tally, what), n)
-
-static inline void gntdev_tally_add(struct instance *inst, size_t offset, u64 n)
-{
-	struct tally __percpu *tally = READ_ONCE(inst->tally);
-
-	if (tally)
-		this_cpu_add(*(u64 __percpu *)((u8 __percpu *)tally + offset),
-			     n);
-}
-
 /* The caller has it from now on. */
 static inline void holder_set(struct holder *holder)
 {

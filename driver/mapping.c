@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Mappings: what mmap makes of a range, and what munmap leaves. */
 #include "gntdev.h"
+#include "tally.h"
 #include "trace.h"
 
 /* One allocation: the mapping, room for a hypercall, its arrays. */

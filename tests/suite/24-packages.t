@@ -239,6 +239,7 @@ leaves_nothing() {
 }
 
 # As on a system that has DKMS but other packages than Debian's.
+# shellcheck disable=SC2031 # it is set once, above
 tarball_installs() {
 	inside tar -C /root -xf "/gntdev-$version.tar.gz" &&
 		inside sh -c "cd /root/gntdev-$version && dkms install ." &&
