@@ -103,8 +103,9 @@ static __always_inline u32 together(const struct copy_batch *batch, u32 i,
 
 	for (i++, seg++; i < end && local_of(seg, compat, comes) == local;
 	     i++, seg++) {
-		if (batch->slot[i] != next || !(next % XEN_PAGE_SIZE) ||
-		    !seg->len)
+		/* Without a length it has no slot. */
+		if (!seg->len || batch->slot[i] != next ||
+		    !(next % XEN_PAGE_SIZE))
 			break;
 		if (comes && batch->ops[batch->end[i] - 1].status != GNTST_okay)
 			break;
