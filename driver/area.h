@@ -32,6 +32,7 @@ struct area_batch {
 	u32 n; /* the first operations, whose slots are claimed */
 	unsigned long access; /* the area's, when they were claimed */
 	bool by_kernel; /* map without entries: the program may see nothing */
+	bool looked_at; /* the area, when they were claimed */
 	struct gntdev_area_op ops[GNTDEV_BATCH];
 	u8 claimed[GNTDEV_BATCH]; /* the state it was in, or FREE for none */
 	u8 which[GNTDEV_BATCH]; /* operations of a hypercall, or of @part */
@@ -67,6 +68,7 @@ struct area {
 	u32 in_flight;
 	bool valid;
 	unsigned long access; /* PV: VM_READ and so on, when @valid was set */
+	bool looked_at; /* PV: somebody has come for a page by its entry */
 	struct area_batch *spares[AREA_SPARES]; /* by xchg() */
 	u32 count;
 	u8 states[];

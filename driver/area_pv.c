@@ -363,23 +363,29 @@ static bool clear_strays(const struct window *w, const struct area_batch *b,
  * that was empty already into one that still maps nothing (MADV_POPULATE_WRITE
  * marks what it finds as written to), it is emptied.
  *
+ * Until then a fault takes that for an entry of a swap file, and the kernel tells
+ * of a bad one. So once somebody has come for a page of the area by its entry, as
+ * for most programs nobody does, all are ended with the lock: what is left are
+ * those few that were just being ended when the first one came.
+ *
  * Of this domain's own frames any entry may be made, and one would be that no
  * grant is behind: they are ended with the lock.
  */
 static void end_entries(const struct window *w, struct area_batch *b, u32 n)
 {
-	bool own = has_own(w->mapping, b, n), strays = false;
+	bool locked = b->looked_at || has_own(w->mapping, b, n);
+	bool strays = false;
 	spinlock_t *lock; /* the page table's */
 	u32 first, count;
 
-	if (n && !own)
+	if (n && !locked)
 		(void)HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref,
 						b->unmap, n);
 	for (first = 0; first < n; first += count) {
 		count = gather_table(b, first, n);
 		lock = entry_lock(w->notifier.mm, b->unmap[first].host_addr);
 		spin_lock(lock);
-		if (own)
+		if (locked)
 			(void)HYPERVISOR_grant_table_op(GNTTABOP_unmap_grant_ref,
 							&b->unmap[first],
 							count);
@@ -529,6 +535,7 @@ static struct page *area_pv_special_page(struct vm_area_struct *vma,
 
 	area = area_of(w);
 	spin_lock(&area->lock);
+	area->looked_at = true;
 	if (slot_is_mapped(area->states[slot]) ||
 	    area->states[slot] == SLOT_FAULTING)
 		page = handle_is_good(w->mapping->handles[slot]) ||

@@ -93,6 +93,7 @@ static int area_claim(struct area *area, struct area_batch *b, u32 n, bool map)
 		return err;
 
 	b->access = area->access;
+	b->looked_at = area->looked_at;
 	b->by_kernel = !gntdev_mode->user_grants || !b->access;
 	area->users++;
 	area->in_flight++;

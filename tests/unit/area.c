@@ -118,13 +118,25 @@ static void lock_is_held_in(const struct machine_event *event, void *arg)
 		*(int *)arg += lock_any_held() ? 1 : -1;
 }
 
-/* Of another domain's grants none, and of its own the page table's. */
+/*
+ * Of another domain's grants none until somebody looks for pages, and of its own the
+ * page table's.
+ */
 static void a_lock_is_held_where_an_entry_could_come_back(void)
 {
+	struct page *page;
 	int held = 0;
 
 	start_area(2, 1);
 	machine_watch(lock_is_held_in, &held);
+	CHECK_EQ(fill(index_, 0, 0), 0);
+	CHECK_EQ(page_hold(world.task, AT(0), true, &page), 0);
+	page_release(page);
+	CHECK_EQ(empty(index_, 0), 0);
+	CHECK_EQ(held, 1);
+	CHECK_EQ(task_munmap(world.task, AT(0), 2 * PAGE), 0);
+	CHECK_EQ(area_at(AT(0), 2, RW, &index_), 0);
+	held = 0;
 	CHECK_EQ(fill(index_, 0, 0), 0);
 	CHECK_EQ(empty(index_, 0), 0);
 	CHECK_EQ(held, -1);
