@@ -429,6 +429,112 @@ TEST(munmap_beside_threads_that_fill_slots, .timeout = 60)
 	}
 }
 
+/* ---- slots that several threads empty ---- */
+
+#define EMPTIERS 3u
+
+struct emptier {
+	struct area *area;
+	pthread_barrier_t *begin;
+	unsigned int number;
+	uint32_t ref;
+	unsigned int rounds;
+};
+
+/* What its own AREA_UNMAP has said to be empty, it can fill at once. */
+static void *empty_and_fill(void *argument)
+{
+	struct emptier *e = argument;
+	struct gntdev_area_op ops[THREADS], op;
+	uint32_t done;
+
+	for (unsigned int round = 0; round < CYCLES; round++) {
+		for (unsigned int i = 0; i < THREADS; i++)
+			ops[i] = area_op((i * 3 + e->number) % THREADS, 0);
+		op = area_op(e->number, e->ref);
+		pthread_barrier_wait(e->begin);
+		e->rounds += !dev_area_unmap(e->area->fd, e->area->index, ops,
+					     THREADS, &done) &&
+			     !dev_area_map(e->area->fd, e->area->index, &op, 1,
+					   &done) &&
+			     !op.status;
+		pthread_barrier_wait(e->begin);
+	}
+
+	return NULL;
+}
+
+/* Reads and pins pages, and has some in a pipe, until it is told to stop. */
+static void *look_at_slots(void *argument)
+{
+	struct emptier *e = argument;
+	size_t size = THREADS * PAGE;
+	uint8_t seen[PAGE];
+	int fds[2];
+
+	if (pipe(fds))
+		return NULL;
+	for (unsigned int i = 0; !__atomic_load_n(&e->number, __ATOMIC_RELAXED);
+	     i++) {
+		struct iovec part = {e->area->at + i % THREADS * PAGE, PAGE};
+		struct iovec to = {seen, PAGE};
+
+		madvise(e->area->at, size, POPULATE_WRITE);
+		process_vm_readv(getpid(), &to, 1, &part, 1, 0);
+		if (vmsplice(fds[1], &part, 1, SPLICE_F_NONBLOCK) > 0)
+			e->rounds += read(fds[0], seen, PAGE) > 0;
+	}
+	close(fds[0]);
+	close(fds[1]);
+
+	return NULL;
+}
+
+TEST(slots_that_threads_empty_together_are_free_for_each, .timeout = 60)
+{
+	struct area area = area_make(dev_open(), THREADS, READ_WRITE);
+	struct gntdev_area_op ops[THREADS];
+	struct emptier emptiers[EMPTIERS], looker = {.area = &area};
+	pthread_t threads[EMPTIERS + 1];
+	uint32_t refs[THREADS], done;
+	pthread_barrier_t begin;
+	uint8_t byte;
+	struct iovec to = {&byte, 1}, from = {area.at, 1};
+
+	grants_with_contents(refs, THREADS);
+	/* A look before there are two of them. */
+	ops[0] = area_op(0, refs[0]);
+	area_must_map(&area, ops, 1);
+	EQUAL(process_vm_readv(getpid(), &to, 1, &from, 1, 0), 1);
+	area_must_unmap(&area, ops, 1);
+	pthread_barrier_init(&begin, NULL, EMPTIERS + 1);
+	CHECK(!pthread_create(&threads[EMPTIERS], NULL, look_at_slots, &looker),
+	      "pthread_create");
+	for (unsigned int i = 0; i < EMPTIERS; i++) {
+		emptiers[i] = (struct emptier){&area, &begin, i, refs[i], 0};
+		CHECK(!pthread_create(&threads[i], NULL, empty_and_fill,
+				      &emptiers[i]),
+		      "pthread_create");
+	}
+	for (unsigned int round = 0; round < CYCLES; round++) {
+		for (unsigned int i = 0; i < THREADS; i++)
+			ops[i] = area_op(i, refs[i]);
+		area_must_map(&area, ops, THREADS);
+		pthread_barrier_wait(&begin);
+		pthread_barrier_wait(&begin);
+		EXPECT(dev_area_unmap(area.fd, area.index, ops, THREADS, &done),
+		       0);
+	}
+	for (unsigned int i = 0; i < EMPTIERS; i++) {
+		pthread_join(threads[i], NULL);
+		EQUAL(emptiers[i].rounds, CYCLES);
+	}
+	__atomic_store_n(&looker.number, 1, __ATOMIC_RELAXED);
+	pthread_join(threads[EMPTIERS], NULL);
+	EQUAL(granter_wait_idle(refs, THREADS, 5000), 0);
+	area_end(&area);
+}
+
 struct flock_of_threads {
 	uint32_t refs[THREADS];
 };
