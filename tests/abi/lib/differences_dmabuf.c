@@ -86,6 +86,7 @@ const struct difference_group dmabuf_differences[] = {
 			"wait_for_another_exporters_buffer_is_enoent",
 			"bad_pointer_to_a_wait_is_efault",
 			"wait_ends_when_the_buffer_is_released",
+			"descriptor_of_a_buffer_tells_its_size",
 			"wait_ends_with_the_last_mapping",
 			"wait_ends_with_the_last_attachment",
 			"every_waiter_is_woken",
