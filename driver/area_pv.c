@@ -171,25 +171,24 @@ static int look_up_slots(struct area *area, struct vm_area_struct *vma,
 	do {
 		seq = mmu_interval_read_begin(&w->notifier);
 		mark_unknown(area, w, b, n);
+		/* A table that goes meanwhile is no lack of memory. */
 		err = find_marked(vma, b, n);
-		if (err)
-			return err;
 
 		spin_lock(&area->lock);
 		again = mmu_interval_read_retry(&w->notifier, seq);
-		for (i = 0; i < n && !again; i++) {
+		for (i = 0; i < n && !again && !err; i++) {
 			/* Another thread may have been quicker. */
 			if (b->ptes[i] && !w->ptes[b->ops[i].slot])
 				w->ptes[b->ops[i].slot] = b->ptes[i];
 		}
-		if (!again) {
+		if (!again && !err) {
 			area->access = vma->vm_flags & VM_ACCESS_FLAGS;
 			area->valid = true;
 		}
 		spin_unlock(&area->lock);
 	} while (again);
 
-	return 0;
+	return err;
 }
 
 /* The address space of an area, with a reference; NULL if it is going. */
@@ -473,8 +472,8 @@ static vm_fault_t area_pv_fault(struct vm_fault *vmf)
 	unsigned long seq, addr = vmf->address & PAGE_MASK;
 	u32 slot = (addr - vma->vm_start) >> PAGE_SHIFT;
 	struct area *area;
+	int err, lack;
 	bool again;
-	int err;
 	u64 pte;
 
 	/* Without any access, it is a debugger's look, and no entry may be. */
@@ -484,17 +483,19 @@ static vm_fault_t area_pv_fault(struct vm_fault *vmf)
 
 	do {
 		seq = mmu_interval_read_begin(&w->notifier);
-		err = gntdev_pv_find_entries(vma, addr, 1, &pte);
-		if (err)
-			return vmf_error(err);
+		lack = gntdev_pv_find_entries(vma, addr, 1, &pte);
+		err = lack;
 		spin_lock(&area->lock);
 		again = mmu_interval_read_retry(&w->notifier, seq);
-		if (!again)
+		if (!again && !err)
 			err = claim_fault(area, w, slot);
 		if (!again && !err)
 			w->ptes[slot] = pte;
 		spin_unlock(&area->lock);
 	} while (again);
+
+	if (lack)
+		return vmf_error(lack);
 
 	if (!err) {
 		err = map_one(w, slot, pte, vma->vm_flags & VM_WRITE);

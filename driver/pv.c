@@ -137,6 +137,19 @@ static int pv_attach(struct window *w, struct vm_area_struct *vma)
 	return err;
 }
 
+/* At the address of its page-table entry; it may be there, or lost. */
+static int make_entry(struct window *w, u32 i, u64 pte, bool writable)
+{
+	if (w->handles[i] == LOST_HANDLE)
+		return -EIO;
+	if (w->handles[i] != INVALID_GRANT_HANDLE)
+		return 0;
+
+	w->ptes[i] = pte;
+
+	return gntdev_pv_map_entry(w, i, writable);
+}
+
 /*
  * Makes an entry again, unless it has come back, or is lost. Where the hypervisor
  * has no handle, or the page is the granter's to get first, the access is made
@@ -146,30 +159,27 @@ static vm_fault_t fault_in(struct window *w, struct vm_area_struct *vma, u32 i)
 {
 	unsigned long addr = vma->vm_start + ((unsigned long)i << PAGE_SHIFT);
 	unsigned long seq;
+	bool again, found;
 	int err = 0;
-	bool again;
 	u64 pte;
 
 	do {
 		/*
 		 * Waits while the kernel changes entries of this VMA. It may free
-		 * an empty table then, so only from here on the table is ours.
+		 * an empty table then, so only from here on the table is ours; one
+		 * that goes while it is looked for is no lack of memory.
 		 */
 		seq = mmu_interval_read_begin(&w->notifier);
-		if (gntdev_pv_find_entries(vma, addr, 1, &pte))
-			return VM_FAULT_OOM;
+		found = !gntdev_pv_find_entries(vma, addr, 1, &pte);
 		mutex_lock(&w->lock);
 		again = mmu_interval_read_retry(&w->notifier, seq);
-		if (!again && w->handles[i] == INVALID_GRANT_HANDLE) {
-			w->ptes[i] = pte;
-			err = gntdev_pv_map_entry(w, i,
-						  vma->vm_flags & VM_WRITE);
-		} else if (!again && w->handles[i] == LOST_HANDLE) {
-			err = -EIO;
-		}
+		if (!again && found)
+			err = make_entry(w, i, pte, vma->vm_flags & VM_WRITE);
 		mutex_unlock(&w->lock);
 	} while (again);
 
+	if (!found)
+		return VM_FAULT_OOM;
 	if (err == -EAGAIN || err == -ENOMEM) {
 		schedule_timeout_killable(1);
 		err = 0;
