@@ -265,6 +265,7 @@ static const struct difference_group groups[] = {
 		"row 17: what cannot be honoured is refused, data stays whole",
 		{
 			"mapping_that_a_child_shares_is_unmapped_with_the_last",
+			"kernel_reads_a_mapping_whose_entries_come_and_go",
 		},
 	},
 	{
@@ -458,7 +459,6 @@ static const struct difference_group groups[] = {
 		{
 			"madvise_dontneed_keeps_the_data",
 			"dontneed_of_locked_pages_is_taken_and_keeps_the_data",
-			"kernel_reads_a_mapping_whose_entries_come_and_go",
 			"madvise_free_and_remove_keep_the_data",
 			"read_only_mapping_survives_it_all",
 		},
