@@ -320,13 +320,16 @@ static bool has_own(const struct mapping *m, const struct area_batch *b, u32 n)
 {
 	u32 own = gntdev_own_domid(), k;
 
-	for (k = 0; own != DOMID_INVALID && k < n; k++) {
+	if (own == DOMID_INVALID)
+		return true;
+
+	for (k = 0; k < n; k++) {
 		if ((m->range->grants[b->ops[b->which[k]].slot].domid &
 		     ~GRANT_READONLY) == own)
 			return true;
 	}
 
-	return own == DOMID_INVALID;
+	return false;
 }
 
 /* Of entries in one table, whose lock is held; see end_entries(). */
