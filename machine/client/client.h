@@ -344,6 +344,9 @@ void device_comes(int fd);
 bool device_transfer(int fd, bool write, size_t *size, ssize_t *result);
 /* @ask ends in the kernel, or in what is behind our function. */
 typedef long (*ask_fn)(int fd, long a, long b);
+/* Those that end in the kernel: close(), and dup2() or dup3(). */
+long descriptor_by_close(int fd, long a, long b);
+long descriptor_by_dup3(int fd, long to, long flags);
 long descriptor_close(int fd, ask_fn ask);
 long descriptor_dup2(int fd, int to, int flags, ask_fn ask);
 long descriptor_close_range(unsigned int first, unsigned int last, int flags);

@@ -205,6 +205,23 @@ static bool is_device(int fd)
 	return !is_ordinary(fd) && device_at(fd, &device);
 }
 
+long descriptor_by_close(int fd, long a, long b)
+{
+	(void)a;
+	(void)b;
+	return raw(SYS_close, fd);
+}
+
+long descriptor_by_dup3(int fd, long to, long flags)
+{
+#ifdef SYS_dup2
+	/* Of the same number that one makes nothing, and dup3() an error. */
+	if (flags < 0)
+		return raw(SYS_dup2, fd, to);
+#endif
+	return raw(SYS_dup3, fd, to, flags);
+}
+
 long descriptor_close(int fd, ask_fn ask)
 {
 	bool was_device;

@@ -9,23 +9,6 @@
 
 #include "client.h"
 
-static long by_close(int fd, long a, long b)
-{
-	(void)a;
-	(void)b;
-	return raw(SYS_close, fd);
-}
-
-static long by_dup3(int fd, long to, long flags)
-{
-#ifdef SYS_dup2
-	/* Of the same number that one makes nothing, and dup3() an error. */
-	if (flags < 0)
-		return raw(SYS_dup2, fd, to);
-#endif
-	return raw(SYS_dup3, fd, to, flags);
-}
-
 static long by_fcntl(int fd, long command, long argument)
 {
 	return raw(SYS_fcntl, fd, command, argument);
@@ -136,20 +119,20 @@ static bool call_descriptor(long number, const long *a, long *result)
 {
 	switch (number) {
 	case SYS_close:
-		*result = descriptor_close(a[0], by_close);
+		*result = descriptor_close(a[0], descriptor_by_close);
 		return true;
 	case SYS_dup:
 		*result = duplicate(a);
 		return true;
 #ifdef SYS_dup2
 	case SYS_dup2:
-		*result = descriptor_dup2(a[0], a[1], -1, by_dup3);
+		*result = descriptor_dup2(a[0], a[1], -1, descriptor_by_dup3);
 		return true;
 #endif
 	case SYS_dup3:
 		*result = descriptor_dup2(a[0], a[1],
 					  (unsigned int)a[2] & INT32_MAX,
-					  by_dup3);
+					  descriptor_by_dup3);
 		return true;
 	case SYS_fcntl:
 		*result = descriptor_control(a[0], a[1], by_fcntl, a[2]);

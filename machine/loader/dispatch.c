@@ -146,22 +146,6 @@ static enum verdict memory(struct trap *trap, long *result)
 
 /* ---- descriptors ---- */
 
-static long by_close(int fd, long a, long b)
-{
-	(void)a;
-	(void)b;
-	return raw(SYS_close, fd);
-}
-
-static long by_dup3(int fd, long to, long flags)
-{
-#ifdef SYS_dup2
-	if (flags < 0)
-		return raw(SYS_dup2, fd, to);
-#endif
-	return raw(SYS_dup3, fd, to, flags);
-}
-
 /* In a process that has not used one, it is none that matters. */
 static bool is_device(int fd)
 {
@@ -177,17 +161,18 @@ static enum verdict descriptor(struct trap *trap, long *result)
 		/* The end of another's may take as long as it likes. */
 		if (!channel_owns(a[0]) && !is_device(a[0]))
 			return CALL_LET;
-		*result = RESULT(descriptor_close(a[0], by_close));
+		*result = RESULT(descriptor_close(a[0], descriptor_by_close));
 		return CALL_DONE;
 #ifdef SYS_dup2
 	case SYS_dup2:
-		*result = RESULT(descriptor_dup2(a[0], a[1], -1, by_dup3));
+		*result = RESULT(descriptor_dup2(a[0], a[1], -1,
+						 descriptor_by_dup3));
 		return CALL_DONE;
 #endif
 	case SYS_dup3:
 		*result = RESULT(descriptor_dup2(a[0], a[1],
 						 (unsigned int)a[2] & INT32_MAX,
-						 by_dup3));
+						 descriptor_by_dup3));
 		return CALL_DONE;
 	case SYS_shutdown:
 		if (!device_inode(a[0]))
