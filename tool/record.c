@@ -9,6 +9,7 @@
 
 #include "tool.h"
 #include "trace.h"
+#include "../machine/parent.h"
 
 int record_begin(const struct machine *machine)
 {
@@ -56,25 +57,6 @@ void record_end(int fd, struct decoder *decoder)
 	fflush(decoder->out);
 	record_forget(decoder);
 	close(fd);
-}
-
-static int parent_of(int process)
-{
-	char path[64], text[512], *end;
-	size_t size;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", process);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	size = fread(text, 1, sizeof(text) - 1, file);
-	fclose(file);
-	text[size] = '\0';
-	/* A command may have brackets in it: PID (command) S PPID */
-	end = strrchr(text, ')');
-
-	return end && strlen(end) > 4 ? atoi(end + 4) : 0;
 }
 
 /* Processes that are wanted, by their numbers. */

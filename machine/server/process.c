@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../parent.h"
 #include "server.h"
 
 /* How long calls of a process that is over may hold up others'. */
@@ -312,26 +313,7 @@ static int watch_death(struct process *process)
 	return watch_add(&process->death, EPOLLIN);
 }
 
-/* Whose child it is: it waits for an answer, so it is there. */
-static pid_t parent_of(pid_t pid)
-{
-	char path[64], text[512], *end;
-	size_t size;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	size = fread(text, 1, sizeof(text) - 1, file);
-	fclose(file);
-	text[size] = '\0';
-	/* PID (command) S PPID, where a command may have brackets in it */
-	end = strrchr(text, ')');
-
-	return end && strlen(end) > 4 ? atoi(end + 4) : 0;
-}
-
+/* It waits for an answer, so it is there to be asked whose child it is. */
 static void trace_process(const struct process *process)
 {
 	if (machine_is_traced())
