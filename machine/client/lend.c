@@ -54,20 +54,28 @@ static const char *parse_address(const char *text, uintptr_t *address)
 	return text + (*text != '\0');
 }
 
+/* As much of @text as there is room for; behind it, @to is zeros already. */
+static void take(char *to, size_t size, const char *text)
+{
+	size_t length = strlen(text);
+
+	memcpy(to, text, length < size ? length : size - 1);
+}
+
 /* start-end perms offset device inode, and the name behind spaces. */
 static void parse(const char *text, struct mapped_line *line)
 {
 	memset(line, 0, sizeof(*line));
 	text = parse_address(text, &line->start);
 	text = parse_address(text, &line->end);
-	strncpy(line->perms, text, sizeof(line->perms) - 1);
+	take(line->perms, sizeof(line->perms), text);
 	for (int fields = 0; *text && fields < 4; fields++) {
 		while (*text && *text != ' ')
 			text++;
 		while (*text == ' ')
 			text++;
 	}
-	strncpy(line->name, text, sizeof(line->name) - 1);
+	take(line->name, sizeof(line->name), text);
 }
 
 static int open_maps(void)
