@@ -137,38 +137,81 @@ version_is_told() {
 	[ "$(modinfo -F version "$ko")" = "$(sed -n 's/^#define GNTDEV_VERSION "\(.*\)"/\1/p' include/gntdev_version.h)" ]
 }
 
+# A release may differ from the one before in headers and its version alone.
+later_version() {
+	local version
+	version=$(modinfo -F version "$ko")
+	LC_ALL=C sed "s/\x00version=$version\x00/\x00version=${version%?}9\x00/" "$ko" >"$work/later.ko"
+	[ "$(modinfo -F version "$work/later.ko")" = "${version%?}9" ] &&
+		[ "$(modinfo -F srcversion "$work/later.ko")" = "$(modinfo -F srcversion "$ko")" ]
+}
+
 # Not by busybox, whose shell takes its own modprobe whatever PATH says. In a dom0
-# with the distribution's module, of which a program has the device open.
+# with the distribution's module; of each that runs a program has the device open.
 # shellcheck disable=SC2016 # the guest expands
 swaps() {
-	carry "$work/bin-of-host" dash modprobe modinfo depmod || return
-	lab/run --driver distribution --file "$ko" --file "$work/bin-of-host" \
-		--file packaging/gntdev-reload -- bin-of-host/dash -c '
+	carry "$work/bin-of-host" dash modprobe insmod modinfo depmod && later_version || return
+	lab/run --driver distribution --file "$ko" --file "$work/later.ko" \
+		--file "$work/bin-of-host" --file packaging/gntdev-reload -- bin-of-host/dash -c '
 		export PATH=/lab/bin-of-host:$PATH
 		modules=/lib/modules/$(uname -r)
-		mkdir -p $modules/updates
-		cp xen-gntdev.ko $modules/updates/
+		updates=$modules/updates
+		mkdir -p $updates $modules/kernel/drivers/xen
+		cp /lib/lab/distribution/xen-gntdev.ko* $modules/kernel/drivers/xen/
+		step() {
+			echo "= $1"
+			dash gntdev-reload
+			echo "status $?"
+		}
+		held() {
+			sleep 1000 </dev/xen/gntdev &
+			step "$1"
+			kill $!
+			wait
+		}
+		cp xen-gntdev.ko $updates/
 		depmod
-		sleep 1000 </dev/xen/gntdev &
-		dash gntdev-reload && exit 1
-		kill $!
-		wait
-		dash gntdev-reload || exit 2
-		cat /sys/module/xen_gntdev/version
-		[ -c /dev/xen/gntdev ] || exit 3
-		sleep 1000 </dev/xen/gntdev &
-		dash gntdev-reload || exit 4
-		rm $modules/updates/xen-gntdev.ko
+		held "the distribution runs"
+		step "ours is installed"
+		held "it runs"
+		cp later.ko $updates/xen-gntdev.ko
+		held "ours runs, a later one is installed"
+		step "a later one is installed"
+		rm $updates/xen-gntdev.ko
 		depmod
-		dash gntdev-reload
-		echo status $?' >"$work/swap" 2>&1
+		held "the later one runs, ours is gone"
+		step "ours is gone"
+		cp xen-gntdev.ko $updates/
+		depmod
+		echo 1 >/sys/module/module/parameters/sig_enforce
+		step "unsigned, with Secure Boot"
+		[ -c /dev/xen/gntdev ] && dmesg | grep -o "Loading of .* is rejected"
+		' >"$work/swap" 2>&1
 	local status=$?
 	cat "$work/swap"
-	[ "$status" = 0 ] && grep -q '^gntdev-reload: held by process [0-9]* (sleep)' "$work/swap" &&
-		grep -q '^gntdev-reload: the old module stays' "$work/swap" &&
-		grep -q '^gntdev-reload: .*updates/xen-gntdev.ko runs, version 1' "$work/swap" &&
-		grep -q '^gntdev-reload: .*runs already, and is in use' "$work/swap" &&
-		grep -q '^status 1$' "$work/swap"
+	[ "$status" = 0 ] &&
+		said 'the distribution runs' 1 'held by process [0-9]* (sleep)' 'the old module stays' &&
+		said 'ours is installed' 0 '/updates/xen-gntdev.ko runs, version 1.0$' &&
+		said 'it runs' 0 '/updates/xen-gntdev.ko runs already, and is in use' &&
+		said 'ours runs, a later one is installed' 1 'held by process [0-9]* (sleep)' \
+			'the old module stays' &&
+		said 'a later one is installed' 0 '/updates/xen-gntdev.ko runs, version 1.9$' &&
+		said 'the later one runs, ours is gone' 1 'the old module stays' &&
+		said 'ours is gone' 0 '/kernel/drivers/xen/xen-gntdev.ko[.xz]* runs$' &&
+		said 'unsigned, with Secure Boot' 2 '/updates/xen-gntdev.ko cannot be loaded: .*rejected' \
+			'/kernel/drivers/xen/xen-gntdev.ko[.xz]* runs now' &&
+		grep 'Loading of unsigned module is rejected' "$work/swap"
+}
+
+# said STEP STATUS WORDS...: what gntdev-reload said in that step of the swap.
+said() {
+	local step=$1 status=$2 words text
+	shift 2
+	text=$(sed -n "/^= $step\$/,/^status /p" "$work/swap")
+	grep -qx "status $status" <<<"$text" || return
+	for words; do
+		grep -q "^gntdev-reload: .*$words" <<<"$text" || return
+	done
 }
 
 alone lab/module amd64 >/dev/null
@@ -180,5 +223,5 @@ check 'module-install installs under DESTDIR, and depmod prefers that' installs
 check 'module-uninstall takes all of it away again' uninstalls
 check 'to build and install the module takes neither perl nor python nor xz' builds_with_little
 check 'the module tells its version' version_is_told
-check 'a swap that fails names who holds the device; one that does not loads ours' swaps
+check 'a swap that fails names who holds the device or what was refused; one that does not, what runs' swaps
 finish

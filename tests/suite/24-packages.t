@@ -9,7 +9,7 @@ set -uo pipefail
 # Package scripts run as root. Mounts and processes are this script's own from here
 # on: none of the system's can be unmounted or killed, and all end with it.
 [ "${1:-}" = apart ] ||
-	exec unshare --mount --propagation private --pid --fork --kill-child --mount-proc "$0" apart
+	exec unshare --mount --propagation private --pid --fork --kill-child=TERM --mount-proc "$0" apart
 . "$(dirname "$0")/tap.sh"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/gntdev-packages.XXXXXX") || exit
@@ -58,8 +58,8 @@ mirror_of() {
 # begin RELEASE: root is a system with that release's kernel for any machine, and apt.
 # DKMS signs where openssl is.
 begin() {
-	clear_root || return
-	nice mmdebstrap --quiet --mode=root --variant=apt \
+	clear_root && rm -rf "$dom0" || return
+	nice mmdebstrap --quiet --mode=root --variant=apt --dpkgopt=force-unsafe-io \
 		--include=linux-image-amd64,linux-headers-amd64,openssl "$1" "$root" \
 		"deb $(mirror_of debian) $1 main" "deb $(mirror_of debian) $1-updates main" \
 		"deb $(mirror_of debian) $1-backports main" \
@@ -129,6 +129,7 @@ installs() {
 		tail -n 20 "$root/var/lib/dkms/gntdev/$version/build/make.log"
 		return 1
 	fi
+	keep installed && cp "$root/usr/sbin/gntdev-reload" "$dom0/" || return
 	for words in 'no headers of kernel 6.1.0-1-none' 'kernel 5.10.0-2-none is too old' \
 		'kernel 6.1.0-3-none does not run on Xen (CONFIG_XEN)' \
 		'kernel 6.1.0-4-none has no MMU notifiers (CONFIG_MMU_NOTIFIER)'; do
@@ -156,30 +157,84 @@ cache_of_that_kernel() {
 	printf '%s\n' "$cache"
 }
 
-# A dom0 with the distribution's driver gets, in place of its modules, the bare
-# system's: what the package put there is what its gntdev-reload, and modprobe, load.
+# What a dom0 sees of the bare system, in this folder of the lab.
+dom0=$work/dom0
+
+# keep STATE: the modules of the kernel that runs, in so far as the lab uses them, with
+# their lists, what is preferred to them, and what DKMS put aside.
+keep() {
+	local modules aside=$root/var/lib/dkms/gntdev/original_module to=$dom0/$1 name file
+	modules=$root/lib/modules/$(kernel)
+	mkdir -p "$to"/{modules,dkms} && cp -r "$modules"/modules.* "$to/modules/" || return
+	[ ! -d "$modules/updates" ] || cp -r "$modules/updates" "$to/modules/" || return
+	[ ! -d "$aside" ] || cp -r "$aside" "$to/dkms/" || return
+	for name in $(. lab/lib/image.sh && echo "${OTHER_MODULES[@]}"); do
+		modprobe -d "$root" -S "$(kernel)" -D "$name" 2>/dev/null
+	done | awk '$1 == "insmod" { print $2 }' | sort -u |
+		(cat && ls "$modules"/kernel/drivers/xen/xen-gntdev.ko* 2>/dev/null) |
+		while read -r file; do
+			install -D -m 644 "$file" "$to/modules/kernel/${file##*/kernel/}" || return
+		done
+}
+
+# One boot: the distribution's driver runs, then the package's, an upgrade of it, and
+# after its removal the distribution's. What modprobe and the package's gntdev-reload
+# see is what the package's installation, upgrade and removal made of the bare system.
 # shellcheck disable=SC2016 # the guest expands
 serves_a_dom0() {
-	local cache installed=$work/installed said status=0
-	cache=$(cache_of_that_kernel) && abi amd64 || return
-	rm -rf "$installed"
-	mkdir -p "$installed/modules/kernel/drivers/xen"
-	cp -r "$root/lib/modules/$(kernel)"/{modules.*,updates} "$installed/modules/" &&
-		cp "$root/lib/modules/$(kernel)"/kernel/drivers/xen/xen-{gntdev,gntalloc}.ko* \
-			"$installed/modules/kernel/drivers/xen/" &&
-		cp "$root/usr/sbin/gntdev-reload" "$installed/" &&
-		carry "$installed/bin" dash modprobe modinfo || return
-	said=$(GNTDEV_CACHE=$cache lab/run --driver distribution --file "$installed" \
-		--file build/amd64/tests/abi -- sh -c '
-		cat /sys/module/xen_gntdev/version 2>/dev/null && exit 1
-		export PATH=/lab/installed/bin:$PATH
-		mount -o bind installed/modules "/lib/modules/$(uname -r)" &&
-			dash installed/gntdev-reload && cat /sys/module/xen_gntdev/version &&
-			./abi/run-abi header notify copy' 2>&1) || status=$?
+	local cache said status=0
+	cache=$(cache_of_that_kernel) && abi amd64 && cp -r build/amd64/tests/abi "$dom0/" &&
+		carry "$dom0/bin" dash modprobe insmod modinfo || return
+	# It has modules that are built for the kernel of the lab's own cache.
+	[ "$cache" != "$work/cache" ] || rm -f "$dom0/abi/dmabuf_kernel"
+	said=$(GNTDEV_CACHE=$cache lab/run --driver distribution --timeout 500 --cpus 2 \
+		--file "$dom0" -- sh -c '
+		export PATH=/lab/dom0/bin:$PATH
+		mkdir -p /var/lib/dkms/gntdev
+		now() {
+			mount -o bind "dom0/$1/modules" "/lib/modules/$(uname -r)"
+			mount -o bind "dom0/$1/dkms" /var/lib/dkms/gntdev
+			echo "= $1, $2"
+			dash dom0/gntdev-reload 2>&1
+			echo "status $?, runs $(cat /sys/module/xen_gntdev/version 2>/dev/null || echo none)"
+		}
+		held() {
+			sleep 1000 </dev/xen/gntdev &
+			now "$1" held
+			kill $!
+			wait
+		}
+		held installed
+		now installed free
+		status=0
+		LAB_DRIVER=ours ./dom0/abi/run-abi || status=1
+		held upgraded
+		now upgraded free
+		held removed
+		now removed free
+		now installed free
+		now removed free
+		echo 1 >/sys/module/module/parameters/sig_enforce
+		now installed unknown
+		dmesg | grep -o "Loading of .* is rejected"
+		exit $status
+		' 2>&1) || status=$?
 	printf '%s\n' "$said"
-	[ "$status" = 0 ] && grep -qx "$version" <<<"$said" &&
-		grep -q "updates/dkms/xen-gntdev.ko.* runs, version $version\$" <<<"$said" &&
-		[ "$(grep -c '^ok ' <<<"$said")" -gt 20 ]
+	[ "$status" = 0 ] && [ "$(grep -c '^ok ' <<<"$said")" -gt 400 ] &&
+		after installed held 'status 1, runs none' &&
+		after installed free "status 0, runs $version" &&
+		after upgraded held "status 1, runs $version" &&
+		after upgraded free "status 0, runs $version.1" &&
+		after removed held "status 1, runs $version.1" &&
+		after removed free 'status 0, runs none' &&
+		after installed unknown 'status 2, runs none' &&
+		grep 'Loading of module with unavailable key is rejected' <<<"$said"
+}
+
+# after STATE WHILE RESULT: each time, by what serves_a_dom0 read.
+after() {
+	# shellcheck disable=SC2154 # its caller's
+	[ "$(sed -n "/^= $1, $2\$/,/^status /s/^status /status /p" <<<"$said" | sort -u)" = "$3" ]
 }
 
 # The command, its server and library, with the C library of this system or a newer
@@ -204,31 +259,35 @@ unit_test_builds() {
 # serves_kernels_that_come PACKAGE...: their headers.
 serves_kernels_that_come() {
 	local release
-	apt_install "$@" && others && [ "$(others | wc -l)" = 2 ] || return
+	apt_install "$@" && others && [ "$(others | wc -l)" = $# ] || return
 	for release in $(others); do
 		is_built "$version" "$release" || return
 	done
 }
 
-# Each of them: the newest is neither the one that runs nor the only one left.
+# Each of them: of Debian 12's, one is neither the newest nor the one that runs.
 upgrades() {
 	local release
 	apt_install /later.deb || return
 	for release in $(kernel) $(others); do
 		is_built "$version.1" "$release" || return
 	done
+	keep upgraded || return
 	! inside dkms status | grep -F "$version,"
 }
 
 goes() {
 	inside apt-get remove -y gntdev-dkms && loads /kernel/drivers/xen/ &&
 		! ls "$root"/lib/modules/*/updates/dkms/xen-gntdev.ko* &&
-		silent inside dkms status
+		silent inside dkms status && keep removed
 }
 
-# One that goes by a purge at once. Others have the public header, and its driver.
+# One that goes by a purge at once, of one kernel, which is enough. Others have the public header, and its driver.
 leaves_nothing() {
-	local left
+	local left release
+	for release in $(others); do
+		rm "$root/lib/modules/$release/build" || return
+	done
 	apt_install /ours.deb && inside apt-get purge -y gntdev-dkms &&
 		loads /kernel/drivers/xen/ || return
 	left=$(find "$root"/{etc,usr,var,lib/modules} -name '*gntdev*' ! -path "$root/usr/include/xen/*" \
@@ -268,7 +327,7 @@ waits_for_another_apt() {
 later_kernels() {
 	case $1 in
 	bookworm) echo linux-headers-rt-amd64 linux-headers-6.12-amd64 ;;
-	*) echo linux-headers-rt-amd64 "linux-headers-amd64/$1-backports" ;;
+	*) echo "linux-headers-amd64/$1-backports" ;;
 	esac
 }
 
@@ -278,8 +337,6 @@ for release in ${RELEASES:-bookworm trixie}; do
 	check "$release: a bare system is made" begin "$release"
 	check "$release: packages are installed while another apt has a lock" waits_for_another_apt
 	check "$release: the package builds the module, signed and preferred" installs
-	[ "$release" != bookworm ] ||
-		check "$release: a dom0 has the package's module, which serves it" serves_a_dom0
 	# They need the C library of the system that they were built on.
 	if [ "$release" != bookworm ] || [ "$host_release" = 12 ]; then
 		check "$release: the command runs" command_runs
@@ -290,6 +347,8 @@ for release in ${RELEASES:-bookworm trixie}; do
 		serves_kernels_that_come $(later_kernels "$release")
 	check "$release: an upgrade replaces it for each kernel" upgrades
 	check "$release: without the package the kernel's own is back" goes
+	[ "$release" != bookworm ] ||
+		check "$release: in a dom0 the package's module serves the contract tests, and goes" serves_a_dom0
 	check "$release: purged, it leaves nothing" leaves_nothing
 	check "$release: dkms install in the unpacked tarball, and back" tarball_installs
 done
