@@ -30,8 +30,9 @@ static const char usage[] =
 	"these at random. Prints TAP; exits with 0 if nothing was found.\n"
 	"\n"
 	"Grants come from /dev/xen/gntalloc, to this domain (its number from\n"
-	"LAB_DOMID, else 0); with GNTDEV_GRANTER=peer from another domain, where\n"
-	"\"granter --peer DOMID\" of tests/abi runs meanwhile.\n"
+	"LAB_DOMID, else 0); with GNTDEV_GRANTER=peer from the first domain, with\n"
+	"peer:N from domain N, where \"granter --peer DOMID\" of tests/abi runs\n"
+	"meanwhile.\n"
 	"\n"
 	"  --seconds N   how long (20)\n"
 	"  --seed N      of all random numbers (a new one)\n"
@@ -189,7 +190,7 @@ static void make_shared(void)
 	shm->threads = 4;
 	shm->own_domid = domid ? (u32)number(domid, 0, 0x7fef) : 0;
 	shm->domid = shm->own_domid;
-	shm->remote = granter && !strcmp(granter, "peer");
+	shm->remote = granter && !strncmp(granter, "peer", 4);
 	memset(shm->enabled, 1, operation_count);
 	if (getrandom(&shm->seed, sizeof(shm->seed), 0) != sizeof(shm->seed))
 		shm->seed = now_ns();
@@ -263,24 +264,12 @@ static void check_counters(void)
 				   counter("leaked"));
 }
 
-/* What this run has no means for; each was said at the start. */
-static bool cannot_be_done(const char *name)
-{
-	return (!shm->has_disk && !strncmp(name, "direct", 6)) ||
-	       (shm->workers == 1 && !strcmp(name, "notify_foreign_port")) ||
-	       (shm->threads == 1 && !strcmp(name, "signal")) ||
-	       (shm->remote && !shm->paravirtual &&
-		!strncmp(name, "revoke", 6));
-}
-
 static u32 never_done(void)
 {
 	u32 i, n = 0;
 
 	for (i = 0; i < operation_count; i++) {
-		if (!shm->enabled[i] || !operations[i].weight || shm->done[i])
-			continue;
-		if (cannot_be_done(operations[i].name))
+		if (!operation_lacks(i))
 			continue;
 		say("# never done: %s", operations[i].name);
 		n++;

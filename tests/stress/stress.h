@@ -88,6 +88,7 @@ struct shared {
 	u32 own_domid;
 	u32 remote; /* the granter is another domain */
 	u32 stop;
+	u32 overtime; /* the time is over, but not all has been done */
 	u32 paravirtual;
 	u32 has_disk;
 	u32 limit;
@@ -272,6 +273,7 @@ void abandon(struct ctx *c);
 
 /* table.c */
 int operation_find(const char *name);
+bool operation_lacks(u32 n);
 u32 operation_pick(struct ctx *c);
 void operation_run(struct ctx *c, u32 n);
 

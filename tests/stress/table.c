@@ -135,6 +135,34 @@ static bool may_run(u32 n)
 	return shm->enabled[n] && operations[n].weight;
 }
 
+/* What this run has no means for; each was said at the start. */
+static bool cannot_be_done(const char *name)
+{
+	return (!shm->has_disk && !strncmp(name, "direct", 6)) ||
+	       (shm->workers == 1 && !strcmp(name, "notify_foreign_port")) ||
+	       (shm->threads == 1 && !strcmp(name, "signal")) ||
+	       (shm->remote && !shm->paravirtual &&
+		!strncmp(name, "revoke", 6));
+}
+
+/* It could be done and never was. */
+bool operation_lacks(u32 n)
+{
+	return may_run(n) && !shm->done[n] &&
+	       !cannot_be_done(operations[n].name);
+}
+
+/* When the time is over: one that was never done, or else operation_count. */
+static u32 pick_lacking(struct ctx *c)
+{
+	u32 first = rnd(c, operation_count), i;
+
+	for (i = 0; i < operation_count; i++)
+		if (operation_lacks((first + i) % operation_count))
+			return (first + i) % operation_count;
+	return operation_count;
+}
+
 /*
  * By weight; but one time in eight the least done of a few, so that a short
  * run does all that the table has. With nothing enabled there is nothing to
@@ -144,6 +172,12 @@ u32 operation_pick(struct ctx *c)
 {
 	u32 total = 0, at, best = operation_count, n, i;
 
+	/* It may need what another one makes. */
+	if (shm->overtime && rnd(c, 4) == 0) {
+		n = pick_lacking(c);
+		if (n < operation_count)
+			return n;
+	}
 	for (i = 0; i < 6 && rnd(c, 8) == 0; i++) {
 		n = rnd(c, operation_count);
 		if (may_run(n) &&

@@ -60,10 +60,13 @@ void granter_init(void)
 		socket_connect(chosen + 7);
 	} else if (!strcmp(chosen, "peer")) {
 		kind = PEER;
-		peer_init();
+		peer_init(0);
+	} else if (!strncmp(chosen, "peer:", 5)) {
+		kind = PEER;
+		peer_init(strtoul(chosen + 5, NULL, 10));
 	} else {
 		fprintf(stderr,
-			"GNTDEV_GRANTER=%s: expected self, socket:PATH or peer\n",
+			"GNTDEV_GRANTER=%s: expected self, socket:PATH, peer or peer:DOMID\n",
 			chosen);
 		exit(2);
 	}

@@ -7,7 +7,8 @@
  *	self		this process, for its own domain (the default)
  *	socket:PATH	a server of this domain, for programs that the kernel's
  *			granting devices do not serve (32-bit ones)
- *	peer		a server in another domain, through xenstore
+ *	peer		a server in the first domain, through xenstore
+ *	peer:DOMID	a server in that domain, of which it may read the node
  *
  * All of these fail the test when the granter cannot do what it is asked for.
  */

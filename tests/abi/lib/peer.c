@@ -24,9 +24,6 @@
 #include "world.h"
 #include "xenstore.h"
 
-/* The granter is in the first domain. */
-#define PEER_DOMID 0u
-
 /* A call that waits for something itself takes that much longer. */
 #define PATIENCE_MS 30000u
 
@@ -36,6 +33,7 @@
 static struct peer_page *page;
 static pthread_mutex_t *lock;
 static int channel, port;
+static unsigned int peer_domid;
 
 static void die(const char *what, int error)
 {
@@ -46,7 +44,7 @@ static void die(const char *what, int error)
 static uint32_t grant_page(void)
 {
 	struct ioctl_gntalloc_alloc_gref alloc = {
-		.domid = PEER_DOMID,
+		.domid = peer_domid,
 		.flags = GNTALLOC_FLAG_WRITABLE,
 		.count = 1,
 	};
@@ -122,17 +120,19 @@ unsigned int peer_port(void)
 	return port;
 }
 
-void peer_init(void)
+void peer_init(unsigned int domid)
 {
-	uint32_t ref = grant_page();
 	char names[64];
+	uint32_t ref;
 	int error;
 
+	peer_domid = domid;
+	ref = grant_page();
 	make_lock();
 	channel = events_open();
 	if (channel < 0)
 		die("/dev/xen/evtchn", channel);
-	port = events_unbound(channel, PEER_DOMID);
+	port = events_unbound(channel, peer_domid);
 	if (port < 0)
 		die("an event channel", port);
 	snprintf(names, sizeof(names), "%u %d %lld", ref, port, milliseconds());

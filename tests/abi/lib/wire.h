@@ -62,9 +62,9 @@ void mapper_finish(void);
 int socket_call(struct wire *wire, int *fd);
 void socket_connect(const char *path);
 
-/* Ask the server of another domain. */
+/* Ask the server of that other domain. */
 int peer_call(struct wire *wire);
-void peer_init(void);
+void peer_init(unsigned int domid);
 /* The event channel's port in this domain. */
 unsigned int peer_port(void);
 
