@@ -4,6 +4,9 @@
 
 # Loads what the lab needs; a kernel may have any of it built in.
 load_devices() {
+	# A granter in a guest asks the hypervisor about its grants, which the kernel
+	# does not let a guest do otherwise.
+	modprobe -q xen-privcmd unrestricted=1 2>/dev/null
 	# shellcheck disable=SC2153 # from the job
 	for module in $LAB_MODULES; do
 		modprobe -q "$module" 2>/dev/null

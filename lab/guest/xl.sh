@@ -72,7 +72,7 @@ start_beside() {
 	cd /lab || return
 	mkfifo /run/lab.beside
 	awk '{ print "dom0: " $0; fflush() }' </run/lab.beside >&4 &
-	GUEST_DOMID=$1 LAB_GUEST=dom0 LAB_DOMID=0 LAB_ARCH=$LAB_ARCH LAB_DRIVER=$LAB_DRIVER \
+	GUEST_DOMID=$1 LAB_GUEST=dom0 LAB_DOMID=0 LAB_ARCH=$LAB_ARCH LAB_DRIVER=$LAB_DRIVER LAB_KERNEL=$LAB_KERNEL \
 		setsid sh -c "$LAB_BESIDE" </dev/null >/run/lab.beside 2>&1 3>&- 4>&- &
 	beside=$!
 }
