@@ -82,7 +82,7 @@ copy_module() {
 }
 
 # Programs of Xen's packages that the lab has in dom0.
-TOOL_PROGRAMS=(xl xenstored xenconsoled xen-init-dom0 vchan-socket-proxy)
+TOOL_PROGRAMS=(xl libxl-save-helper xenstored xenconsoled xen-init-dom0 vchan-socket-proxy)
 
 # libraries FOLDER FILE...: the files under FOLDER that the programs need to run.
 libraries() {
