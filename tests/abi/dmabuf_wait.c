@@ -24,7 +24,8 @@ TEST(wait_for_a_live_buffer_times_out)
 
 	EXPECT(dmabuf_wait(buffer.device, buffer.fd, 300), -ETIMEDOUT);
 	took = milliseconds() - before;
-	CHECK(took >= 290 && took < 5000, "it took %lld ms", took);
+	/* The kernel waits by ticks, of which it may be some behind at the start. */
+	CHECK(took >= 250 && took < 5000, "it took %lld ms", took);
 	EXPECT(dmabuf_wait(buffer.device, buffer.fd, 0), -ETIMEDOUT);
 }
 
