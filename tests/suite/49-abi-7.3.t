@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-# Part: kernel 7.3: a PV dom0, a PVH guest, an arm64 dom0; and Xen 4.20
-# Takes: 300
+# Part: kernel 7.3: a PV dom0, a PVH guest, an arm64 dom0, clients; and Xen 4.20
+# Takes: 700
 # After: the build
 # Only: with --all
 set -uo pipefail
@@ -23,7 +23,10 @@ abi arm64 7.3
 lab "contract tests, 7.3 arm64 dom0" --arch arm64 --kernel 7.3 --timeout 400 \
 	--file build/arm64/tests/abi -- ./abi/run-abi requests map mmap notify copy vma $dmabuf
 
-check 'a PVH dom0 of Xen 4.20 has the driver, auto-translated' \
-	lab/run --kernel 7.3 --xen 4.20 --dom0 pvh --timeout 90 -- \
-	grep 'mode=auto-translated' /proc/driver/xen-gntdev
+for arch in amd64 arm64; do
+	alone make -s -C tests/stress ARCH=$arch >&2
+	lab "stress, 7.3 $arch dom0" --arch $arch --kernel 7.3 --cpus 2 --timeout 200 \
+		--file build/$arch/tests/stress/stress -- ./stress --seconds 20 --disk /dev/vda
+done
+relay < <(lab/clients/run-clients 7.3 arm64-7.3 pv-7.3 4.20 pv-4.20 2>&1)
 finish
