@@ -189,9 +189,12 @@ static void look_at(const char *path, const char *shown,
 	enum program_kind kind;
 	int saved = errno;
 
-	/* valgrind's own program is, and loads the library for its client. */
+	/*
+	 * valgrind's own program is, and loads the library for its client. A
+	 * `gntdev run` on the machine starts a loader of its own.
+	 */
 	if (!channel_on() || !path || strlen(path) >= sizeof(name) ||
-	    strstr(shown, "/valgrind/"))
+	    strstr(shown, "/valgrind/") || value_in(environment, ENV_LOADER))
 		return;
 	strcpy(name, path);
 	kind = program_look(name, sizeof(name));

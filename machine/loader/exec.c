@@ -306,6 +306,22 @@ static long refuse_unreadable(const struct program *program)
 	return -EACCES;
 }
 
+/* A `gntdev run` that the program has started starts a loader of its own. */
+static bool is_loaders(const struct call *call)
+{
+	const long *environment = (const long *)call->environment;
+	const char *entry;
+
+	for (; environment; environment++) {
+		if (!nofault_copy(&entry, environment, sizeof(entry)) || !entry)
+			break;
+		if (settings_is(entry, ENV_LOADER))
+			return true;
+	}
+
+	return false;
+}
+
 long exec_program(struct trap *trap)
 {
 	struct program program;
@@ -314,7 +330,8 @@ long exec_program(struct trap *trap)
 	long error;
 
 	read_call(trap, &call);
-	if (call.flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
+	if (call.flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) ||
+	    is_loaders(&call))
 		return by_kernel(trap);
 	error = find(&call, &program);
 	if (error == -EACCES &&

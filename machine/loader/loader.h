@@ -66,6 +66,8 @@ extern char *program_invocation_short_name;
 /* ---- settings.c: what the program is to have in its environment ---- */
 
 void settings_read(char **environment);
+/* Whether an entry of the program's has that name. */
+bool settings_is(const char *entry, const char *name);
 /* As many may be added to an environment. */
 #define SETTINGS 7
 /* Adds what an environment of @count entries has not, and NULL; their number. */

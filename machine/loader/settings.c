@@ -54,7 +54,7 @@ void settings_read(char **environment)
 }
 
 /* These are the program's, which may have given us anything. */
-static bool is_entry(const char *entry, const char *name)
+bool settings_is(const char *entry, const char *name)
 {
 	char start[32] = "";
 	size_t length = strlen(name) + 1;
@@ -65,7 +65,7 @@ static bool is_entry(const char *entry, const char *name)
 static bool is_there(char *const environment[], size_t count, const char *name)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (is_entry(environment[i], name))
+		if (settings_is(environment[i], name))
 			return true;
 	}
 
@@ -81,7 +81,7 @@ static bool is_elsewhere(char *const environment[], size_t count)
 	char entry[PATH_MAX];
 
 	for (size_t i = 0; i < count; i++) {
-		if (is_entry(environment[i], ENV_MACHINE))
+		if (settings_is(environment[i], ENV_MACHINE))
 			return !paths_read((long)environment[i], entry,
 					   sizeof(entry)) ||
 			       strcmp(entry, settings[0].entry);

@@ -180,6 +180,20 @@ started() {
 }
 check 'each exec function starts a statically linked program with the devices' started
 
+# As a test program does it that has a frontend in another domain.
+starts_runs() {
+	local way
+	for way in preload loader; do
+		is "$(run --how $way -- sh -c "'$gntdev' run -- '$programs/share-static' &&
+			'$gntdev' run --machine \"\$GNTDEV_MACHINE\" --how loader -- \
+				sh -c '$programs/share-static'")" $'shared\nshared' || {
+			echo "$way"
+			return 1
+		}
+	done
+}
+check 'a program on a machine runs others on machines' starts_runs
+
 scripts() {
 	printf '#!%s\n' "$programs/share-static" >"$work/shared"
 	chmod +x "$work/shared"
