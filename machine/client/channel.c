@@ -304,7 +304,7 @@ int64_t channel_stream(const struct request *request, packet_fn each, void *arg,
 		       uint32_t *flags)
 {
 	struct answer answer = {.value = -EIO, .flags = ANSWER_MORE};
-	char bytes[ANSWER_BYTES];
+	SCRATCH(char, bytes, ANSWER_BYTES);
 	struct line *line;
 	int fd = channel_begin_call(&line);
 	int passed;
@@ -316,7 +316,7 @@ int64_t channel_stream(const struct request *request, packet_fn each, void *arg,
 	good = channel_send(fd, request, sizeof(*request));
 	while (good && answer.flags & ANSWER_MORE) {
 		good = channel_receive(channel_fd(line, fd), &answer, bytes,
-				       sizeof(bytes), &passed) >= 0;
+				       ANSWER_BYTES, &passed) >= 0;
 		if (good)
 			each(&answer, bytes, passed, arg);
 		if (passed >= 0)

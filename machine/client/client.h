@@ -169,6 +169,29 @@ void *reserve_page(void);
 void reserve_give_up(void);
 void reserve_after_fork(void);
 
+/* ---- scratch.c: what a program's stack may have no room for ---- */
+
+#define SCRATCH_BYTES (3 * PATH_MAX + 64)
+
+/* NULL: there is none. */
+void *scratch_take(void);
+/* What is on the stack stays there. */
+void scratch_give(const void *room);
+void scratch_after_fork(void);
+
+static inline void scratch_end(void *pointer)
+{
+	scratch_give(*(void **)pointer);
+}
+
+/* A pointer to that many bytes, as long as the variable is there. */
+#define SCRATCH(type, name, size)                          \
+	_Static_assert((size) <= SCRATCH_BYTES, "a room"); \
+	type *name __attribute__((cleanup(scratch_end))) = \
+		scratch_take() ?: __builtin_alloca(size)
+#define SCRATCH_ONE(type, name) SCRATCH(type, name, sizeof(type))
+#define SCRATCH_PATH(name) SCRATCH(char, name, PATH_MAX)
+
 /* ---- ranges.c: where devices are mapped ---- */
 
 struct range {

@@ -529,6 +529,7 @@ static void become_child(void)
 
 	channel_drop();
 	become_here();
+	scratch_after_fork();
 	nofault_after_fork();
 	copy_after_fork();
 	reserve_after_fork();

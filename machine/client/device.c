@@ -75,7 +75,7 @@ static void correct_flags(char *text, int flags)
 static int open_fdinfo(const char *path, int fd)
 {
 	struct request request = {.op = OP_FDINFO};
-	char text[2 * ANSWER_BYTES];
+	SCRATCH(char, text, 2 * ANSWER_BYTES);
 	struct device device;
 	int from, to;
 	ssize_t size;
@@ -86,13 +86,13 @@ static int open_fdinfo(const char *path, int fd)
 	from = raw(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	if (from < 0)
 		return -1;
-	size = raw(SYS_read, from, text, sizeof(text) / 2 - 1);
+	size = raw(SYS_read, from, text, ANSWER_BYTES - 1);
 	raw(SYS_close, from);
 	if (size < 0)
 		return -1;
 	text[size] = '\0';
 	correct_flags(text, device.flags);
-	size += channel_text(&request, text + size, sizeof(text) / 2);
+	size += channel_text(&request, text + size, ANSWER_BYTES);
 
 	to = raw(SYS_memfd_create, "fdinfo", MFD_CLOEXEC);
 	if (to < 0)

@@ -185,7 +185,7 @@ static void look_at(const char *path, const char *shown,
 		    char *const environment[], struct target *target)
 {
 	const char *preload = value_in(environment, PRELOAD);
-	char name[PATH_MAX];
+	SCRATCH_PATH(name);
 	enum program_kind kind;
 	int saved = errno;
 
@@ -193,11 +193,11 @@ static void look_at(const char *path, const char *shown,
 	 * valgrind's own program is, and loads the library for its client. A
 	 * `gntdev run` on the machine starts a loader of its own.
 	 */
-	if (!channel_on() || !path || strlen(path) >= sizeof(name) ||
+	if (!channel_on() || !path || strlen(path) >= PATH_MAX ||
 	    strstr(shown, "/valgrind/") || value_in(environment, ENV_LOADER))
 		return;
 	strcpy(name, path);
-	kind = program_look(name, sizeof(name));
+	kind = program_look(name, PATH_MAX);
 	if (program_is_for_loader(kind) &&
 	    take_loader(shown, environment, target))
 		;
@@ -266,7 +266,8 @@ static int look_failed(struct target *target)
 static void look_from(int folder, const char *path, int flags,
 		      char *const environment[], struct target *target)
 {
-	char at[PATH_MAX], shown[PATH_MAX];
+	SCRATCH(char, at, 2 * PATH_MAX);
+	char *shown = at + PATH_MAX;
 	ssize_t length;
 	int saved = errno;
 
@@ -279,16 +280,14 @@ static void look_from(int folder, const char *path, int flags,
 		return;
 	}
 	if (*path)
-		length = snprintf(at, sizeof(at), "/proc/self/fd/%d/%s", folder,
+		length = snprintf(at, PATH_MAX, "/proc/self/fd/%d/%s", folder,
 				  path);
 	else
-		length = snprintf(at, sizeof(at), "/proc/self/fd/%d", folder);
-	if ((!*path && !(flags & AT_EMPTY_PATH)) ||
-	    length >= (ssize_t)sizeof(at))
+		length = snprintf(at, PATH_MAX, "/proc/self/fd/%d", folder);
+	if ((!*path && !(flags & AT_EMPTY_PATH)) || length >= PATH_MAX)
 		return;
 	length = *path ? -1
-		       : raw(SYS_readlinkat, AT_FDCWD, at, shown,
-			     sizeof(shown) - 1);
+		       : raw(SYS_readlinkat, AT_FDCWD, at, shown, PATH_MAX - 1);
 	shown[length < 0 ? 0 : length] = '\0';
 	/* It may be closed by execve(). */
 	target->fd = raw(SYS_openat, AT_FDCWD, at, O_RDONLY);
@@ -303,51 +302,51 @@ static void look_from(int folder, const char *path, int flags,
 int exec_by_number(const char *path, char *const arguments[],
 		   char *const environment[])
 {
-	struct target target;
+	SCRATCH_ONE(struct target, target);
 	char **complete;
 
-	look(path, environment, &target);
-	complete = COMPLETE(environment, &target);
-	return raw(SYS_execve, target.for_loader ? loader : path, arguments,
+	look(path, environment, target);
+	complete = COMPLETE(environment, target);
+	return raw(SYS_execve, target->for_loader ? loader : path, arguments,
 		   complete);
 }
 
 int exec_at_by_number(int folder, const char *path, char *const arguments[],
 		      char *const environment[], int flags)
 {
-	struct target target;
+	SCRATCH_ONE(struct target, target);
 	char **complete;
 
-	look_from(folder, path, flags, environment, &target);
-	complete = COMPLETE(environment, &target);
-	if (!target.for_loader)
+	look_from(folder, path, flags, environment, target);
+	complete = COMPLETE(environment, target);
+	if (!target->for_loader)
 		return raw(SYS_execveat, folder, path, arguments, complete,
 			   flags);
 	raw(SYS_execve, loader, arguments, complete);
-	return look_failed(&target);
+	return look_failed(target);
 }
 
 static int start(const char *path, char *const arguments[],
 		 char *const environment[])
 {
-	struct target target;
+	SCRATCH_ONE(struct target, target);
 	char **complete;
 
-	look(path, environment, &target);
-	complete = COMPLETE(environment, &target);
-	return NEXT(execve)(target.for_loader ? loader : path, arguments,
+	look(path, environment, target);
+	complete = COMPLETE(environment, target);
+	return NEXT(execve)(target->for_loader ? loader : path, arguments,
 			    complete);
 }
 
 static int start_by_name(const char *name, char *const arguments[],
 			 char *const environment[])
 {
-	struct target target;
+	SCRATCH_ONE(struct target, target);
 	char **complete;
 
-	look_for(name, environment, &target);
-	complete = COMPLETE(environment, &target);
-	if (target.for_loader)
+	look_for(name, environment, target);
+	complete = COMPLETE(environment, target);
+	if (target->for_loader)
 		return NEXT(execve)(loader, arguments, complete);
 	return NEXT(execvpe)(name, arguments, complete);
 }
@@ -376,29 +375,29 @@ EXPORT int execvpe(const char *name, char *const arguments[],
 
 EXPORT int fexecve(int fd, char *const arguments[], char *const environment[])
 {
-	struct target target;
+	SCRATCH_ONE(struct target, target);
 	char **complete;
 
-	look_from(fd, "", AT_EMPTY_PATH, environment, &target);
-	complete = COMPLETE(environment, &target);
-	if (!target.for_loader)
+	look_from(fd, "", AT_EMPTY_PATH, environment, target);
+	complete = COMPLETE(environment, target);
+	if (!target->for_loader)
 		return NEXT(fexecve)(fd, arguments, complete);
 	NEXT(execve)(loader, arguments, complete);
-	return look_failed(&target);
+	return look_failed(target);
 }
 
 EXPORT int execveat(int folder, const char *path, char *const arguments[],
 		    char *const environment[], int flags)
 {
-	struct target target;
+	SCRATCH_ONE(struct target, target);
 	char **complete;
 
-	look_from(folder, path, flags, environment, &target);
-	complete = COMPLETE(environment, &target);
-	if (!target.for_loader)
+	look_from(folder, path, flags, environment, target);
+	complete = COMPLETE(environment, target);
+	if (!target->for_loader)
 		return NEXT(execveat)(folder, path, arguments, complete, flags);
 	NEXT(execve)(loader, arguments, complete);
-	return look_failed(&target);
+	return look_failed(target);
 }
 
 /* Arguments that come one by one, as a list in the calling function. */
@@ -452,12 +451,12 @@ EXPORT int posix_spawn(pid_t *pid, const char *path,
 		       const posix_spawnattr_t *attributes,
 		       char *const arguments[], char *const environment[])
 {
-	struct target target;
+	SCRATCH_ONE(struct target, target);
 	char **complete;
 
-	look(path, environment, &target);
-	complete = COMPLETE(environment, &target);
-	return NEXT(posix_spawn)(pid, target.for_loader ? loader : path,
+	look(path, environment, target);
+	complete = COMPLETE(environment, target);
+	return NEXT(posix_spawn)(pid, target->for_loader ? loader : path,
 				 actions, attributes, arguments, complete);
 }
 
@@ -466,12 +465,12 @@ EXPORT int posix_spawnp(pid_t *pid, const char *name,
 			const posix_spawnattr_t *attributes,
 			char *const arguments[], char *const environment[])
 {
-	struct target target;
+	SCRATCH_ONE(struct target, target);
 	char **complete;
 
-	look_for(name, environment, &target);
-	complete = COMPLETE(environment, &target);
-	if (target.for_loader)
+	look_for(name, environment, target);
+	complete = COMPLETE(environment, target);
+	if (target->for_loader)
 		return NEXT(posix_spawn)(pid, loader, actions, attributes,
 					 arguments, complete);
 	return NEXT(posix_spawnp)(pid, name, actions, attributes, arguments,

@@ -22,6 +22,8 @@
 #define MEMFD "gntdev-memory"
 /* Bytes that are copied before they are put in their place. */
 #define STEP (16 * PAGE)
+/* Of /proc/self/maps at once. */
+#define MAPS_BYTES 8192
 /* What the library may come to use of a stack. */
 #define STACK (64 * PAGE)
 /* Huge pages go together; what the kernel calls them. */
@@ -93,7 +95,8 @@ each_mapping(void (*each)(const struct mapped_line *line, void *arg), void *arg)
 {
 	int fd = open_maps();
 	bool helped = fd < 0 && errno == EMFILE;
-	char text[8192], *line, *end;
+	SCRATCH(char, text, MAPS_BYTES);
+	char *line, *end;
 	size_t kept = 0;
 	struct mapped_line parsed;
 	ssize_t got;
@@ -104,7 +107,7 @@ each_mapping(void (*each)(const struct mapped_line *line, void *arg), void *arg)
 		fd = open_maps();
 	}
 	while (fd >= 0 && (got = raw(SYS_read, fd, text + kept,
-				     sizeof(text) - 1 - kept)) > 0) {
+				     MAPS_BYTES - 1 - kept)) > 0) {
 		text[kept + got] = '\0';
 		for (line = text; (end = strchr(line, '\n')); line = end + 1) {
 			*end = '\0';

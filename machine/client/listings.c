@@ -43,11 +43,11 @@ static void *entry_of(DIR *dir, void *got)
 
 static DIR *open_at(const char *path)
 {
-	struct lead lead;
+	SCRATCH_ONE(struct lead, lead);
 
 	if (places_maybe(AT_FDCWD, path, true) &&
-	    places_find(AT_FDCWD, path, true, &lead))
-		return NEXT(opendir)(lead.at);
+	    places_find(AT_FDCWD, path, true, lead))
+		return NEXT(opendir)(lead->at);
 	return NEXT(opendir)(path);
 }
 
@@ -83,17 +83,18 @@ static int scan(const char *path, struct dirent ***list,
 		__typeof__(&scandir) next)
 {
 	struct dirent *entry;
-	struct lead lead;
+	SCRATCH_ONE(struct lead, lead);
 	int count;
 
 	if (!places_maybe(AT_FDCWD, path, true) ||
-	    !places_find(AT_FDCWD, path, true, &lead))
+	    !places_find(AT_FDCWD, path, true, lead))
 		return next(path, list, chosen, compare);
-	count = next(lead.at, list, chosen, compare);
+	count = next(lead->at, list, chosen, compare);
 	for (int i = 0; i < count; i++) {
 		entry = (*list)[i];
 		if (entry->d_type == DT_SOCK)
-			entry->d_type = looks_type_in(lead.path, entry->d_name);
+			entry->d_type =
+				looks_type_in(lead->path, entry->d_name);
 	}
 
 	return count;

@@ -163,7 +163,7 @@ static bool find(int folder, long path, bool follow, struct named *named)
 /* It is the descriptor that is meant, by no name or an empty one. */
 static bool is_empty(long path, long flags)
 {
-	char name[PATH_MAX];
+	SCRATCH_PATH(name);
 
 	return flags & AT_EMPTY_PATH &&
 	       (!path || (place_read((const char *)path, name) && !*name));
@@ -177,18 +177,18 @@ static bool is_out_of_reach(const struct lead *lead)
 
 static bool status_of(int folder, long path, long to, long flags, long *result)
 {
-	struct named named;
+	SCRATCH_ONE(struct named, named);
 	struct stat status;
 
 	if (is_empty(path, flags) && folder >= 0)
 		return status_of_fd(SYS_newfstatat, folder, (void *)to, result);
-	if (!find(folder, path, !(flags & AT_SYMLINK_NOFOLLOW), &named))
+	if (!find(folder, path, !(flags & AT_SYMLINK_NOFOLLOW), named))
 		return false;
-	*result = raw(SYS_newfstatat, AT_FDCWD, named.lead.at, &status, flags);
-	if (!*result && S_ISSOCK(status.st_mode) && named.lead.file)
-		correct(&status, named.lead.file);
-	else if (*result && is_out_of_reach(&named.lead))
-		*result = (describe(&status, named.lead.file), 0);
+	*result = raw(SYS_newfstatat, AT_FDCWD, named->lead.at, &status, flags);
+	if (!*result && S_ISSOCK(status.st_mode) && named->lead.file)
+		correct(&status, named->lead.file);
+	else if (*result && is_out_of_reach(&named->lead))
+		*result = (describe(&status, named->lead.file), 0);
 	if (!*result)
 		*result = give((void *)to, &status, sizeof(status));
 
@@ -197,24 +197,24 @@ static bool status_of(int folder, long path, long to, long flags, long *result)
 
 static bool extended_status_of(const long *a, long *result)
 {
-	struct named named = {.lead.file = 0};
+	SCRATCH_ONE(struct named, named);
 	struct statx status;
 	bool found;
 
 	if (is_empty(a[1], a[2])) {
-		named.lead.file = channel_on() ? places_file_at(a[0]) : 0;
-		found = places_at(named.lead.file, named.lead.at);
+		named->lead.file = channel_on() ? places_file_at(a[0]) : 0;
+		found = places_at(named->lead.file, named->lead.at);
 	} else {
-		found = find(a[0], a[1], !(a[2] & AT_SYMLINK_NOFOLLOW), &named);
+		found = find(a[0], a[1], !(a[2] & AT_SYMLINK_NOFOLLOW), named);
 	}
 	if (!found)
 		return false;
-	*result = raw(SYS_statx, AT_FDCWD, named.lead.at, a[2] & ~AT_EMPTY_PATH,
-		      a[3], &status);
-	if (!*result && named.lead.file)
-		correct_extended(&status, named.lead.file);
-	else if (*result && is_out_of_reach(&named.lead))
-		*result = (describe_extended(&status, named.lead.file), 0);
+	*result = raw(SYS_statx, AT_FDCWD, named->lead.at,
+		      a[2] & ~AT_EMPTY_PATH, a[3], &status);
+	if (!*result && named->lead.file)
+		correct_extended(&status, named->lead.file);
+	else if (*result && is_out_of_reach(&named->lead))
+		*result = (describe_extended(&status, named->lead.file), 0);
 	if (!*result)
 		*result = give((void *)a[4], &status, sizeof(status));
 
@@ -247,16 +247,16 @@ static bool open_path(int folder, long path, long flags, long mode,
 {
 	bool follow = !(flags & O_NOFOLLOW) &&
 		      !(flags & O_CREAT && flags & O_EXCL);
-	struct named named;
+	SCRATCH_ONE(struct named, named);
 
-	*named.path = '\0';
-	if (find(folder, path, follow, &named)) {
-		*result = open_lead(&named.lead, flags, mode);
+	*named->path = '\0';
+	if (find(folder, path, follow, named)) {
+		*result = open_lead(&named->lead, flags, mode);
 		return true;
 	}
-	if (!channel_on() || strncmp(named.path, "/proc/", 6))
+	if (!channel_on() || strncmp(named->path, "/proc/", 6))
 		return false;
-	*result = device_open_proc(named.path, flags);
+	*result = device_open_proc(named->path, flags);
 
 	return *result != -2;
 }
@@ -265,14 +265,14 @@ static bool open_path(int folder, long path, long flags, long mode,
 static bool open_how(const long *a, long *result)
 {
 	struct open_how how = {0};
-	struct named named;
+	SCRATCH_ONE(struct named, named);
 
 	if ((size_t)a[3] < sizeof(how) ||
 	    !place_take(&how, (void *)a[2], sizeof(how)) ||
-	    !place_read((const char *)a[1], named.path))
+	    !place_read((const char *)a[1], named->path))
 		return false;
 	if (how.resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH) &&
-	    (*named.path == '/' || strstr(named.path, "..")))
+	    (*named->path == '/' || strstr(named->path, "..")))
 		return false;
 
 	return open_path(a[0], a[1], how.flags, how.mode, result);
@@ -284,13 +284,13 @@ static bool open_how(const long *a, long *result)
 static bool ask_there(long number, const long *a, int folder, int path,
 		      bool follow, long *result)
 {
-	struct named named;
+	SCRATCH_ONE(struct named, named);
 	long b[6];
 
-	if (!find(folder < 0 ? AT_FDCWD : a[folder], a[path], follow, &named))
+	if (!find(folder < 0 ? AT_FDCWD : a[folder], a[path], follow, named))
 		return false;
 	memcpy(b, a, sizeof(b));
-	b[path] = (long)named.lead.at;
+	b[path] = (long)named->lead.at;
 	*result = raw(number, b[0], b[1], b[2], b[3], b[4], b[5]);
 
 	return true;
@@ -299,13 +299,13 @@ static bool ask_there(long number, const long *a, int folder, int path,
 static bool access_of(long number, int folder, long path, long how, long flags,
 		      long *result)
 {
-	struct named named;
+	SCRATCH_ONE(struct named, named);
 
-	if (!find(folder, path, !(flags & AT_SYMLINK_NOFOLLOW), &named))
+	if (!find(folder, path, !(flags & AT_SYMLINK_NOFOLLOW), named))
 		return false;
 	*result = raw(number == SYS_faccessat2 ? number : SYS_faccessat,
-		      AT_FDCWD, named.lead.at, how, flags);
-	if (*result && errno == ENOENT && named.lead.file && !(how & X_OK))
+		      AT_FDCWD, named->lead.at, how, flags);
+	if (*result && errno == ENOENT && named->lead.file && !(how & X_OK))
 		*result = 0;
 
 	return true;
@@ -323,25 +323,25 @@ static void rename_socket(const char *path, char *link)
 
 static bool link_of(int folder, long path, long to, long size, long *result)
 {
-	struct named named;
-	char *link = named.lead.at;
+	SCRATCH_ONE(struct named, named);
+	char *link = named->lead.at;
 
-	if (!place_read((const char *)path, named.path) || !channel_on() ||
+	if (!place_read((const char *)path, named->path) || !channel_on() ||
 	    size <= 0 || !place_may_look())
 		return false;
-	if (places_find(folder, named.path, false, &named.lead)) {
-		*result = raw(SYS_readlinkat, AT_FDCWD, named.lead.at,
-			      named.path, PATH_MAX - 1);
-		link = named.path;
+	if (places_find(folder, named->path, false, &named->lead)) {
+		*result = raw(SYS_readlinkat, AT_FDCWD, named->lead.at,
+			      named->path, PATH_MAX - 1);
+		link = named->path;
 	} else {
-		*result = raw(SYS_readlinkat, folder, named.path, link,
+		*result = raw(SYS_readlinkat, folder, named->path, link,
 			      PATH_MAX - 1);
 	}
 	if (*result < 0)
 		return true;
 	link[*result] = '\0';
 	if (places_is_socket(link))
-		rename_socket(named.path, link);
+		rename_socket(named->path, link);
 	places_rename(link);
 	*result = strlen(link);
 	if (*result > size)
@@ -354,9 +354,9 @@ static bool link_of(int folder, long path, long to, long size, long *result)
 
 static bool folder_now(void *to, size_t size, long *result)
 {
-	char path[PATH_MAX];
+	SCRATCH_PATH(path);
 
-	*result = raw(SYS_getcwd, path, sizeof(path));
+	*result = raw(SYS_getcwd, path, PATH_MAX);
 	if (*result < 0 || !places_rename(path))
 		return false;
 	*result = strlen(path) + 1;
@@ -412,22 +412,22 @@ const char *looks_listed(int fd, uint64_t *inode, unsigned char *type)
 
 unsigned char looks_type_in(const char *folder, const char *name)
 {
-	struct named named;
+	SCRATCH_ONE(struct named, named);
 
 	if (strlen(folder) + strlen(name) + 2 > PATH_MAX)
 		return DT_SOCK;
-	strcpy(named.path, folder);
-	strcat(strcat(named.path, "/"), name);
-	if (!places_find(AT_FDCWD, named.path, false, &named.lead) ||
-	    !named.lead.file)
+	strcpy(named->path, folder);
+	strcat(strcat(named->path, "/"), name);
+	if (!places_find(AT_FDCWD, named->path, false, &named->lead) ||
+	    !named->lead.file)
 		return DT_SOCK;
 
-	return is_device(named.lead.file) ? DT_CHR : DT_REG;
+	return is_device(named->lead.file) ? DT_CHR : DT_REG;
 }
 
 unsigned char looks_type(int fd, const char *name)
 {
-	char folder[PATH_MAX];
+	SCRATCH_PATH(folder);
 
 	if (!channel_on() || !places_path_of(fd, folder) ||
 	    !places_rename(folder))

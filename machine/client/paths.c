@@ -50,8 +50,8 @@ int paths_open(int folder, const char *path, int flags, mode_t mode)
 
 /* ---- stat ---- */
 
-#define AT(folder, path, status, flags)                                      \
-	LOOK(folder, path, !((flags) & AT_SYMLINK_NOFOLLOW), SYS_newfstatat, \
+#define AT(folder, path, status, flags)                                    \
+	LOOK(folder, path, !((flags)&AT_SYMLINK_NOFOLLOW), SYS_newfstatat, \
 	     folder, (long)(path), (long)(status), flags)
 
 /* The status of a descriptor, when the kernel has told of it. */
@@ -294,14 +294,13 @@ static char *renamed(char *path)
 
 static char *current(char *to, size_t size)
 {
-	char path[PATH_MAX];
+	SCRATCH_PATH(path);
 	long result;
 
 	/* Where the real name is too long, the other may still fit. */
-	if (!to ||
-	    !looks_call(SYS_getcwd,
-			(const long[]){(long)path, sizeof(path), 0, 0, 0, 0},
-			&result))
+	if (!to || !looks_call(SYS_getcwd,
+			       (const long[]){(long)path, PATH_MAX, 0, 0, 0, 0},
+			       &result))
 		return renamed(NEXT(getcwd)(to, size));
 	if ((size_t)result > size) {
 		errno = size ? ERANGE : EINVAL;
@@ -335,12 +334,12 @@ EXPORT int chdir(const char *path)
 
 static char *real(const char *path, char *to)
 {
-	struct lead lead;
+	SCRATCH_ONE(struct lead, lead);
 
 	if (!places_maybe(AT_FDCWD, path, true) ||
-	    !places_find(AT_FDCWD, path, true, &lead))
+	    !places_find(AT_FDCWD, path, true, lead))
 		return renamed(NEXT(realpath)(path, to));
-	return renamed(NEXT(realpath)(lead.at, to));
+	return renamed(NEXT(realpath)(lead->at, to));
 }
 
 EXPORT char *realpath(const char *path, char *to)

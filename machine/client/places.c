@@ -142,10 +142,9 @@ bool places_path_of(int fd, char *path)
 	return true;
 }
 
-/* Programs' stacks may be small: the larger ones are for what is rare. */
-static __attribute__((noinline)) enum served_file named_at(int fd)
+static enum served_file named_at(int fd)
 {
-	char path[PATH_MAX];
+	SCRATCH_PATH(path);
 
 	if (!places_path_of(fd, path) || !places_rename(path))
 		return 0;
@@ -374,26 +373,29 @@ static bool step(struct walk *walk, struct lead *lead, const char *part,
 
 static bool go(int folder, const char *path, bool follows, struct lead *lead)
 {
-	struct walk walk = {.follow = follows};
+	SCRATCH_ONE(struct walk, walk);
 	const char *part;
 	size_t length;
 
+	walk->follow = follows;
+	walk->through = false;
+	walk->links = 0;
 	*lead->path = '\0';
 	if (*path != '/') {
 		if (!places_path_of(folder, lead->path) || *lead->path != '/')
 			return false;
-		walk.through = places_rename(lead->path);
+		walk->through = places_rename(lead->path);
 		if (!strcmp(lead->path, "/"))
 			*lead->path = '\0';
 	}
-	strcpy(walk.rest, path);
+	strcpy(walk->rest, path);
 	for (;;) {
-		next_part(walk.rest, &part, &length);
+		next_part(walk->rest, &part, &length);
 		if (!length && !*lead->path)
 			strcpy(lead->path, "/");
 		if (!length)
-			return walk.through || is_ours(lead->path);
-		if (!step(&walk, lead, part, length))
+			return walk->through || is_ours(lead->path);
+		if (!step(walk, lead, part, length))
 			return false;
 	}
 }

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Where there are too few descriptors, and where no path leads to the machine. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <linux/types.h>
@@ -195,6 +200,75 @@ static void with_own_mounts(void)
 	use_from_all("unshare");
 }
 
+/* What a kernel's calls need, and a signal's frame. */
+#define SMALL_STACK 8192
+
+static struct pair small_pair;
+
+static void open_all(void)
+{
+	static const char *const paths[] = {
+		"/dev/null",	   "/dev/stdin",      "/proc/self/maps",
+		"/dev/xen/gntdev", "/dev/xen/evtchn", "/proc/xen/capabilities",
+	};
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
+		close(open_or_die(paths[i], O_RDONLY));
+}
+
+static void on_small_stack(void)
+{
+	static char *const arguments[] = {"true", NULL};
+	static char path[PATH_MAX];
+	static struct stat status;
+	pid_t child;
+	DIR *dir;
+
+	open_all();
+	CHECK(!stat("/dev/xen/gntdev", &status) && S_ISCHR(status.st_mode),
+	      "stat: %s", strerror(errno));
+	CHECK(readlink("/proc/self/exe", path, sizeof(path)) > 0, "readlink");
+	CHECK(getcwd(path, sizeof(path)), "getcwd");
+	CHECK(realpath("/dev/xen/gntdev", path) == path, "realpath");
+	dir = opendir("/dev/xen");
+	CHECK(dir && readdir(dir) && !closedir(dir), "opendir");
+	use_mapping(&small_pair);
+	CHECK(!posix_spawn(&child, "/bin/true", NULL, NULL, arguments, environ),
+	      "posix_spawn: %s", strerror(errno));
+	must_pass(child);
+	child = fork();
+	if (!child) {
+		use_mapping(&small_pair);
+		execve("/bin/true", arguments, environ);
+		_exit(1);
+	}
+	must_pass(child);
+}
+
+/* As coroutines, threads and handlers of signals have them. */
+static void small_stacks(void)
+{
+	static ucontext_t before, there;
+	size_t size = SMALL_STACK +
+		      (getauxval(AT_MINSIGSTKSZ) + PAGE - 1) / PAGE * PAGE;
+	uint8_t *stack = mmap(NULL, size + PAGE, PROT_NONE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(stack != MAP_FAILED &&
+		      !mprotect(stack + PAGE, size, PROT_READ | PROT_WRITE),
+	      "no stack");
+	small_pair = pair_make(1);
+	/* What the C library looks up by its names takes more, once. */
+	on_small_stack();
+	CHECK(!getcontext(&there), "getcontext");
+	there.uc_stack.ss_sp = stack + PAGE;
+	there.uc_stack.ss_size = size;
+	there.uc_link = &before;
+	makecontext(&there, on_small_stack, 0);
+	CHECK(!swapcontext(&before, &there), "swapcontext");
+	pair_end(&small_pair);
+}
+
 const struct behaviour shortage_behaviours[] = {
 	{"a device is mapped where no descriptor is left", none_left},
 	{"so it is by threads", none_left_for_threads},
@@ -203,5 +277,6 @@ const struct behaviour shortage_behaviours[] = {
 	{"threads and children use devices after setuid", as_another_user},
 	{"threads and children use devices behind mounts of their own",
 	 with_own_mounts},
+	{"calls take little of a stack", small_stacks},
 	{NULL, NULL},
 };
