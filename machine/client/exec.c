@@ -116,6 +116,12 @@ struct target {
 	char entry[PATH_MAX + 64]; /* what the loader is told */
 };
 
+/* The child of vfork() has its parent's rooms, and gives none back if it starts. */
+#define TARGET(name)                                                \
+	struct target *name __attribute__((cleanup(scratch_end))) = \
+		(connect_is_guest() ? NULL : scratch_take())        \
+			?: __builtin_alloca(sizeof(struct target))
+
 static char **fill(char **room, char *const environment[], bool missing,
 		   struct target *target)
 {
@@ -302,7 +308,7 @@ static void look_from(int folder, const char *path, int flags,
 int exec_by_number(const char *path, char *const arguments[],
 		   char *const environment[])
 {
-	SCRATCH_ONE(struct target, target);
+	TARGET(target);
 	char **complete;
 
 	look(path, environment, target);
@@ -314,7 +320,7 @@ int exec_by_number(const char *path, char *const arguments[],
 int exec_at_by_number(int folder, const char *path, char *const arguments[],
 		      char *const environment[], int flags)
 {
-	SCRATCH_ONE(struct target, target);
+	TARGET(target);
 	char **complete;
 
 	look_from(folder, path, flags, environment, target);
@@ -329,7 +335,7 @@ int exec_at_by_number(int folder, const char *path, char *const arguments[],
 static int start(const char *path, char *const arguments[],
 		 char *const environment[])
 {
-	SCRATCH_ONE(struct target, target);
+	TARGET(target);
 	char **complete;
 
 	look(path, environment, target);
@@ -341,7 +347,7 @@ static int start(const char *path, char *const arguments[],
 static int start_by_name(const char *name, char *const arguments[],
 			 char *const environment[])
 {
-	SCRATCH_ONE(struct target, target);
+	TARGET(target);
 	char **complete;
 
 	look_for(name, environment, target);
@@ -375,7 +381,7 @@ EXPORT int execvpe(const char *name, char *const arguments[],
 
 EXPORT int fexecve(int fd, char *const arguments[], char *const environment[])
 {
-	SCRATCH_ONE(struct target, target);
+	TARGET(target);
 	char **complete;
 
 	look_from(fd, "", AT_EMPTY_PATH, environment, target);
@@ -389,7 +395,7 @@ EXPORT int fexecve(int fd, char *const arguments[], char *const environment[])
 EXPORT int execveat(int folder, const char *path, char *const arguments[],
 		    char *const environment[], int flags)
 {
-	SCRATCH_ONE(struct target, target);
+	TARGET(target);
 	char **complete;
 
 	look_from(folder, path, flags, environment, target);
@@ -451,7 +457,7 @@ EXPORT int posix_spawn(pid_t *pid, const char *path,
 		       const posix_spawnattr_t *attributes,
 		       char *const arguments[], char *const environment[])
 {
-	SCRATCH_ONE(struct target, target);
+	TARGET(target);
 	char **complete;
 
 	look(path, environment, target);
@@ -465,7 +471,7 @@ EXPORT int posix_spawnp(pid_t *pid, const char *name,
 			const posix_spawnattr_t *attributes,
 			char *const arguments[], char *const environment[])
 {
-	SCRATCH_ONE(struct target, target);
+	TARGET(target);
 	char **complete;
 
 	look_for(name, environment, target);

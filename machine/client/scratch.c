@@ -4,8 +4,7 @@
  * stack, and a thread or a signal handler may have no more than that: so what is
  * larger is here, and on the stack only where all rooms are taken.
  *
- * A signal's handler that leaves by longjmp() takes a room with it. One that ends
- * in the child of vfork() would, too: it gets none.
+ * A signal's handler that leaves by longjmp() takes a room with it.
  */
 #include "client.h"
 
@@ -21,8 +20,6 @@ void *scratch_take(void)
 {
 	int unused;
 
-	if (connect_is_guest())
-		return NULL;
 	for (int i = 0; i < ROOMS; i++) {
 		unused = 0;
 		if (!atomic_load_explicit(&busy[i], memory_order_relaxed) &&

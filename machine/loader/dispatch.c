@@ -291,6 +291,10 @@ static enum verdict on_signal(struct trap *trap, long *result)
 	case SYS_rt_sigaction:
 		*result = signals_action(trap);
 		return CALL_DONE;
+#ifdef __x86_64__
+	case SYS_rt_sigreturn:
+		return signals_end(trap);
+#endif
 	case SYS_rt_sigsuspend:
 	case SYS_ppoll:
 	case SYS_pselect6:

@@ -66,6 +66,8 @@ static const struct rule rules[] = {
 	{SYS_chown, LOOK_NOT, 0, 0},
 	{SYS_lchown, LOOK_NOT, 0, 0},
 	{SYS_fork, LOOK_NOT, 0, 0},
+	/* On arm64 that is in the vDSO, also for ours. */
+	{SYS_rt_sigreturn, LOOK_NOT, 0, 0},
 	/* A shadow stack would not know where a call returns that is let go. */
 	{SYS_arch_prctl, LOOK_WITHOUT, 0, SHADOW_STACK_ENABLE},
 	{SYS_dup2, LOOK_NOT, 0, 0},

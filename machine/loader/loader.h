@@ -200,6 +200,10 @@ long signals_action(struct trap *trap);
 long signals_mask(struct trap *trap);
 /* Calls that wait with another mask. */
 enum verdict signals_wait(struct trap *trap);
+#ifdef __x86_64__
+/* A handler of the program's has ended. */
+enum verdict signals_end(struct trap *trap);
+#endif
 /* A SIGSYS that is none of ours. */
 void signals_pass(int number, siginfo_t *info, void *context);
 

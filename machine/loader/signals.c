@@ -371,3 +371,24 @@ enum verdict signals_wait(struct trap *trap)
 	return trap_let_masked(trap, i, mask & ~MASK_SIGSYS) ? CALL_ARRANGED
 							     : CALL_LET;
 }
+
+#ifdef __x86_64__
+
+/* It may have changed the mask that is restored then, with all else of a frame. */
+enum verdict signals_end(struct trap *trap)
+{
+	uintptr_t at =
+		*trap_sp(trap->context) + offsetof(ucontext_t, uc_sigmask);
+	uint64_t mask;
+
+	if (nofault_copy(&mask, (void *)at, sizeof(mask)) &&
+	    mask & MASK_SIGSYS) {
+		mask &= ~MASK_SIGSYS;
+		nofault_copy((void *)at, &mask, sizeof(mask));
+	}
+	*trap_pc(trap->context) = (uintptr_t)signals_return;
+
+	return CALL_ARRANGED;
+}
+
+#endif

@@ -67,6 +67,34 @@ static void handler_blocks_all(void)
 	CHECK(caught == SIGSEGV, "not called");
 }
 
+static void block_all_after(int number, siginfo_t *info, void *context)
+{
+	(void)info;
+	caught = number;
+	sigfillset(&((ucontext_t *)context)->uc_sigmask);
+}
+
+/* All is blocked from the handler's end on, by what it writes into its frame. */
+static void handler_changes_mask(void)
+{
+	struct sigaction action = {
+		.sa_sigaction = block_all_after,
+		.sa_flags = SA_SIGINFO,
+	};
+	sigset_t mask;
+
+#ifndef __x86_64__
+	return;
+#endif
+	CHECK(!sigaction(SIGUSR1, &action, NULL), "sigaction");
+	raise(SIGUSR1);
+	CHECK(caught == SIGUSR1, "not called");
+	use_device();
+	CHECK(!sigprocmask(SIG_SETMASK, NULL, &mask), "sigprocmask");
+	CHECK(sigismember(&mask, SIGUSR2) && sigismember(&mask, SIGTERM),
+	      "not blocked");
+}
+
 static void soon(void)
 {
 	struct itimerval timer = {.it_value.tv_usec = 20000};
@@ -316,6 +344,7 @@ static void own_filter(void)
 const struct behaviour signal_behaviours[] = {
 	{"all signals are blocked, and calls work", all_blocked},
 	{"a handler may block all", handler_blocks_all},
+	{"or have all blocked after it", handler_changes_mask},
 	{"calls that wait with a mask of their own", waits_with_masks},
 	{"SIGSYS is the program's", own_sigsys},
 	{"an open that waits is interrupted", is_interrupted},
