@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -393,6 +394,13 @@ EXPORT int fcntl64(int fd, int command, ...)
 	va_end(list);
 
 	return descriptor_control(fd, command, next_fcntl64, argument);
+}
+
+EXPORT int unshare(int flags)
+{
+	if (flags & CLONE_FILES)
+		connect_part_tables();
+	return NEXT(unshare)(flags);
 }
 
 EXPORT int close_range(unsigned int first, unsigned int last, int flags)

@@ -68,13 +68,13 @@ void channel_begin(void)
 		lines[i].fd = -1;
 }
 
-void channel_drop(void)
+void channel_drop(bool shared)
 {
 	int fd;
 
 	for (int i = 0; i < LINES; i++) {
 		fd = atomic_exchange(&lines[i].fd, -1);
-		if (fd >= 0)
+		if (fd >= 0 && !shared)
 			raw(SYS_close, fd);
 		lines[i].busy = 0;
 	}
@@ -123,7 +123,7 @@ int channel_begin_call(struct line **line)
 
 	connect_look_around();
 	*line = NULL;
-	if (connect_is_guest())
+	if (connect_is_apart())
 		return connect_for_calls(false);
 	*line = take_line(false);
 	if (*line && (*line)->fd >= 0)
@@ -342,7 +342,7 @@ int channel_next_own(int from)
 {
 	int next = connect_next_own(from), fd;
 
-	for (int i = 0; i < LINES; i++) {
+	for (int i = 0; i < LINES && !connect_is_parted(); i++) {
 		fd = lines[i].fd;
 		if (fd >= from && (next < 0 || fd < next))
 			next = fd;

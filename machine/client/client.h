@@ -66,6 +66,14 @@ int connect_for_calls(bool lend);
  * what is remembered here is the parent's, and of the parent's descriptors.
  */
 bool connect_is_guest(void);
+/*
+ * Threads have tables of descriptors of their own from now on: a number is not
+ * the same to all of them.
+ */
+void connect_part_tables(void);
+bool connect_is_parted(void);
+/* The same of this process, or that it is such a child. */
+bool connect_is_apart(void);
 
 int connect_next_own(int from);
 /* What is at a number of ours gets another one, which is returned. */
@@ -74,7 +82,8 @@ bool connect_move_own(int fd);
 
 /* Around fork(). */
 void connect_before_fork(void);
-void connect_after_fork(bool child);
+/* With @shared, both have one table of descriptors. */
+void connect_after_fork(bool child, bool shared);
 
 /* ---- kept.c ---- */
 
@@ -95,8 +104,8 @@ bool kept_forget(int fd);
 /* Whether this process is on a machine. */
 bool channel_on(void);
 void channel_begin(void);
-/* In a child: all of them are the parent's. */
-void channel_drop(void);
+/* In a child: all of them are the parent's; with @shared, so are the numbers. */
+void channel_drop(bool shared);
 
 /* 0 or more, or a negative errno: -EIO if the server is gone. */
 int64_t channel_call(const struct request *request, struct answer *answer);

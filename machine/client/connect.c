@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <linux/kcmp.h>
+
 #include "client.h"
 
 /* What the C library calls the program. */
@@ -35,6 +37,7 @@ static struct {
 	uint64_t inode; /* of process_fd's socket */
 	atomic_int process_fd;
 	atomic_bool said; /* why there is no connection */
+	atomic_bool parted; /* threads have tables of descriptors of their own */
 	pthread_mutex_t joining;
 } me = {
 	.fork_fd = -1,
@@ -65,12 +68,40 @@ static uint64_t inode_of(int fd)
 	return raw(SYS_fstat, fd, &status) ? 0 : status.st_ino;
 }
 
-/* A guest may have something else there: its descriptors are its own. */
+bool connect_is_parted(void)
+{
+	return me.parted;
+}
+
+bool connect_is_apart(void)
+{
+	return me.parted || connect_is_guest();
+}
+
+/* A process of one thread has one table. */
+static bool is_alone(void)
+{
+	struct stat status;
+
+	return !raw(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &status, 0) &&
+	       status.st_nlink == 3;
+}
+
+void connect_part_tables(void)
+{
+	int saved = errno;
+
+	if (me.on && !connect_is_guest() && !is_alone())
+		me.parted = true;
+	errno = saved;
+}
+
+/* There may be something else: a guest's descriptors are its own, and a thread's. */
 static int process_connection(void)
 {
 	int fd = me.process_fd;
 
-	if (fd < 0 || !connect_is_guest() || inode_of(fd) == me.inode)
+	if (fd < 0 || !connect_is_apart() || inode_of(fd) == me.inode)
 		return fd;
 
 	return -1;
@@ -85,7 +116,8 @@ static void complain(const char *what, const char *why)
 
 int connect_next_own(int from)
 {
-	int next = kept_next(from), fd = me.process_fd;
+	int next = me.parted ? -1 : kept_next(from);
+	int fd = me.parted ? process_connection() : (int)me.process_fd;
 
 	return fd >= from && (next < 0 || fd < next) ? fd : next;
 }
@@ -430,18 +462,25 @@ void connect_begin(void)
 	kept_regain();
 }
 
+/* Whether what is closed here is closed there; a kernel that cannot tell says no. */
+static bool shares_table_with(pid_t parent)
+{
+	return !raw(SYS_kcmp, raw(SYS_getpid), parent, KCMP_FILES, 0, 0);
+}
+
 /* A child whose parent's connections are not its own. */
-static void leave_parent(int over)
+static void leave_parent(int over, bool shared)
 {
 	char why[512];
 	int error;
 
-	channel_drop();
+	channel_drop(shared || me.parted);
+	me.parted = false;
 	me.process_fd = -1;
 	error = join(over, why, sizeof(why));
 	if (error)
 		explain(error, why);
-	if (over >= 0)
+	if (over >= 0 && !shared)
 		raw(SYS_close, over);
 }
 
@@ -449,17 +488,20 @@ void connect_look_around(void)
 {
 	sigset_t all, mask;
 	char why[512];
-	int error = 0;
+	int error = 0, over;
+	bool shared;
 
 	if (here && !__atomic_exchange_n(here, 1, __ATOMIC_RELAXED)) {
 		/* The child of a fork that nobody told of is like a new one. */
+		over = process_connection();
+		shared = shares_table_with(me.pid);
 		me.pid = raw(SYS_getpid);
 		ranges_reset_lock();
 		nofault_after_fork();
 		copy_after_fork();
 		reserve_after_fork();
 		pthread_mutex_init(&me.joining, NULL);
-		leave_parent(me.process_fd);
+		leave_parent(over, shared);
 	}
 	if (me.process_fd >= 0 || connect_is_guest())
 		return;
@@ -523,11 +565,13 @@ static bool adopt(void)
 	       !answer.value;
 }
 
-static void become_child(void)
+static void become_child(bool shared)
 {
-	int parents = atomic_exchange(&me.process_fd, -1);
+	int parents = process_connection();
 
-	channel_drop();
+	me.process_fd = -1;
+	channel_drop(shared || me.parted);
+	me.parted = false;
 	become_here();
 	scratch_after_fork();
 	nofault_after_fork();
@@ -535,10 +579,10 @@ static void become_child(void)
 	reserve_after_fork();
 	pthread_mutex_init(&me.joining, NULL);
 	if (me.fork_fd < 0) {
-		leave_parent(parents);
+		leave_parent(parents, shared);
 		return;
 	}
-	if (parents >= 0)
+	if (parents >= 0 && !shared)
 		raw(SYS_close, parents);
 	if (adopt())
 		be_at(me.fork_fd);
@@ -546,13 +590,13 @@ static void become_child(void)
 		raw(SYS_close, me.fork_fd);
 }
 
-void connect_after_fork(bool child)
+void connect_after_fork(bool child, bool shared)
 {
 	int saved = errno;
 
 	if (child)
-		become_child();
-	else if (me.fork_fd >= 0)
+		become_child(shared);
+	else if (me.fork_fd >= 0 && !shared)
 		raw(SYS_close, me.fork_fd);
 	me.fork_fd = -1;
 	kept_regain();

@@ -23,7 +23,7 @@ void kept_hold(int fd)
 
 int kept_held(void)
 {
-	return held;
+	return connect_is_apart() ? -1 : held;
 }
 
 /* Programs count on low numbers, or close them. */
@@ -49,7 +49,7 @@ bool kept_lend(void)
 	bool lent = false;
 	int fd;
 
-	if (connect_is_guest())
+	if (connect_is_apart())
 		return false;
 	for (int i = 0; i < SPARES; i++) {
 		fd = atomic_exchange(&spares[i], -1);
@@ -64,7 +64,7 @@ void kept_regain(void)
 {
 	int saved = errno, fd, none;
 
-	if (connect_is_guest())
+	if (connect_is_apart())
 		return;
 	for (int i = 0; i < SPARES; i++) {
 		none = -1;

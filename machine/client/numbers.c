@@ -4,6 +4,7 @@
  * calls so may be what stands before the C library's function himself.
  */
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
@@ -140,6 +141,10 @@ static bool call_descriptor(long number, const long *a, long *result)
 	case SYS_close_range:
 		*result = descriptor_close_range(a[0], a[1], a[2]);
 		return true;
+	case SYS_unshare:
+		if (a[0] & CLONE_FILES)
+			connect_part_tables();
+		return false;
 	case SYS_execve:
 		*result = exec_by_number((const char *)a[0],
 					 (char *const *)a[1],

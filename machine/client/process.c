@@ -30,7 +30,7 @@ static void in_parent(void)
 
 	if (!channel_on())
 		return;
-	connect_after_fork(false);
+	connect_after_fork(false, false);
 	ranges_unlock(&before);
 }
 
@@ -40,7 +40,7 @@ static void in_child(void)
 
 	if (!channel_on())
 		return;
-	connect_after_fork(true);
+	connect_after_fork(true, false);
 	memory_after_fork();
 	lend_after_fork();
 	ranges_unlock(&before);

@@ -37,7 +37,8 @@ static long fork_here(struct trap *trap)
 	connect_before_fork();
 	result = raw_ask(trap->number, trap->a[0], a1, trap->a[2], trap->a[3],
 			 trap->a[4], 0);
-	connect_after_fork(!result);
+	connect_after_fork(!result, trap->number == SYS_clone &&
+					    trap->a[0] & CLONE_FILES);
 	if (!result) {
 		trap_after_fork();
 		filter_after_fork();
@@ -182,6 +183,9 @@ static enum verdict descriptor(struct trap *trap, long *result)
 	case SYS_close_range:
 		*result = RESULT(descriptor_close_range(a[0], a[1], a[2]));
 		return CALL_DONE;
+	case SYS_unshare:
+		connect_part_tables();
+		return CALL_LET;
 	case SYS_pidfd_getfd:
 		*result = ask_kernel(trap);
 		if (*result >= 0 && device_inode(*result))
@@ -317,6 +321,7 @@ static enum verdict on_descriptor(struct trap *trap, long *result)
 #endif
 	case SYS_dup3:
 	case SYS_close_range:
+	case SYS_unshare:
 	case SYS_shutdown:
 	case SYS_lseek:
 	case SYS_pidfd_getfd:

@@ -108,6 +108,7 @@ static const struct rule rules[] = {
 	{SYS_close, LOOK_NOT, 0, 0},
 	{SYS_dup3, LOOK_NOT, 0, 0},
 	{SYS_close_range, LOOK_NOT, 0, 0},
+	{SYS_unshare, LOOK_BITS, 0, CLONE_FILES},
 	{SYS_shutdown, LOOK_NOT, 0, 0},
 	{SYS_lseek, LOOK_VALUE, 2, SEEK_END},
 	{SYS_pidfd_getfd, LOOK_NOT, 0, 0},

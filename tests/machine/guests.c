@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * Children that run in their parent's memory, as after vfork(), until they call
- * execve(): their descriptors, limits and handlers are their own.
+ * execve(): their descriptors, limits and handlers are their own. Threads that
+ * have left their process's table of descriptors, and children that have their
+ * parent's.
  */
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,8 +31,8 @@ static void well(int number)
 }
 
 /* Not in its caller: a function that calls vfork() is not to be returned from. */
-static void __attribute__((noinline)) in_guest(void (*act)(struct pair *),
-					       struct pair *pair)
+static void __attribute__((noinline))
+in_guest(void (*act)(struct pair *), struct pair *pair)
 {
 	pid_t child = vfork();
 
@@ -146,10 +152,90 @@ static void connections(void)
 	must_pass(child);
 }
 
+/* ---- tables of descriptors ---- */
+
+#define SOCKETS 64
+
+static void use_devices(int times)
+{
+	struct pair pair;
+
+	for (int i = 0; i < times; i++) {
+		pair = pair_make(1);
+		CHECK(*pair.mapped == 1, "wrong data");
+		pair_end(&pair);
+	}
+}
+
+static void *in_table(void *own)
+{
+	if (own)
+		CHECK(!unshare(CLONE_FILES), "unshare: %s", strerror(errno));
+	use_devices(100);
+
+	return NULL;
+}
+
+/* Each has its numbers, and nothing is sent to, or closed, at another's. */
+static void own_tables(void)
+{
+	struct pair pair = pair_make(1);
+	int ends[SOCKETS][2], more[10 * SOCKETS];
+	pthread_t threads[6];
+	char byte;
+
+	for (int i = 0; i < SOCKETS; i++)
+		CHECK(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends[i]),
+		      "socketpair: %s", strerror(errno));
+	for (uintptr_t i = 0; i < 6; i++)
+		CHECK(!pthread_create(&threads[i], NULL, in_table,
+				      (void *)(i & 1)),
+		      "pthread_create");
+	for (int i = 0; i < 10 * SOCKETS; i++)
+		more[i] = dup(ends[i % SOCKETS][0]);
+	for (int i = 0; i < 6; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < 10 * SOCKETS; i++)
+		CHECK(more[i] >= 0 && fcntl(more[i], F_GETFD) >= 0,
+		      "a descriptor is gone");
+	for (int i = 0; i < SOCKETS; i++)
+		CHECK(recv(ends[i][1], &byte, 1, MSG_DONTWAIT) < 0 &&
+			      errno == EAGAIN,
+		      "something was sent to a socket");
+	CHECK(*pair.mapped == 1, "wrong data");
+	pair_end(&pair);
+}
+
+static void beside_child(bool uses)
+{
+	pid_t child = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+
+	if (!child) {
+		if (uses)
+			use_devices(2);
+		_exit(0);
+	}
+	must_pass(child);
+}
+
+static void common_table(void)
+{
+	struct pair pair = pair_make(1);
+
+	for (int i = 0; i < 4; i++) {
+		beside_child(i & 1);
+		CHECK(*pair.mapped == 1, "wrong data");
+		use_devices(2);
+	}
+	pair_end(&pair);
+}
+
 const struct behaviour guest_behaviours[] = {
 	{"a vfork()ed child's signal handlers are its own", handlers},
 	{"a vfork()ed child may be the first that copies", copies_first},
 	{"a vfork()ed child's descriptors are its own", numbers},
 	{"a vfork()ed child may use all numbers, and limit them", connections},
+	{"threads may have descriptors of their own", own_tables},
+	{"a child may have its parent's descriptors", common_table},
 	{NULL, NULL},
 };
