@@ -16,6 +16,7 @@
 
 #include "../program.h"
 #include "loader.h"
+#include "stacks.h"
 
 #ifndef AT_EACCESS
 #define AT_EACCESS 0x200
@@ -173,28 +174,19 @@ static long start_loader(struct trap *trap, const struct program *program,
 	return error;
 }
 
-static long start(struct trap *trap, const struct call *call,
-		  const struct program *program)
+/* The program's environment and what is missing in it, with room for that. */
+static long start_with(struct trap *trap, const struct call *call,
+		       const struct program *program, char **environment,
+		       size_t count)
 {
 	char entry[PATH_MAX + 64];
-	long count = count_of(call->environment), error;
 	bool guest = connect_is_guest();
-	char **environment;
-	size_t size;
+	long error;
 
-	if (count < 0)
-		return count;
-	describe(entry, sizeof(entry), trap, program, -1);
-	size = (count + SETTINGS + 2) * sizeof(*environment);
-	environment = map(0, size, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (environment == MAP_FAILED)
-		return -ENOMEM;
 	if (!nofault_copy(environment, (void *)call->environment,
-			  count * sizeof(*environment))) {
-		raw(SYS_munmap, environment, size);
+			  count * sizeof(*environment)))
 		return -EFAULT;
-	}
+	describe(entry, sizeof(entry), trap, program, -1);
 	count = settings_add(environment, count);
 	environment[count] = entry;
 	environment[count + 1] = NULL;
@@ -203,6 +195,32 @@ static long start(struct trap *trap, const struct call *call,
 	error = start_loader(trap, program, call->arguments, environment, entry,
 			     sizeof(entry));
 	trap_exec_failed(guest);
+
+	return error;
+}
+
+/*
+ * On our stack, if it takes that: what is mapped by the child of vfork() would be
+ * its parent's for ever.
+ */
+static long start(struct trap *trap, const struct call *call,
+		  const struct program *program)
+{
+	long count = count_of(call->environment), error;
+	char **environment;
+	size_t size;
+
+	if (count < 0)
+		return count;
+	size = (count + SETTINGS + 2) * sizeof(*environment);
+	if (size <= STACK_BYTES / 4)
+		return start_with(trap, call, program, __builtin_alloca(size),
+				  count);
+	environment = map(0, size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (environment == MAP_FAILED)
+		return -ENOMEM;
+	error = start_with(trap, call, program, environment, count);
 	raw(SYS_munmap, environment, size);
 
 	return error;

@@ -149,6 +149,32 @@ static void spawned(void)
 	      "posix_spawn of nothing");
 }
 
+/* In pages: all that is mapped. */
+static unsigned long size_now(void)
+{
+	char text[64] = "";
+	int fd = open("/proc/self/statm", O_RDONLY);
+
+	CHECK(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && !close(fd),
+	      "statm");
+	return strtoul(text, NULL, 10);
+}
+
+/* Such children have their parent's memory until they are programs. */
+static void leaves_nothing(void)
+{
+	unsigned long before;
+
+	vfork_once("/proc/self/exe", 0);
+	spawned();
+	before = size_now();
+	for (int i = 0; i < 20; i++) {
+		vfork_once("/proc/self/exe", 0);
+		spawned();
+	}
+	CHECK(size_now() == before, "%ld pages more", size_now() - before);
+}
+
 static void by_descriptor(void)
 {
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -307,6 +333,7 @@ const struct behaviour exec_behaviours[] = {
 	 mask_and_handlers},
 	{"children of vfork() become programs, or fail to", vfork_children},
 	{"posix_spawn() without an environment", spawned},
+	{"children leave nothing in their parent's memory", leaves_nothing},
 	{"a program by its descriptor, which is closed", by_descriptor},
 	{"a script whose interpreter is a script", scripts},
 	{"what cannot be started has the kernel's error", errors},
