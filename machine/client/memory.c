@@ -247,6 +247,16 @@ static void *hold(void *addr, size_t length, bool *held)
 	return addr;
 }
 
+/* What the kernel says of flags that no such file can have. */
+static int check_flags(int flags)
+{
+	if ((flags & MAP_TYPE) == MAP_SHARED_VALIDATE &&
+	    flags & (MAP_SYNC | MAP_FIXED_NOREPLACE))
+		return EOPNOTSUPP;
+
+	return flags & (MAP_HUGETLB | MAP_GROWSDOWN) ? EINVAL : 0;
+}
+
 static void *mmap_device(void *addr, size_t length, int flags,
 			 struct request *request, bool *is_device)
 {
@@ -301,6 +311,10 @@ void *memory_mmap(void *addr, size_t length, int prot, int flags, int fd,
 	if (fd >= 0 && !(flags & MAP_ANONYMOUS) && length &&
 	    !(offset & (PAGE - 1)))
 		request.inode = device_inode(fd);
+	if (request.inode && check_flags(flags)) {
+		errno = check_flags(flags);
+		return MAP_FAILED;
+	}
 	if (request.inode) {
 		ranges_lock(&before);
 		do {
@@ -381,6 +395,9 @@ static int protect_part(uintptr_t start, uintptr_t end, struct range *range,
 	return 0;
 }
 
+/* PROT_SEM, and what arm64 has; a device's mapping does not grow. */
+#define PROT_BITS (PROT_READ | PROT_WRITE | PROT_EXEC | 0x8 | 0x30)
+
 int memory_mprotect(void *addr, size_t length, int prot)
 {
 	uintptr_t start = (uintptr_t)addr, end = page_up(start + length);
@@ -389,6 +406,10 @@ int memory_mprotect(void *addr, size_t length, int prot)
 
 	if (start & (PAGE - 1) || !memory_begin(start, end, &before))
 		return raw(SYS_mprotect, addr, length, prot);
+	if (prot & ~PROT_BITS) {
+		ranges_unlock(&before);
+		return fail(-EINVAL);
+	}
 
 	result = tell(OP_MPROTECT, start, end, prot);
 	if (!result && ranges_split(start) && ranges_split(end))

@@ -254,6 +254,44 @@ static void ends_where_it_is(void)
 	CHECK(!is_busy(pair.refs[0]), "still in use");
 }
 
+static int error_of(int fd, uint64_t index, int flags)
+{
+	void *at = mmap(NULL, PAGE, PROT_READ, flags, fd, index);
+
+	if (at == MAP_FAILED)
+		return errno;
+	munmap(at, PAGE);
+
+	return 0;
+}
+
+/* What no file but others' has. */
+static void odd_flags(void)
+{
+	struct pair pair = pair_make(1);
+	int valid = MAP_SHARED_VALIDATE;
+
+	CHECK(!munmap(pair.mapped, PAGE), "munmap");
+	CHECK(error_of(pair.dev, pair.index, valid | MAP_SYNC) == EOPNOTSUPP,
+	      "MAP_SYNC");
+	CHECK(error_of(pair.dev, pair.index, MAP_SHARED | MAP_HUGETLB) ==
+		      EINVAL,
+	      "MAP_HUGETLB");
+	CHECK(error_of(pair.dev, pair.index, MAP_SHARED | MAP_GROWSDOWN) ==
+		      EINVAL,
+	      "MAP_GROWSDOWN");
+	pair.mapped = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, valid, pair.dev,
+			   pair.index);
+	CHECK(pair.mapped != MAP_FAILED, "mmap: %s", strerror(errno));
+	CHECK(mprotect(pair.mapped, PAGE, 0x100) < 0 && errno == EINVAL,
+	      "mprotect: %s", strerror(errno));
+	CHECK(mprotect(pair.mapped, PAGE, PROT_READ | PROT_GROWSDOWN) < 0 &&
+		      errno == EINVAL,
+	      "mprotect to grow: %s", strerror(errno));
+	CHECK(*pair.mapped == 1, "wrong data");
+	pair_end(&pair);
+}
+
 const struct behaviour memory_behaviours[] = {
 	{"what one side writes the other reads", is_shared},
 	{"munmap of a part is refused and leaves the whole", parts},
@@ -268,6 +306,7 @@ const struct behaviour memory_behaviours[] = {
 	{"ordinary memory beside a mapping is ordinary", neighbours},
 	{"a mapping outlives its descriptor", outlives_close},
 	{"a bad pointer is EFAULT", bad_pointers},
+	{"flags that no device knows are refused", odd_flags},
 	{"six hundred mappings at once", many},
 	{"system calls take mapped grants as buffers", system_calls},
 	{NULL, NULL},
