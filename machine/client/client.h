@@ -333,6 +333,8 @@ void copy_after_fork(void);
  */
 int lend_begin(const void *argument);
 void lend_end(int fd);
+/* Into a file of ours in memory. */
+long lend_write(int fd, const void *bytes, size_t size, off_t offset);
 /* In a child, with the lock of ranges. */
 void lend_after_fork(void);
 

@@ -97,8 +97,7 @@ static int open_fdinfo(const char *path, int fd)
 	to = raw(SYS_memfd_create, "fdinfo", MFD_CLOEXEC);
 	if (to < 0)
 		return -1;
-	raw(SYS_write, to, text, size);
-	raw(SYS_lseek, to, 0, SEEK_SET);
+	lend_write(to, text, size, 0);
 
 	return to;
 }

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "../../include/xen/gntdev_more.h"
 #include "client.h"
@@ -123,6 +124,31 @@ each_mapping(void (*each)(const struct mapped_line *line, void *arg), void *arg)
 		kept_regain();
 }
 
+/*
+ * The program's limit of files' sizes is not about ours, and to run into it is a
+ * signal: where that cannot be put aside for a moment, nothing is written.
+ */
+long lend_write(int fd, const void *bytes, size_t size, off_t offset)
+{
+	struct rlimit was, none;
+	bool limited = !raw(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &was) &&
+		       offset + size > was.rlim_cur;
+	long written;
+
+	if (limited && offset + size > was.rlim_max) {
+		errno = EFBIG;
+		return -1;
+	}
+	none = (struct rlimit){was.rlim_max, was.rlim_max};
+	if (limited)
+		raw(SYS_prlimit64, 0, RLIMIT_FSIZE, &none, NULL);
+	written = raw(SYS_pwrite64, fd, bytes, size, offset);
+	if (limited)
+		raw(SYS_prlimit64, 0, RLIMIT_FSIZE, &was, NULL);
+
+	return written;
+}
+
 struct lending {
 	uintptr_t start, end;
 	uintptr_t frame; /* of who lends: what is above it waits */
@@ -154,7 +180,7 @@ static void lend_part(struct lending *l, uintptr_t start, uintptr_t end,
 	for (at = start; at < end; at += size) {
 		size = end - at < step ? end - at : step;
 		offset = at - l->start / HUGE * HUGE;
-		if (raw(SYS_pwrite64, l->fd, at, size, offset) != (long)size ||
+		if (lend_write(l->fd, (void *)at, size, offset) != (long)size ||
 		    map(at, size, prot, MAP_SHARED | MAP_FIXED, l->fd,
 			offset) == MAP_FAILED)
 			return;

@@ -19,6 +19,7 @@
 
 #include <linux/types.h>
 #include <xen/gntdev.h>
+#include <xen/gntdev_more.h>
 
 #include "behave.h"
 
@@ -269,6 +270,44 @@ static void small_stacks(void)
 	pair_end(&small_pair);
 }
 
+/* Its errno, or 0, of granting a page. */
+static int grant_page(void)
+{
+	struct ioctl_gntdev_grant_memory op = {
+		.addr = (uintptr_t)mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+		.count = 1,
+	};
+	int fd = open_or_die("/dev/xen/gntdev", O_RDWR);
+	int error = ioctl(fd, IOCTL_GNTDEV_GRANT_MEMORY, &op) ? errno : 0;
+
+	close(fd);
+
+	return error;
+}
+
+/* Memory and devices are no files: so the limit is not about them. */
+static void no_files(void)
+{
+	struct rlimit limit = {0, 8 << 20};
+	int fd = open_or_die("/dev/xen/gntdev", O_RDWR), error;
+	char path[64], text[256];
+
+	CHECK(!setrlimit(RLIMIT_FSIZE, &limit), "setrlimit");
+	error = grant_page();
+	CHECK(!error, "GRANT_MEMORY: %s", strerror(error));
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	CHECK(read(open_or_die(path, O_RDONLY), text, sizeof(text)) > 0,
+	      "fdinfo");
+	CHECK(!getrlimit(RLIMIT_FSIZE, &limit) && !limit.rlim_cur,
+	      "another limit");
+	/* What cannot be had then is an error. */
+	limit.rlim_max = 0;
+	CHECK(!setrlimit(RLIMIT_FSIZE, &limit), "setrlimit");
+	error = grant_page();
+	CHECK(!error || error == EFAULT, "GRANT_MEMORY: %s", strerror(error));
+}
+
 const struct behaviour shortage_behaviours[] = {
 	{"a device is mapped where no descriptor is left", none_left},
 	{"so it is by threads", none_left_for_threads},
@@ -278,5 +317,6 @@ const struct behaviour shortage_behaviours[] = {
 	{"threads and children use devices behind mounts of their own",
 	 with_own_mounts},
 	{"calls take little of a stack", small_stacks},
+	{"a limit of files' sizes is for files", no_files},
 	{NULL, NULL},
 };
