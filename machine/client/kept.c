@@ -11,6 +11,7 @@
 #include "client.h"
 
 #define SPARES 3
+#define FEW 32
 
 static atomic_int spares[SPARES] = {-1, -1, -1};
 /* One that is never lent. */
@@ -60,11 +61,20 @@ bool kept_lend(void)
 	return lent;
 }
 
+/* Where there are hardly any, all are the program's. */
+static bool are_few(void)
+{
+	struct rlimit limit;
+
+	return !raw(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) &&
+	       limit.rlim_cur < FEW;
+}
+
 void kept_regain(void)
 {
 	int saved = errno, fd, none;
 
-	if (connect_is_apart())
+	if (connect_is_apart() || are_few())
 		return;
 	for (int i = 0; i < SPARES; i++) {
 		none = -1;

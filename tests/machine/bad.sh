@@ -229,6 +229,18 @@ few_descriptors() {
 }
 check 'too few descriptors' few_descriptors
 
+# Those that the library and the loader keep for later are not for then.
+hardly_any() {
+	local way
+	for way in preload loader; do
+		is "$(run --how $way -- sh -c 'ulimit -n 6; exec /bin/echo said')" said || {
+			echo "$way"
+			return 1
+		}
+	done
+}
+check 'a program that may have hardly any descriptors' hardly_any
+
 # A server that may have 100: its limit is that of the run that starts it.
 small_server() {
 	rm -f "$work/small.in" "$work/small.out"
