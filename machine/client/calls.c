@@ -399,7 +399,7 @@ EXPORT int fcntl64(int fd, int command, ...)
 EXPORT int unshare(int flags)
 {
 	if (flags & CLONE_FILES)
-		connect_part_tables();
+		tables_part();
 	return NEXT(unshare)(flags);
 }
 

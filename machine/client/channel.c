@@ -123,7 +123,7 @@ int channel_begin_call(struct line **line)
 
 	connect_look_around();
 	*line = NULL;
-	if (connect_is_apart())
+	if (tables_are_apart())
 		return connect_for_calls(false);
 	*line = take_line(false);
 	if (*line && (*line)->fd >= 0)
@@ -342,7 +342,7 @@ int channel_next_own(int from)
 {
 	int next = connect_next_own(from), fd;
 
-	for (int i = 0; i < LINES && !connect_is_parted(); i++) {
+	for (int i = 0; i < LINES && !tables_are_parted(); i++) {
 		fd = lines[i].fd;
 		if (fd >= from && (next < 0 || fd < next))
 			next = fd;

@@ -66,14 +66,6 @@ int connect_for_calls(bool lend);
  * what is remembered here is the parent's, and of the parent's descriptors.
  */
 bool connect_is_guest(void);
-/*
- * Threads have tables of descriptors of their own from now on: a number is not
- * the same to all of them.
- */
-void connect_part_tables(void);
-bool connect_is_parted(void);
-/* The same of this process, or that it is such a child. */
-bool connect_is_apart(void);
 
 int connect_next_own(int from);
 /* What is at a number of ours gets another one, which is returned. */
@@ -86,6 +78,17 @@ void connect_before_fork(void);
 void connect_after_fork(bool child, bool shared);
 
 /* ---- kept.c ---- */
+
+/*
+ * Threads have tables of descriptors of their own from now on: a number is not
+ * the same to all of them.
+ */
+void tables_part(void);
+bool tables_are_parted(void);
+/* The same of this process, or that it is a guest. */
+bool tables_are_apart(void);
+/* A child has one thread. */
+void tables_after_fork(void);
 
 /* The same at a number that is out of the program's way, if there is one. */
 int kept_move_up(int fd);

@@ -37,7 +37,6 @@ static struct {
 	uint64_t inode; /* of process_fd's socket */
 	atomic_int process_fd;
 	atomic_bool said; /* why there is no connection */
-	atomic_bool parted; /* threads have tables of descriptors of their own */
 	pthread_mutex_t joining;
 } me = {
 	.fork_fd = -1,
@@ -68,40 +67,12 @@ static uint64_t inode_of(int fd)
 	return raw(SYS_fstat, fd, &status) ? 0 : status.st_ino;
 }
 
-bool connect_is_parted(void)
-{
-	return me.parted;
-}
-
-bool connect_is_apart(void)
-{
-	return me.parted || connect_is_guest();
-}
-
-/* A process of one thread has one table. */
-static bool is_alone(void)
-{
-	struct stat status;
-
-	return !raw(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &status, 0) &&
-	       status.st_nlink == 3;
-}
-
-void connect_part_tables(void)
-{
-	int saved = errno;
-
-	if (me.on && !connect_is_guest() && !is_alone())
-		me.parted = true;
-	errno = saved;
-}
-
 /* There may be something else: a guest's descriptors are its own, and a thread's. */
 static int process_connection(void)
 {
 	int fd = me.process_fd;
 
-	if (fd < 0 || !connect_is_apart() || inode_of(fd) == me.inode)
+	if (fd < 0 || !tables_are_apart() || inode_of(fd) == me.inode)
 		return fd;
 
 	return -1;
@@ -116,8 +87,9 @@ static void complain(const char *what, const char *why)
 
 int connect_next_own(int from)
 {
-	int next = me.parted ? -1 : kept_next(from);
-	int fd = me.parted ? process_connection() : (int)me.process_fd;
+	int next = tables_are_parted() ? -1 : kept_next(from);
+	int fd = tables_are_parted() ? process_connection()
+				     : (int)me.process_fd;
 
 	return fd >= from && (next < 0 || fd < next) ? fd : next;
 }
@@ -474,8 +446,8 @@ static void leave_parent(int over, bool shared)
 	char why[512];
 	int error;
 
-	channel_drop(shared || me.parted);
-	me.parted = false;
+	channel_drop(shared || tables_are_parted());
+	tables_after_fork();
 	me.process_fd = -1;
 	error = join(over, why, sizeof(why));
 	if (error)
@@ -570,8 +542,8 @@ static void become_child(bool shared)
 	int parents = process_connection();
 
 	me.process_fd = -1;
-	channel_drop(shared || me.parted);
-	me.parted = false;
+	channel_drop(shared || tables_are_parted());
+	tables_after_fork();
 	become_here();
 	scratch_after_fork();
 	nofault_after_fork();

@@ -25,7 +25,7 @@ static bool is_ordinary(int fd)
 {
 	return fd < 0 ||
 	       (fd < NUMBERS && ordinary[fd / BITS] & 1UL << fd % BITS &&
-		!connect_is_parted());
+		!tables_are_parted());
 }
 
 static void set_ordinary(int fd)
@@ -97,7 +97,7 @@ bool device_quickly(int fd, struct device *device)
 {
 	if (!channel_on() || is_ordinary(fd))
 		return false;
-	if (!descriptors_are_seen() || connect_is_apart())
+	if (!descriptors_are_seen() || tables_are_apart())
 		return device_at(fd, device);
 	set_ordinary(fd);
 	if (!device_at(fd, device))
@@ -279,7 +279,7 @@ long descriptor_close_range(unsigned int first, unsigned int last, int flags)
 		return -1;
 	}
 	if (flags & CLOSE_RANGE_UNSHARE)
-		connect_part_tables();
+		tables_part();
 	while (!error && channel_on() && first <= last) {
 		own = first > INT32_MAX ? -1 : channel_next_own(first);
 		if (own < 0 || (unsigned int)own > last)

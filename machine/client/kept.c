@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * Descriptors of our own: out of the program's way, and a few that are kept for
- * when it has used up all others.
+ * when it has used up all others; and whether a number is the same to all threads.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "client.h"
 
@@ -17,6 +18,45 @@ static atomic_int spares[SPARES] = {-1, -1, -1};
 /* One that is never lent. */
 static atomic_int held = -1;
 
+/* ---- tables ---- */
+
+static atomic_bool parted;
+
+bool tables_are_parted(void)
+{
+	return parted;
+}
+
+bool tables_are_apart(void)
+{
+	return parted || connect_is_guest();
+}
+
+/* A process of one thread has one table. */
+static bool is_alone(void)
+{
+	struct stat status;
+
+	return !raw(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &status, 0) &&
+	       status.st_nlink == 3;
+}
+
+void tables_part(void)
+{
+	int saved = errno;
+
+	if (channel_on() && !connect_is_guest() && !is_alone())
+		parted = true;
+	errno = saved;
+}
+
+void tables_after_fork(void)
+{
+	parted = false;
+}
+
+/* ---- those that are kept ---- */
+
 void kept_hold(int fd)
 {
 	held = fd < 0 ? fd : kept_move_up(fd);
@@ -24,7 +64,7 @@ void kept_hold(int fd)
 
 int kept_held(void)
 {
-	return connect_is_apart() ? -1 : held;
+	return tables_are_apart() ? -1 : held;
 }
 
 /* Programs count on low numbers, or close them. */
@@ -50,7 +90,7 @@ bool kept_lend(void)
 	bool lent = false;
 	int fd;
 
-	if (connect_is_apart())
+	if (tables_are_apart())
 		return false;
 	for (int i = 0; i < SPARES; i++) {
 		fd = atomic_exchange(&spares[i], -1);
@@ -74,7 +114,7 @@ void kept_regain(void)
 {
 	int saved = errno, fd, none;
 
-	if (connect_is_apart() || are_few())
+	if (tables_are_apart() || are_few())
 		return;
 	for (int i = 0; i < SPARES; i++) {
 		none = -1;

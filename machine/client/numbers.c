@@ -143,7 +143,7 @@ static bool call_descriptor(long number, const long *a, long *result)
 		return true;
 	case SYS_unshare:
 		if (a[0] & CLONE_FILES)
-			connect_part_tables();
+			tables_part();
 		return false;
 	case SYS_execve:
 		*result = exec_by_number((const char *)a[0],

@@ -50,8 +50,8 @@ int paths_open(int folder, const char *path, int flags, mode_t mode)
 
 /* ---- stat ---- */
 
-#define AT(folder, path, status, flags)                                    \
-	LOOK(folder, path, !((flags)&AT_SYMLINK_NOFOLLOW), SYS_newfstatat, \
+#define AT(folder, path, status, flags)                                      \
+	LOOK(folder, path, !((flags) & AT_SYMLINK_NOFOLLOW), SYS_newfstatat, \
 	     folder, (long)(path), (long)(status), flags)
 
 /* The status of a descriptor, when the kernel has told of it. */

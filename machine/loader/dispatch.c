@@ -184,7 +184,7 @@ static enum verdict descriptor(struct trap *trap, long *result)
 		*result = RESULT(descriptor_close_range(a[0], a[1], a[2]));
 		return CALL_DONE;
 	case SYS_unshare:
-		connect_part_tables();
+		tables_part();
 		return CALL_LET;
 	case SYS_pidfd_getfd:
 		*result = ask_kernel(trap);

@@ -31,8 +31,8 @@ static void well(int number)
 }
 
 /* Not in its caller: a function that calls vfork() is not to be returned from. */
-static void __attribute__((noinline))
-in_guest(void (*act)(struct pair *), struct pair *pair)
+static void __attribute__((noinline)) in_guest(void (*act)(struct pair *),
+					       struct pair *pair)
 {
 	pid_t child = vfork();
 
