@@ -90,6 +90,13 @@ local_of(const struct gntdev_grant_copy_segment *seg, bool compat, bool comes)
 	return local_address(comes ? seg->dest.virt : seg->source.virt, compat);
 }
 
+/* Of a segment with a length, after its operation. */
+static bool has_failed(const struct copy_batch *batch, u32 i)
+{
+	return batch->failed &&
+	       batch->ops[batch->end[i] - 1].status != GNTST_okay;
+}
+
 /*
  * Which segment is the first one after @i that cannot be copied to or from the
  * program together with it, and how many bytes they have until there.
@@ -107,7 +114,7 @@ static __always_inline u32 together(const struct copy_batch *batch, u32 i,
 		if (!seg->len || batch->slot[i] != next ||
 		    !(next % XEN_PAGE_SIZE))
 			break;
-		if (comes && batch->ops[batch->end[i] - 1].status != GNTST_okay)
+		if (comes && has_failed(batch, i))
 			break;
 		local += seg->len;
 		next += seg->len;
@@ -139,7 +146,7 @@ static void set_slot(struct copy_batch *batch, struct gnttab_copy_ptr *side,
 static void add(struct copy_batch *batch, u32 i)
 {
 	const struct gntdev_grant_copy_segment *seg = &batch->segments[i];
-	struct gnttab_copy *op = &batch->ops[batch->ops_used];
+	struct gnttab_copy *op = &batch->ops[batch->ops_used++];
 
 	if (seg->flags & GNTCOPY_source_gref)
 		set_foreign(&op->source, seg->source.foreign.ref,
@@ -155,7 +162,6 @@ static void add(struct copy_batch *batch, u32 i)
 	op->len = seg->len;
 	op->flags = seg->flags;
 	op->status = 1;
-	batch->ops_used++;
 }
 
 /* What goes to grants is put into the slots of a part. */
@@ -196,7 +202,7 @@ static int deliver(struct copy_batch *batch, u32 first, u32 end, bool compat)
 		if (!seg->len)
 			continue;
 		to = (void __user *)local_of(seg, compat, true);
-		if (batch->ops[batch->end[i] - 1].status != GNTST_okay) {
+		if (has_failed(batch, i)) {
 			missing = fault_in_safe_writeable(to, seg->len);
 			continue;
 		}

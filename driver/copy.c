@@ -63,96 +63,31 @@ void gntdev_copy_free_spares(struct instance *inst)
 		batch_free(inst->spares[i]);
 }
 
-/* Whether the page at @start is the last one wanted. */
-static bool is_last(const struct run *run, unsigned long start, bool write)
+/* The place of the page at a local address; it is pinned later. */
+static __always_inline u32 want_page(struct copy_batch *batch,
+				     unsigned long start, bool write)
 {
-	return run->write == write &&
-	       start == run->start + ((run->count - 1UL) << PAGE_SHIFT);
-}
+	struct run *run = &batch->runs[batch->runs_used];
+	unsigned long beside;
 
-/* The place of the page that holds a local address; it is pinned later. */
-static u32 want_page(struct copy_batch *batch, unsigned long addr, bool write)
-{
-	unsigned long start = addr & PAGE_MASK;
-	struct run *run = NULL;
-
-	if (batch->runs_used)
-		run = &batch->runs[batch->runs_used - 1];
-
-	if (run && is_last(run, start, write))
-		return batch->pages_used - 1;
-
-	if (run && start && is_last(run, start - PAGE_SIZE, write)) {
-		run->count++;
-		return batch->pages_used++;
+	if (batch->runs_used && run[-1].write == write) {
+		beside = run[-1].start +
+			 ((unsigned long)run[-1].count << PAGE_SHIFT);
+		if (start == beside - PAGE_SIZE)
+			return batch->pages_used - 1;
+		if (start == beside && start) {
+			run[-1].count++;
+			return batch->pages_used++;
+		}
 	}
 
-	run = &batch->runs[batch->runs_used++];
 	run->start = start;
 	run->first = batch->pages_used;
 	run->count = 1;
 	run->write = write;
+	batch->runs_used++;
 
 	return batch->pages_used++;
-}
-
-/* Until the page is pinned, its place stands for its frame. */
-static void set_local(struct copy_batch *batch, struct gnttab_copy_ptr *side,
-		      unsigned long addr, bool write)
-{
-	side->u.gmfn = want_page(batch, addr, write);
-	side->domid = DOMID_SELF;
-	side->offset = addr & ~PAGE_MASK;
-}
-
-/* Adds the part of a segment that starts at byte @done; returns its length. */
-static u16 add_op(struct copy_batch *batch,
-		  const struct gntdev_grant_copy_segment *seg, u16 done,
-		  unsigned long source, unsigned long dest)
-{
-	struct gnttab_copy *op = &batch->ops[batch->ops_used];
-	unsigned long len = seg->len - done;
-
-	if (seg->flags & GNTCOPY_source_gref) {
-		set_foreign(&op->source, seg->source.foreign.ref,
-			    seg->source.foreign.offset + done,
-			    seg->source.foreign.domid);
-	} else {
-		set_local(batch, &op->source, source + done, false);
-		len = min(len, PAGE_SIZE - op->source.offset);
-	}
-
-	if (seg->flags & GNTCOPY_dest_gref) {
-		set_foreign(&op->dest, seg->dest.foreign.ref,
-			    seg->dest.foreign.offset + done,
-			    seg->dest.foreign.domid);
-	} else {
-		set_local(batch, &op->dest, dest + done, true);
-		len = min(len, PAGE_SIZE - op->dest.offset);
-	}
-
-	op->len = len;
-	op->flags = seg->flags;
-	op->status = 1;
-	batch->ops_used++;
-
-	return len;
-}
-
-static int check_segment(const struct gntdev_grant_copy_segment *seg)
-{
-	u16 flags = seg->flags;
-
-	if (flags & ~(GNTCOPY_source_gref | GNTCOPY_dest_gref) || !flags)
-		return -EINVAL;
-	if (flags & GNTCOPY_source_gref &&
-	    crosses(seg->source.foreign.offset, seg->len))
-		return -EINVAL;
-	if (flags & GNTCOPY_dest_gref &&
-	    crosses(seg->dest.foreign.offset, seg->len))
-		return -EINVAL;
-
-	return 0;
 }
 
 /* From grant to grant, so that there is no local buffer. */
@@ -183,18 +118,40 @@ static int add_between(struct copy_batch *batch,
 	return 0;
 }
 
+/*
+ * A segment between a grant and local memory is an operation for each page of that.
+ * Until the page is pinned, its place stands for its frame.
+ */
 static int add_local(struct copy_batch *batch,
 		     const struct gntdev_grant_copy_segment *seg, bool compat)
 {
-	unsigned long source = local_address(seg->source.virt, compat);
-	unsigned long dest = local_address(seg->dest.virt, compat);
-	int err = check_segment(seg);
-	u16 done;
+	const bool comes = seg->flags == GNTCOPY_source_gref;
+	const typeof(seg->source) *grant = comes ? &seg->source : &seg->dest;
+	const typeof(seg->source) *memory = comes ? &seg->dest : &seg->source;
+	unsigned long at = local_address(memory->virt, compat);
+	struct gnttab_copy_ptr *foreign, *local;
+	struct gnttab_copy *op;
+	u32 done, len;
 
-	if (err)
-		return err;
-	for (done = 0; done < seg->len;)
-		done += add_op(batch, seg, done, source, dest);
+	if ((!comes && seg->flags != GNTCOPY_dest_gref) ||
+	    crosses(grant->foreign.offset, seg->len))
+		return -EINVAL;
+
+	for (done = 0; done < seg->len; done += len, at += len) {
+		op = &batch->ops[batch->ops_used++];
+		foreign = comes ? &op->source : &op->dest;
+		local = comes ? &op->dest : &op->source;
+		len = min(seg->len - done,
+			  (u32)(PAGE_SIZE - (at & ~PAGE_MASK)));
+		set_foreign(foreign, grant->foreign.ref,
+			    grant->foreign.offset + done, grant->foreign.domid);
+		local->u.gmfn = want_page(batch, at & PAGE_MASK, comes);
+		local->domid = DOMID_SELF;
+		local->offset = at & ~PAGE_MASK;
+		op->len = len;
+		op->flags = seg->flags;
+		op->status = 1;
+	}
 
 	return 0;
 }
@@ -329,6 +286,9 @@ int gntdev_copy_execute(struct copy_batch *batch, u32 first)
 	int err = hypercall(op, batch->ops_used - first);
 
 	for (; !err && op < end; op++) {
+		if (op->status == GNTST_okay)
+			continue;
+		batch->failed = true;
 		if (op->status == GNTST_eagain)
 			return try_again(batch, op - batch->ops);
 	}
@@ -421,6 +381,18 @@ static void trace_refused(const struct copy_batch *batch)
 	trace_gntdev_refused(&grant, op->status);
 }
 
+static void set_all_okay(struct copy_batch *batch, u32 n)
+{
+	u32 i, bytes = 0;
+
+	for (i = 0; i < n; i++) {
+		batch->segments[i].status = GNTST_okay;
+		bytes += batch->segments[i].len;
+	}
+	batch->copied += n;
+	batch->bytes += bytes;
+}
+
 /* Each segment is told the first failed status of its operations. */
 static void set_statuses(struct copy_batch *batch, u32 n)
 {
@@ -453,7 +425,10 @@ static int tell(struct copy_batch *batch,
 	const struct gntdev_grant_copy_segment *seg = batch->segments;
 	const struct gntdev_grant_copy_segment *end = seg + n;
 
-	set_statuses(batch, n);
+	if (batch->failed)
+		set_statuses(batch, n);
+	else
+		set_all_okay(batch, n);
 	if (!user_write_access_begin(user, n * sizeof(*user)))
 		return -EFAULT;
 	for (; seg < end; seg++, user++)
@@ -483,18 +458,30 @@ static bool names_others(const struct instance *inst,
 	return false;
 }
 
+/* Of what has a constant size the kernel does not ask where it lies. */
+static unsigned long get_segments(struct copy_batch *batch,
+				  struct gntdev_grant_copy_segment __user *user,
+				  u32 n)
+{
+	if (n == 1)
+		return copy_from_user(batch->segments, user, sizeof(*user));
+
+	return copy_from_user(batch->segments, user, n * sizeof(*user));
+}
+
 static int copy_chunk(struct instance *inst, struct copy_batch *batch,
 		      struct gntdev_grant_copy_segment __user *user, u32 n,
 		      bool compat)
 {
 	int err;
 
-	if (copy_from_user(batch->segments, user, n * sizeof(*user)))
+	if (get_segments(batch, user, n))
 		return -EFAULT;
 	if (READ_ONCE(inst->only) != ANY_DOMAIN &&
 	    names_others(inst, batch->segments, n))
 		return -EACCES;
 
+	batch->failed = false;
 	if (!is_between(batch->segments) && gntdev_bounce_suits(batch, n))
 		err = gntdev_bounce(batch, n, compat);
 	else

@@ -26,6 +26,7 @@ struct copy_batch {
 	u32 runs_used;
 	u32 slot_pages;
 	u32 slots_used; /* bytes */
+	bool failed; /* one of the chunk's operations, perhaps only at first */
 	u32 copied; /* segments of this call that succeeded */
 	u64 bytes; /* of these */
 	struct gntdev_grant_copy_segment segments[CHUNK];
