@@ -92,7 +92,7 @@ void gntdev_area_land(struct area *area);
 int gntdev_area_map_some(struct area *area, struct area_batch *b, u32 n);
 int gntdev_area_unmap_some(struct area *area, struct area_batch *b, u32 n);
 
-/* area_pv.c */
+/* area_pv.c, area_pv_end.c */
 extern const struct vm_operations_struct gntdev_area_pv_vm_ops;
 int gntdev_area_pv_attach(struct window *w, struct vm_area_struct *vma);
 int gntdev_area_pv_look_up(struct area *area, struct area_batch *b, u32 n);

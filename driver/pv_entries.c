@@ -9,7 +9,10 @@
 /* A page-table entry that the kernel takes for special is not touched by it. */
 #define USER_FLAGS (GNTMAP_application_map | (1U << _GNTMAP_guest_avail0))
 
-/* Entries that are ended together, so many handles must be there for a moment. */
+/*
+ * Entries that are ended together, so many handles must be there for a moment. The
+ * hypervisor makes other processors forget translations once for as many.
+ */
 #define KEEP_BATCH 32U
 
 u32 gntdev_pv_entry_flags(const struct window *w)
@@ -206,8 +209,7 @@ static void end_under_lock(struct window *w, u32 first, u32 last)
 	u32 n;
 
 	for (; first < last; first += n) {
-		n = min(last - first, GNTDEV_ATOMIC_BATCH);
-		n = min(n, neighbours(w, first));
+		n = min(last - first, neighbours(w, first));
 		lock = entry_lock(w->notifier.mm, w->ptes[first]);
 		spin_lock(lock);
 		unmap_batch(w, first, n);

@@ -62,6 +62,24 @@ static void count_munmap(unsigned int pages)
 	tell("munmap", pages, TIMES);
 }
 
+/* Entries go, and come back by faults when the program asks for them. */
+static void count_mprotect(unsigned int pages)
+{
+	int device = open_device("/dev/xen/gntdev");
+	void *at = map_range(device, 0, pages);
+
+	for (unsigned int i = 0; i < TIMES; i++) {
+		memset(at, 1, pages * PAGE);
+		marker();
+		mprotect(at, pages * PAGE, PROT_READ);
+		marker();
+		mprotect(at, pages * PAGE, PROT_READ | PROT_WRITE);
+	}
+	munmap(at, pages * PAGE);
+	close(device);
+	tell("mprotect", pages, TIMES);
+}
+
 static void wait_byte(int fd)
 {
 	char byte;
@@ -146,6 +164,9 @@ void count_flushes(void)
 		count_exit(exit_sizes[i]);
 	for (unsigned int i = 0; i < 10 && area.device >= 0; i++)
 		count_area_unmap(&area, area_sizes[i / 2], i % 2);
+	/* The distribution's unmaps the grants for good. */
+	for (unsigned int i = 0; i < 3 && area.device >= 0; i++)
+		count_mprotect(sizes[i]);
 	whole_named(copy_workloads, "copy-in-64", copy_sizes);
 	whole_named(copy_workloads, "copy-out-4096", copy_sizes);
 	whole_named(copy_workloads, "copy-between-4096", copy_sizes);

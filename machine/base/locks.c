@@ -308,6 +308,14 @@ void spin_lock(spinlock_t *lock)
 	atomic_begin(lock->class->name);
 }
 
+int spin_trylock(spinlock_t *lock)
+{
+	if (!mutex_trylock(lock))
+		return 0;
+	atomic_begin(lock->class->name);
+	return 1;
+}
+
 void spin_unlock(spinlock_t *lock)
 {
 	atomic_end();

@@ -70,6 +70,7 @@ bool mutex_is_held(const struct mutex *m);
 typedef struct mutex spinlock_t;
 #define spin_lock_init(lock) mutex_init(lock)
 void spin_lock(spinlock_t *lock);
+int spin_trylock(spinlock_t *lock);
 void spin_unlock(spinlock_t *lock);
 
 struct rw_semaphore {

@@ -13,6 +13,8 @@
 /* Stubs: for the kernel's checkers and its linker. */
 #define __user
 #define __force
+#define __acquire(lock) ((void)0)
+#define __release(lock) ((void)0)
 #define __init
 #define __exit
 #define __must_check __attribute__((warn_unused_result))

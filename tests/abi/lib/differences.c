@@ -124,6 +124,7 @@ static const struct difference_group groups[] = {
 			"threads_beside_mprotect_and_madvise",
 			"threads_beside_faults_and_populating",
 			"slots_that_threads_empty_together_are_free_for_each",
+			"slots_in_several_page_tables_are_emptied_beside_mremap",
 			"munmap_beside_threads_that_fill_slots",
 			"area_ends_beside_another_process_that_fills_it",
 		},
