@@ -84,6 +84,25 @@ takes_the_running_kernels() {
 	[ "$(chosen)" = "$work/modules/$(uname -r)/build" ]
 }
 
+# A machine without Xen, with nothing but busybox and the module.
+says_why_it_cannot_work() {
+	local root=$work/plain
+	mkdir -p "$root/bin"
+	cp "$cache/amd64/busybox/bin/busybox" "$root/bin/"
+	cp "$ko" "$root/"
+	printf '%s\n' '#!/bin/busybox sh' 'busybox insmod /xen-gntdev.ko' 'echo "status $?"' \
+		'busybox poweroff -f' >"$root/init"
+	chmod 755 "$root/init"
+	(cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) >"$work/plain.cpio" &&
+		timeout 120 qemu-system-x86_64 -machine q35 -cpu max -m 256 -display none -nodefaults \
+			-serial stdio -no-reboot -kernel "$cache/amd64/kernel/image" \
+			-append 'console=ttyS0 loglevel=4 panic=-1' -initrd "$work/plain.cpio" \
+			</dev/null >"$work/plain.log" 2>&1
+	tail -n 20 "$work/plain.log"
+	grep -q 'xen-gntdev: this kernel does not run on Xen' "$work/plain.log" &&
+		grep -q '^status 1' "$work/plain.log"
+}
+
 # A tree with the kernel's own modules, of which ours is to be preferred.
 installs() {
 	local release to=$work/root
@@ -217,6 +236,8 @@ said() {
 alone lab/module amd64 >/dev/null
 check 'a kernel that the driver cannot serve is refused in one line' bad_kernels
 check 'a kernel that it can is taken; of one that is newer it says so' good_kernels
+check 'where the module cannot work it refuses to be loaded, and says why' \
+	says_why_it_cannot_work
 check "the running kernel's headers are taken, or else the newest for any machine" \
 	takes_the_running_kernels
 check 'module-install installs under DESTDIR, and depmod prefers that' installs
