@@ -20,6 +20,7 @@
 #define PROGRESS_NS 5000000000ull
 #define RENEW_NS 7000000000ull
 #define DIE_NS 30000000000ull
+#define OVERTIME_NS 180000000000ull
 #define MS 1000000ull
 
 struct worker {
@@ -206,7 +207,7 @@ static void compact_memory(void)
 
 static void tick(void)
 {
-	bool kill_on = shm->enabled[operation_find("kill")];
+	bool kill_on = shm->enabled[operation_find("kill")] && !shm->overtime;
 	u64 now = now_ns();
 	struct worker *p;
 	u32 w;
@@ -259,20 +260,23 @@ static void stop_all(void)
 }
 
 /*
- * A slow machine gets as much time again for what it has not come to: all that the
- * table has is to be done.
+ * A slow machine gets more time for what it has not come to, as all that the table
+ * has is to be done. Nobody is killed in it, and what is common is not replaced:
+ * many operations need what others have made.
  */
-static bool goes_on(u64 end, u64 longest)
+static bool goes_on(u64 end, u32 seconds)
 {
-	u64 now = now_ns();
+	u64 now = now_ns(), longest = 4 * (u64)seconds * 1000 * MS;
 	u32 i;
 
 	if (now < end)
 		return true;
+	if (longest > OVERTIME_NS)
+		longest = OVERTIME_NS;
 	for (i = 0; i < operation_count; i++)
 		if (operation_lacks(i))
 			break;
-	shm->overtime = i < operation_count && now < longest;
+	shm->overtime = i < operation_count && now < end + longest;
 	return shm->overtime;
 }
 
@@ -287,8 +291,8 @@ int controller_run(u32 seconds, u32 mean_ms, const char *other)
 	kill_ms = mean_ms;
 	dice = shm->seed;
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	while (goes_on(end, end + seconds * 1000 * MS)) {
-		if (now_ns() >= renew) {
+	while (goes_on(end, seconds)) {
+		if (now_ns() >= renew && !shm->overtime) {
 			renew_common();
 			if (compact)
 				compact_memory();

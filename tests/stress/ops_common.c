@@ -26,11 +26,14 @@ static struct board *board_of(u32 n)
 /* An index that somebody has been given once; it may be gone by now. */
 static bool recall(struct ctx *c, u32 *board, u64 *index, u32 *count)
 {
-	u64 entry;
+	u32 first = rnd(c, BOARD_ENTRIES), i;
+	u64 entry = 0;
 
 	*board = rnd(c, BOARDS);
-	entry = __atomic_load_n(&board_of(*board)->entry[rnd(c, BOARD_ENTRIES)],
-				__ATOMIC_RELAXED);
+	for (i = 0; i < BOARD_ENTRIES && !entry; i++)
+		entry = __atomic_load_n(
+			&board_of(*board)->entry[(first + i) % BOARD_ENTRIES],
+			__ATOMIC_RELAXED);
 	*index = (entry >> 16) * PAGE;
 	*count = (u32)(entry & 0xffff);
 	return *count > 0;
