@@ -37,7 +37,7 @@ help:
 	@echo "make bench-machine       what the machine costs"
 	@echo "make worlds              each contract test in each world that ./test ran"
 	@echo "make lab-kernel          the lab's debugging kernel (20 minutes, cached)"
-	@echo "make check-debug         tests/abi and stress on that kernel"
+	@echo "make check-debug         tests/abi, stress and the clients on that kernel"
 	@echo "./test                   everything; ./run shows it at work"
 
 module:
