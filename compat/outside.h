@@ -227,6 +227,64 @@ static inline spinlock_t *entry_lock(struct mm_struct *mm, u64 maddr)
 	return pte_lockptr(mm, &above);
 }
 
+/* Pages whose entries are read, and what is done then. */
+#define MOST_FRAMES 16U
+struct frames {
+	bool write;
+	u32 found, wanted;
+	unsigned long frame[MOST_FRAMES];
+	void (*use)(void *data, const unsigned long *frame);
+	void *data;
+};
+
+/*
+ * An entry has the machine's frame as it is. One that may be written, and has been
+ * written to, needs no telling of another store: not the program, which may have
+ * it watched, nor the kernel, which may take it for clean.
+ */
+static inline int take_frame(pte_t *pte, unsigned long addr, void *data)
+{
+	struct frames *f = data;
+	const pteval_t wanted = _PAGE_PRESENT | _PAGE_USER |
+				(f->write ? _PAGE_RW | _PAGE_DIRTY : 0);
+	const pte_t entry = ptep_get(pte);
+
+	if ((pte_flags(entry) & (wanted | _PAGE_SPECIAL)) != wanted)
+		return -EFAULT;
+	f->frame[f->found++] = pte_mfn(entry);
+	if (f->found == f->wanted)
+		f->use(f->data, f->frame);
+
+	return 0;
+}
+
+/*
+ * Has @use called with the frames of a program's pages, up to MOST_FRAMES of one
+ * page table, which stay where they are until it returns: it must not sleep. Does
+ * nothing if they are not all there, and may not all be used so.
+ */
+static inline void
+with_frames(unsigned long start, unsigned long size, bool write,
+	    void (*use)(void *data, const unsigned long *frame), void *data)
+{
+	struct frames f = {
+		.write = write,
+		.wanted = size >> PAGE_SHIFT,
+		.use = use,
+		.data = data,
+	};
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+
+	if (!mmap_read_trylock(mm))
+		return;
+	vma = find_vma(mm, start);
+	if (vma && vma->vm_start <= start && vma->vm_end >= start + size &&
+	    !(vma->vm_flags & (VM_IO | VM_PFNMAP)))
+		(void)apply_to_page_range(mm, start, size, take_frame, &f);
+	mmap_read_unlock(mm);
+}
+
 static inline void flush_domain_tlb(void)
 {
 	struct mmuext_op op = {.cmd = MMUEXT_TLB_FLUSH_ALL};
@@ -248,6 +306,13 @@ static inline pte_t *entry_at(u64 maddr)
 static inline spinlock_t *entry_lock(struct mm_struct *mm, u64 maddr)
 {
 	return NULL;
+}
+
+#define MOST_FRAMES 16U
+static inline void
+with_frames(unsigned long start, unsigned long size, bool write,
+	    void (*use)(void *data, const unsigned long *frame), void *data)
+{
 }
 
 static inline void flush_domain_tlb(void)

@@ -469,11 +469,20 @@ static unsigned long get_segments(struct copy_batch *batch,
 	return copy_from_user(batch->segments, user, n * sizeof(*user));
 }
 
+static int copy_otherwise(struct copy_batch *batch, u32 n, bool compat)
+{
+	batch->failed = false;
+	if (!is_between(batch->segments) && gntdev_bounce_suits(batch, n))
+		return gntdev_bounce(batch, n, compat);
+
+	return pin_and_copy(batch, n, compat);
+}
+
 static int copy_chunk(struct instance *inst, struct copy_batch *batch,
 		      struct gntdev_grant_copy_segment __user *user, u32 n,
 		      bool compat)
 {
-	int err;
+	int err = -EFAULT;
 
 	if (get_segments(batch, user, n))
 		return -EFAULT;
@@ -481,11 +490,10 @@ static int copy_chunk(struct instance *inst, struct copy_batch *batch,
 	    names_others(inst, batch->segments, n))
 		return -EACCES;
 
-	batch->failed = false;
-	if (!is_between(batch->segments) && gntdev_bounce_suits(batch, n))
-		err = gntdev_bounce(batch, n, compat);
-	else
-		err = pin_and_copy(batch, n, compat);
+	if (gntdev_direct_suits(batch, n, compat))
+		err = gntdev_direct(batch, n, compat);
+	if (err == -EFAULT)
+		err = copy_otherwise(batch, n, compat);
 
 	return err ?: tell(batch, user, n);
 }

@@ -61,6 +61,10 @@ static inline void set_foreign(struct gnttab_copy_ptr *side, u32 ref,
 /* copy.c */
 int gntdev_copy_execute(struct copy_batch *batch, u32 first);
 
+/* direct.c */
+bool gntdev_direct_suits(const struct copy_batch *batch, u32 n, bool compat);
+int gntdev_direct(struct copy_batch *batch, u32 n, bool compat);
+
 /* bounce.c */
 bool gntdev_bounce_suits(struct copy_batch *batch, u32 n);
 int gntdev_bounce(struct copy_batch *batch, u32 n, bool compat);

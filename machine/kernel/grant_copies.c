@@ -169,3 +169,20 @@ void copy_all(struct gnttab_copy *ops, unsigned int count)
 	g.count = 0;
 	grant_copies(d, ops, count, &g.copier);
 }
+
+void with_frames(unsigned long start, unsigned long size, bool write,
+		 void (*use)(void *data, const unsigned long *frame),
+		 void *data)
+{
+	struct page *pages[MOST_FRAMES];
+	unsigned long frames[MOST_FRAMES];
+	int i, n = size >> PAGE_SHIFT;
+	int got = pin_plain(context()->task, start, n, write, pages);
+
+	for (i = 0; i < got; i++)
+		frames[i] = xen_page_to_gfn(pages[i]);
+	if (got == n)
+		use(data, frames);
+	if (got)
+		unpin_user_pages_dirty_lock(pages, got, write);
+}

@@ -420,8 +420,8 @@ size_t fault_in_safe_writeable(const char __user *uaddr, size_t size)
 }
 
 /* Pages of the program's own, not of any device, at a single stroke. */
-static int pin_plain(struct task *task, unsigned long start, int n, bool write,
-		     struct page **pages)
+int pin_plain(struct task *task, unsigned long start, int n, bool write,
+	      struct page **pages)
 {
 	int i;
 

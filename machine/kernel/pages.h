@@ -106,10 +106,21 @@ int pin_user_pages_fast(unsigned long start, int nr_pages,
 void unpin_user_pages_dirty_lock(struct page **pages, unsigned long npages,
 				 bool make_dirty);
 
+/* As compat/outside.h has it; of plain memory. */
+#define MOST_FRAMES 16U
+void with_frames(unsigned long start, unsigned long size, bool write,
+		 void (*use)(void *data, const unsigned long *frame),
+		 void *data);
+
 /* Bytes that a store would not reach; none is done. */
 size_t fault_in_safe_writeable(const char __user *uaddr, size_t size);
 
 /* ---- of the machine alone ---- */
+
+struct task;
+/* Pins pages of plain memory; how many, or 0 if it is not all that. */
+int pin_plain(struct task *task, unsigned long start, int n, bool write,
+	      struct page **pages);
 
 /* Addresses and numbers of pages back to pages; NULL if of none. */
 struct page *page_at(u64 addr);

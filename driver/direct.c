@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Copies to and from a program's memory where it lies, in a PV domain. An entry of
+ * a page table has there what the hypervisor asks for, the machine's frame number,
+ * and stays as it is while the table's lock is held. So buffers that are neighbours
+ * are neither pinned, for which the kernel would translate what each entry says,
+ * nor copied once more: their entries are read, and the hypervisor called, with
+ * the lock.
+ *
+ * That is for memory as it mostly is: there, the program's to use so, and written
+ * to before if it is to be written. Of all other, and if the hypervisor refuses
+ * a page of it, nothing is said here, and the chunk is done again in another way.
+ */
+#include "copy.h"
+
+/* Bytes of the first two segments that are worth it to look for entries. */
+#define LEAST_BYTES 4096U
+
+/* Operations that are done together, on neighbours. */
+struct group {
+	struct gnttab_copy *ops, *end;
+	bool write;
+	bool failed; /* one of them, or of a group before */
+	int err;
+};
+
+static unsigned long local_of(const struct gntdev_grant_copy_segment *seg,
+			      bool compat)
+{
+	return local_address(seg->flags == GNTCOPY_source_gref
+				     ? seg->dest.virt
+				     : seg->source.virt,
+			     compat);
+}
+
+/* One operation's, and beside the one that ends at @local. */
+static bool is_next(const struct gntdev_grant_copy_segment *seg, u16 flags,
+		    unsigned long local, bool compat)
+{
+	u16 offset = flags == GNTCOPY_source_gref ? seg->source.foreign.offset
+						  : seg->dest.foreign.offset;
+
+	return seg->flags == flags && seg->len && !crosses(offset, seg->len) &&
+	       local_of(seg, compat) == local &&
+	       (local & ~PAGE_MASK) + seg->len <= PAGE_SIZE;
+}
+
+/**
+ * gntdev_direct_suits() - whether a batch's segments may be copied where they lie
+ * @batch: with its segments
+ * @n: how many of them
+ * @compat: whether the caller is a 32-bit one
+ */
+bool gntdev_direct_suits(const struct copy_batch *batch, u32 n, bool compat)
+{
+	const struct gntdev_grant_copy_segment *seg = batch->segments;
+	const u16 flags = seg->flags;
+	unsigned long local;
+	u32 i;
+
+	/* For a lone one the way to its entry is longer than a copy. */
+	if (n < 2 || xen_feature(XENFEAT_auto_translated_physmap) ||
+	    (flags != GNTCOPY_source_gref && flags != GNTCOPY_dest_gref) ||
+	    seg[0].len + seg[1].len < LEAST_BYTES)
+		return false;
+
+	local = local_of(seg, compat);
+	for (i = 0; i < n; i++, seg++) {
+		if (!is_next(seg, flags, local, compat))
+			return false;
+		local += seg->len;
+	}
+
+	return true;
+}
+
+/*
+ * Statuses that may be of a local page, which is another domain's for instance, or
+ * that are to be waited for.
+ */
+static bool is_of_the_way(s16 status)
+{
+	return status == GNTST_eagain || status == GNTST_bad_page ||
+	       status == GNTST_general_error;
+}
+
+/*
+ * Nothing goes away meanwhile, and nobody may sleep. Of neighbours the one that
+ * begins a page is the first in it.
+ */
+static void execute(void *data, const unsigned long *frame)
+{
+	struct group *g = data;
+	struct gnttab_copy_ptr *side;
+	struct gnttab_copy *op;
+
+	for (op = g->ops; op < g->end; op++) {
+		side = g->write ? &op->dest : &op->source;
+		frame += op > g->ops && !side->offset;
+		side->u.gmfn = *frame;
+	}
+	g->err = HYPERVISOR_grant_table_op(GNTTABOP_copy, g->ops,
+					   g->end - g->ops)
+			 ? -EIO
+			 : 0;
+	for (op = g->ops; op < g->end && !g->err; op++) {
+		if (op->status == GNTST_okay)
+			continue;
+		g->failed = true;
+		if (is_of_the_way(op->status))
+			g->err = -EFAULT;
+	}
+}
+
+static void set_op(struct gnttab_copy *op,
+		   const struct gntdev_grant_copy_segment *seg,
+		   unsigned long local, bool write)
+{
+	struct gnttab_copy_ptr *here = write ? &op->dest : &op->source;
+
+	if (write)
+		set_foreign(&op->source, seg->source.foreign.ref,
+			    seg->source.foreign.offset,
+			    seg->source.foreign.domid);
+	else
+		set_foreign(&op->dest, seg->dest.foreign.ref,
+			    seg->dest.foreign.offset, seg->dest.foreign.domid);
+	here->domid = DOMID_SELF;
+	here->offset = local & ~PAGE_MASK;
+	op->len = seg->len;
+	op->flags = seg->flags;
+	op->status = 1;
+}
+
+/*
+ * Prepares what is in one table, from segment @i on; @local: where the last ends.
+ * The room ends with a page, and so does a segment.
+ */
+static u32 gather(struct copy_batch *batch, struct group *g, u32 i, u32 n,
+		  unsigned long *local)
+{
+	const unsigned long table = PTRS_PER_PTE * PAGE_SIZE;
+	unsigned long room = min(table - *local % table,
+				 MOST_FRAMES * PAGE_SIZE - *local % PAGE_SIZE);
+
+	g->ops = &batch->ops[i];
+	for (; i < n && room; i++) {
+		set_op(&batch->ops[i], &batch->segments[i], *local, g->write);
+		batch->end[i] = i + 1;
+		*local += batch->segments[i].len;
+		room -= batch->segments[i].len;
+	}
+	g->end = &batch->ops[i];
+
+	return i;
+}
+
+/**
+ * gntdev_direct() - copy to or from pages where they are
+ * @batch: with segments that suit
+ * @n: how many of them
+ * @compat: whether the caller is a 32-bit one
+ *
+ * Return: 0, and a status for each operation; -EIO if the hypervisor fails as a
+ * whole; -EFAULT if it has to be done in another way.
+ */
+int gntdev_direct(struct copy_batch *batch, u32 n, bool compat)
+{
+	unsigned long start, local = local_of(batch->segments, compat);
+	struct group g = {
+		.write = batch->segments[0].flags == GNTCOPY_source_gref,
+	};
+	u32 i = 0;
+
+	do {
+		g.err = -EFAULT;
+		start = local & PAGE_MASK;
+		i = gather(batch, &g, i, n, &local);
+		with_frames(start, PAGE_ALIGN(local) - start, g.write, execute,
+			    &g);
+	} while (!g.err && i < n);
+	batch->ops_used = n;
+	batch->failed = g.failed;
+
+	return g.err;
+}

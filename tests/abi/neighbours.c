@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * GRANT_COPY of page after page, as a disk's requests are, to and from memory of
+ * every kind: a driver may reach neighbours in another way than a lone page.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "dev.h"
+#include "granter.h"
+#include "process.h"
+#include "tap.h"
+
+#define READ_WRITE (PROT_READ | PROT_WRITE)
+#define PAGES 24u
+#define ODD 7u /* the page that is made to differ */
+#define UNTOUCHED 0x5555
+
+typedef struct gntdev_grant_copy_segment segment_t;
+
+static uint32_t refs[PAGES];
+static segment_t segments[2 * PAGES];
+
+static void grants(bool filled)
+{
+	granter_alloc(refs, PAGES, true);
+	if (filled)
+		granter_fill(refs, PAGES, 0);
+}
+
+static segment_t segment(uint32_t ref, unsigned int offset, void *local,
+			 unsigned int len, bool from)
+{
+	segment_t made = {.len = len, .status = UNTOUCHED};
+
+	made.flags = from ? GNTCOPY_source_gref : GNTCOPY_dest_gref;
+	if (from)
+		made.dest.virt = local;
+	else
+		made.source.virt = local;
+	if (from) {
+		made.source.foreign.ref = ref;
+		made.source.foreign.offset = offset;
+		made.source.foreign.domid = granter_domid();
+	} else {
+		made.dest.foreign.ref = ref;
+		made.dest.foreign.offset = offset;
+		made.dest.foreign.domid = granter_domid();
+	}
+	return made;
+}
+
+/* Whole pages, each beside the one before. */
+static int copy_pages(uint8_t *local, bool from)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = dev_open();
+	for (unsigned int i = 0; i < PAGES; i++)
+		segments[i] = segment(refs[i], 0, local + i * PAGE, PAGE, from);
+	return dev_copy(fd, segments, PAGES);
+}
+
+static void check_statuses(unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		EQUAL(segments[i].status, GNTST_okay);
+}
+
+static void fill(uint8_t *local, unsigned int first)
+{
+	for (unsigned int i = 0; i < PAGES * PAGE; i++)
+		local[i] = content(first + i / PAGE, i % PAGE);
+}
+
+static void check_comes(uint8_t *local)
+{
+	EXPECT(copy_pages(local, true), 0);
+	check_statuses(PAGES);
+	for (unsigned int i = 0; i < PAGES; i++)
+		check_page(local + i * PAGE, i);
+}
+
+static void check_goes(uint8_t *local)
+{
+	fill(local, 40);
+	EXPECT(copy_pages(local, false), 0);
+	check_statuses(PAGES);
+	for (unsigned int i = 0; i < PAGES; i++)
+		check_granters_page(refs[i], 40 + i);
+}
+
+TEST(neighbours_that_were_written_to_are_copied_both_ways)
+{
+	uint8_t *local = pages_alloc(PAGES);
+
+	grants(true);
+	fill(local, 99);
+	check_comes(local);
+	check_goes(local);
+}
+
+TEST(neighbours_of_which_one_is_fresh_are_copied_both_ways)
+{
+	uint8_t *local = pages_alloc(PAGES);
+
+	grants(true);
+	fill(local, 99);
+	EXPECT(madvise(local + ODD * PAGE, PAGE, MADV_DONTNEED), 0);
+	check_comes(local);
+	EXPECT(madvise(local + ODD * PAGE, PAGE, MADV_DONTNEED), 0);
+	EXPECT(copy_pages(local, false), 0);
+	check_statuses(PAGES);
+	EQUAL(granter_byte(refs[ODD], 77), 0);
+	check_granters_page(refs[ODD + 1], ODD + 1);
+}
+
+TEST(neighbours_of_which_one_is_read_only_are_efault_to_write)
+{
+	uint8_t *local = pages_alloc(PAGES);
+
+	grants(true);
+	fill(local, 60);
+	EXPECT(mprotect(local + ODD * PAGE, PAGE, PROT_READ), 0);
+	EXPECT(copy_pages(local, true), -EFAULT);
+	check_page(local + ODD * PAGE, 60 + ODD);
+	EXPECT(copy_pages(local, false), 0);
+	check_granters_page(refs[ODD], 60 + ODD);
+	EXPECT(mprotect(local + ODD * PAGE, PAGE, PROT_NONE), 0);
+	EXPECT(copy_pages(local, false), -EFAULT);
+}
+
+TEST(neighbours_shared_with_a_child_are_not_written_under_it)
+{
+	uint8_t *local = pages_alloc(PAGES);
+	struct gate over = gate_make();
+	pid_t child;
+
+	grants(true);
+	fill(local, 60);
+	child = fork();
+	if (!child) {
+		gate_wait(&over);
+		for (unsigned int i = 0; i < PAGES; i++)
+			check_page(local + i * PAGE, 60 + i);
+		_exit(0);
+	}
+	check_comes(local);
+	gate_open(&over);
+	child_must_pass(child);
+}
+
+TEST(neighbours_shared_with_a_child_by_intention_are_written_for_it)
+{
+	uint8_t *local = mmap(NULL, PAGES * PAGE, READ_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct gate over = gate_make();
+	pid_t child;
+
+	CHECK(local != MAP_FAILED, "mmap");
+	grants(true);
+	fill(local, 60);
+	child = fork();
+	if (!child) {
+		gate_wait(&over);
+		for (unsigned int i = 0; i < PAGES; i++)
+			check_page(local + i * PAGE, i);
+		_exit(0);
+	}
+	check_comes(local);
+	gate_open(&over);
+	child_must_pass(child);
+}
+
+/* A page table has 512 entries. */
+TEST(neighbours_in_two_page_tables_are_copied_both_ways)
+{
+	const unsigned long table = 512 * PAGE;
+	uint8_t *all = pages_alloc(2 * 512), *local;
+
+	local = (uint8_t *)(((uintptr_t)all + table) / table * table) -
+		ODD * PAGE;
+	grants(true);
+	fill(local, 99);
+	check_comes(local);
+	check_goes(local);
+}
+
+/* The first begins within a page, so that each page has the ends of two. */
+TEST(neighbours_at_odd_places_are_copied_both_ways)
+{
+	uint8_t *local = pages_alloc(PAGES + 1);
+	const unsigned int begin = 512;
+	unsigned int n = 0, at;
+
+	grants(true);
+	memset(local, 0x33, (PAGES + 1) * PAGE);
+	for (at = begin; at < begin + PAGES * PAGE; n++) {
+		unsigned int page = (at - begin) / PAGE;
+		unsigned int offset = (at - begin) % PAGE;
+		unsigned int len = offset ? PAGE - offset : PAGE - begin;
+
+		segments[n] =
+			segment(refs[page], offset, local + at, len, true);
+		at += len;
+	}
+	EXPECT(dev_copy(dev_open(), segments, n), 0);
+	check_statuses(n);
+	for (unsigned int i = 0; i < PAGES; i++)
+		check_page(local + begin + i * PAGE, i);
+	EQUAL(local[begin - 1], 0x33);
+	EQUAL(local[begin + PAGES * PAGE], 0x33);
+}
+
+TEST(bad_grant_among_neighbours_is_told_of_it_alone)
+{
+	uint8_t *local = pages_alloc(PAGES);
+	uint32_t good;
+
+	grants(true);
+	fill(local, 60);
+	good = refs[ODD];
+	refs[ODD] = FAR_REF;
+	for (unsigned int from = 0; from < 2; from++) {
+		EXPECT(copy_pages(local, from), 0);
+		for (unsigned int i = 0; i < PAGES; i++)
+			EQUAL(segments[i].status,
+			      i == ODD ? GNTST_bad_gntref : GNTST_okay);
+	}
+	for (unsigned int i = 0; i < PAGES; i++)
+		if (i != ODD)
+			check_granters_page(refs[i], 60 + i);
+	refs[ODD] = good;
+	EXPECT(copy_pages(local, true), 0);
+	check_page(local + ODD * PAGE, ODD);
+}
+
+/* What the kernel takes for clean goes nowhere when it is dropped. */
+TEST(neighbours_reach_the_file_that_is_mapped)
+{
+	int file = memfd_create("neighbours", 0);
+	uint8_t *local, read_back[PAGE];
+
+	CHECK(!ftruncate(file, PAGES * PAGE), "ftruncate");
+	local = mmap(NULL, PAGES * PAGE, READ_WRITE, MAP_SHARED, file, 0);
+	CHECK(local != MAP_FAILED, "mmap");
+	grants(true);
+	fill(local, 60);
+	check_comes(local);
+	EXPECT(munmap(local, PAGES * PAGE), 0);
+	for (unsigned int i = 0; i < PAGES; i++) {
+		CHECK(pread(file, read_back, PAGE, i * PAGE) == PAGE, "pread");
+		check_page(read_back, i);
+	}
+}
+
+static uint8_t *shaken;
+static bool enough;
+
+/* Takes pages away, makes them read-only, has a child share them. */
+static void *shake(void *argument)
+{
+	(void)argument;
+	for (unsigned int i = 0; !__atomic_load_n(&enough, __ATOMIC_RELAXED);
+	     i++) {
+		uint8_t *at = shaken + i % PAGES * PAGE;
+		pid_t child;
+
+		madvise(at, PAGE, MADV_DONTNEED);
+		mprotect(at, PAGE, PROT_READ);
+		mprotect(at, PAGE, READ_WRITE);
+		if (i % 64)
+			continue;
+		child = fork();
+		if (!child)
+			_exit(0);
+		child_must_pass(child);
+	}
+	return NULL;
+}
+
+/* Whatever comes of it, nothing is written where it does not belong. */
+TEST(neighbours_may_go_while_they_are_copied, .timeout = 60)
+{
+	uint8_t *all = pages_alloc(PAGES + 2);
+	pthread_t thread;
+	int result;
+
+	grants(true);
+	memset(all, 0x33, (PAGES + 2) * PAGE);
+	shaken = all + PAGE;
+	enough = false;
+	CHECK(!pthread_create(&thread, NULL, shake, NULL), "pthread_create");
+	for (unsigned int i = 0; i < 2000; i++) {
+		result = copy_pages(shaken, i % 2);
+		CHECK(!result || result == -EFAULT, "copy: %d", result);
+		for (unsigned int k = 0; !result && k < PAGES; k++)
+			EQUAL(segments[k].status, GNTST_okay);
+	}
+	__atomic_store_n(&enough, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	granter_fill(refs, PAGES, 0);
+	for (unsigned int i = 0; i < PAGE; i++) {
+		EQUAL(all[i], 0x33);
+		EQUAL(all[(PAGES + 1) * PAGE + i], 0x33);
+	}
+	check_comes(shaken);
+}
