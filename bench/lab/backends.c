@@ -6,6 +6,7 @@
  * to a program that sees them, as a dma-buf, and back. The rest of a display's way
  * is the same for any driver.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,10 @@
 #include <xen/gntdev.h>
 
 #include "bench.h"
+#include "whole/asked.h"
+
+/* Of the programs' calls of the device it tells, where it is there. */
+#define ASKED_LIBRARY "/lab/asked.so"
 
 #define MIB (1024u * 1024)
 #define TURNS 9
@@ -44,6 +49,10 @@ static struct end start_end(const char *mode)
 		dup2(out[1], STDOUT_FILENO);
 		close(in[1]);
 		close(out[0]);
+		/* Both have one name. */
+		setenv("ASKED_NAME", mode + strlen("--mode="), 1);
+		if (!access(ASKED_LIBRARY, R_OK))
+			setenv("LD_PRELOAD", ASKED_LIBRARY, 1);
 		execlp("vchan-socket-proxy", "vchan-socket-proxy", mode, "0",
 		       "/local/domain/0/data/bench", "-", (char *)NULL);
 		_exit(127);
@@ -120,6 +129,40 @@ static void print(const char *name, unsigned int size, uint64_t *seen)
 	fflush(stdout);
 }
 
+static struct asked *asked_of(const char *end)
+{
+	struct asked *asked = NULL;
+	char name[64];
+	int fd;
+
+	snprintf(name, sizeof(name), ASKED_FILE "%s", end);
+	fd = open(name, O_RDWR | O_CLOEXEC);
+	if (fd >= 0) {
+		asked = mmap(NULL, sizeof(*asked), PROT_READ | PROT_WRITE,
+			     MAP_SHARED, fd, 0);
+		close(fd);
+	}
+	return asked == MAP_FAILED ? NULL : asked;
+}
+
+/* How often both ends call the device for a mebibyte each way. */
+static void count_calls(const struct end *server, const struct end *client)
+{
+	struct asked *one = asked_of("server"), *other = asked_of("client");
+
+	if (!one || !other)
+		return;
+	one->on = other->on = 1;
+	pass(server, client, MIB);
+	printf("calls:vchan-from-server\t%u\t%u\t0.00\n", MIB,
+	       one->count + other->count);
+	one->count = other->count = 0;
+	pass(client, server, MIB);
+	printf("calls:vchan-to-server\t%u\t%u\t0.00\n", MIB,
+	       one->count + other->count);
+	fflush(stdout);
+}
+
 static void measure_vchan(void)
 {
 	uint64_t there[TURNS], back[TURNS];
@@ -137,6 +180,7 @@ static void measure_vchan(void)
 	}
 	print("vchan-from-server", MIB, there);
 	print("vchan-to-server", MIB, back);
+	count_calls(&server, &client);
 	kill(client.pid, SIGTERM);
 	kill(server.pid, SIGTERM);
 	waitpid(client.pid, NULL, 0);

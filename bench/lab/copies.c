@@ -123,6 +123,32 @@ static uint64_t between_4096(unsigned int count)
 	return copy(count, 4096, 0, SOURCE_GRANT | DEST_GRANT);
 }
 
+/*
+ * What QEMU asks of the driver for a request of so many pages of a guest's: it
+ * gets 11 pages at a time, and copies all of them by one call.
+ */
+static uint64_t replay(unsigned int pages, unsigned int flags)
+{
+	const unsigned int most = 11;
+	uint64_t sum = 0;
+
+	for (unsigned int done = 0; done < pages; done += most)
+		sum += copy(pages - done < most ? pages - done : most, 4096,
+			    4096, flags);
+	return sum;
+}
+
+static uint64_t replay_read(unsigned int pages)
+{
+	return replay(pages, DEST_GRANT);
+}
+
+static uint64_t replay_write(unsigned int pages)
+{
+	return replay(pages, SOURCE_GRANT);
+}
+
+static const unsigned int request_sizes[] = {1, 16, 256, 0};
 static const unsigned int sizes[] = {1,	 2,   4,   8,	16,   32,
 				     64, 128, 256, 512, 1024, 0};
 static const unsigned int few_sizes[] = {1, 16, 256, 1024, 0};
@@ -136,5 +162,7 @@ const struct workload copy_workloads[] = {
 	{"copy-scattered-4096", scattered_4096, NULL, few_sizes},
 	{"copy-between-64", between_64, NULL, few_sizes},
 	{"copy-between-4096", between_4096, NULL, few_sizes},
+	{"qdisk-asks-read", replay_read, NULL, request_sizes},
+	{"qdisk-asks-write", replay_write, NULL, request_sizes},
 	{0},
 };
