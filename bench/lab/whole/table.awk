@@ -56,11 +56,11 @@ END {
 		"distr.", "ratio", "device", "distr.", "part", "calls", "spread"
 	for (i = 1; i <= count; i++) {
 		row = rows[i]
-		split(row, name, SUBSEP)
+		split(row, field, SUBSEP)
 		wide = spread["ours", row] + 0
 		if (spread["distribution", row] + 0 > wide)
 			wide = spread["distribution", row] + 0
-		printf "%-20s %8d %10s %10s %6s %10s %10s %6s %5s %6s%s\n", name[1], name[2], \
+		printf "%-20s %8d %10s %10s %6s %10s %10s %6s %5s %6s%s\n", field[1], field[2], \
 			of("ours", row, "all"), of("distribution", row, "all"), \
 			ratio(of("ours", row, "all"), of("distribution", row, "all")), \
 			of("ours", row, "device"), of("distribution", row, "device"), part(row), \
