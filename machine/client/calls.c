@@ -36,7 +36,9 @@ EXPORT int open(const char *path, int flags, ...)
 
 	WITH_MODE(flags, mode);
 	fd = paths_open(AT_FDCWD, path, flags, mode);
-	return fd != -2 ? fd : NEXT(open)(path, flags, mode);
+	return fd != -2 ? fd
+			: paths_opened(NEXT(open)(path, flags, mode), AT_FDCWD,
+				       path, flags, mode);
 }
 
 EXPORT int open64(const char *path, int flags, ...)
@@ -46,7 +48,9 @@ EXPORT int open64(const char *path, int flags, ...)
 
 	WITH_MODE(flags, mode);
 	fd = paths_open(AT_FDCWD, path, flags, mode);
-	return fd != -2 ? fd : NEXT(open64)(path, flags, mode);
+	return fd != -2 ? fd
+			: paths_opened(NEXT(open64)(path, flags, mode),
+				       AT_FDCWD, path, flags, mode);
 }
 
 EXPORT int openat(int folder, const char *path, int flags, ...)
@@ -56,7 +60,9 @@ EXPORT int openat(int folder, const char *path, int flags, ...)
 
 	WITH_MODE(flags, mode);
 	fd = paths_open(folder, path, flags, mode);
-	return fd != -2 ? fd : NEXT(openat)(folder, path, flags, mode);
+	return fd != -2 ? fd
+			: paths_opened(NEXT(openat)(folder, path, flags, mode),
+				       folder, path, flags, mode);
 }
 
 EXPORT int openat64(int folder, const char *path, int flags, ...)
@@ -66,7 +72,10 @@ EXPORT int openat64(int folder, const char *path, int flags, ...)
 
 	WITH_MODE(flags, mode);
 	fd = paths_open(folder, path, flags, mode);
-	return fd != -2 ? fd : NEXT(openat64)(folder, path, flags, mode);
+	return fd != -2
+		       ? fd
+		       : paths_opened(NEXT(openat64)(folder, path, flags, mode),
+				      folder, path, flags, mode);
 }
 
 #define CREATION (O_CREAT | O_WRONLY | O_TRUNC)
@@ -75,14 +84,18 @@ EXPORT int creat(const char *path, mode_t mode)
 {
 	int fd = paths_open(AT_FDCWD, path, CREATION, mode);
 
-	return fd != -2 ? fd : NEXT(creat)(path, mode);
+	return fd != -2 ? fd
+			: paths_opened(NEXT(creat)(path, mode), AT_FDCWD, path,
+				       CREATION, mode);
 }
 
 EXPORT int creat64(const char *path, mode_t mode)
 {
 	int fd = paths_open(AT_FDCWD, path, CREATION, mode);
 
-	return fd != -2 ? fd : NEXT(creat64)(path, mode);
+	return fd != -2 ? fd
+			: paths_opened(NEXT(creat64)(path, mode), AT_FDCWD,
+				       path, CREATION, mode);
 }
 
 /* What a compiler makes of these with _FORTIFY_SOURCE. */
@@ -95,28 +108,36 @@ EXPORT int __open_2(const char *path, int flags)
 {
 	int fd = paths_open(AT_FDCWD, path, flags, 0);
 
-	return fd != -2 ? fd : NEXT(__open_2)(path, flags);
+	return fd != -2 ? fd
+			: paths_opened(NEXT(__open_2)(path, flags), AT_FDCWD,
+				       path, flags, 0);
 }
 
 EXPORT int __open64_2(const char *path, int flags)
 {
 	int fd = paths_open(AT_FDCWD, path, flags, 0);
 
-	return fd != -2 ? fd : NEXT(__open64_2)(path, flags);
+	return fd != -2 ? fd
+			: paths_opened(NEXT(__open64_2)(path, flags), AT_FDCWD,
+				       path, flags, 0);
 }
 
 EXPORT int __openat_2(int folder, const char *path, int flags)
 {
 	int fd = paths_open(folder, path, flags, 0);
 
-	return fd != -2 ? fd : NEXT(__openat_2)(folder, path, flags);
+	return fd != -2 ? fd
+			: paths_opened(NEXT(__openat_2)(folder, path, flags),
+				       folder, path, flags, 0);
 }
 
 EXPORT int __openat64_2(int folder, const char *path, int flags)
 {
 	int fd = paths_open(folder, path, flags, 0);
 
-	return fd != -2 ? fd : NEXT(__openat64_2)(folder, path, flags);
+	return fd != -2 ? fd
+			: paths_opened(NEXT(__openat64_2)(folder, path, flags),
+				       folder, path, flags, 0);
 }
 
 static int flags_of(const char *mode)
@@ -131,35 +152,41 @@ static int flags_of(const char *mode)
 	return flags;
 }
 
-static FILE *open_stream(const char *path, const char *mode, bool *is_ours)
+static FILE *stream_of(int fd, const char *mode)
 {
-	int fd = paths_open(AT_FDCWD, path, flags_of(mode), 0666);
-	FILE *file;
+	FILE *file = fd < 0 ? NULL : fdopen(fd, mode);
 
-	*is_ours = fd != -2;
-	if (fd < 0)
-		return NULL;
-	file = fdopen(fd, mode);
-	if (!file)
+	if (!file && fd >= 0)
 		raw(SYS_close, fd);
 
 	return file;
 }
 
+static FILE *open_stream(const char *path, const char *mode,
+			 __typeof__(&fopen) next)
+{
+	int flags = flags_of(mode), fd;
+	FILE *file;
+
+	fd = paths_open(AT_FDCWD, path, flags, 0666);
+	if (fd != -2)
+		return stream_of(fd, mode);
+	file = next(path, mode);
+
+	return file
+		       ?: stream_of(paths_opened(-1, AT_FDCWD, path, flags,
+						 0666),
+				    mode);
+}
+
 EXPORT FILE *fopen(const char *path, const char *mode)
 {
-	bool is_ours;
-	FILE *file = open_stream(path, mode, &is_ours);
-
-	return is_ours ? file : NEXT(fopen)(path, mode);
+	return open_stream(path, mode, NEXT(fopen));
 }
 
 EXPORT FILE *fopen64(const char *path, const char *mode)
 {
-	bool is_ours;
-	FILE *file = open_stream(path, mode, &is_ours);
-
-	return is_ours ? file : NEXT(fopen64)(path, mode);
+	return open_stream(path, mode, NEXT(fopen64));
 }
 
 /* ---- requests and memory ---- */

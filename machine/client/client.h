@@ -412,9 +412,13 @@ struct lead {
 
 /* At the beginning: the machine's directory. */
 void places_begin(const char *folder);
-/* Whether it may; @folder is a descriptor or AT_FDCWD. */
+/*
+ * Whether it may, by what it says itself; @folder is a descriptor or AT_FDCWD. A path
+ * that leads there by a link at its end the kernel finds to lead nowhere, or to a
+ * socket: then is the time to ask places_find().
+ */
 bool places_maybe(int folder, const char *path, bool follow);
-/* Whether it does. */
+/* Whether it does, by such a link too. */
 bool places_find(int folder, const char *path, bool follow, struct lead *lead);
 /* The name of a path that the kernel has told of, in its place; false: same. */
 bool places_rename(char *path);
@@ -458,8 +462,10 @@ void looks_goes_on(int fd);
 
 /* ---- paths.c ---- */
 
-/* openat() of what the machine serves; -2: it is none of that. */
+/* openat() of what the machine serves; -2: it is none of that, or not by its name. */
 int paths_open(int folder, const char *path, int flags, mode_t mode);
+/* The same when the kernel has been asked, and has answered @fd. */
+int paths_opened(int fd, int folder, const char *path, int flags, mode_t mode);
 
 /* ---- process.c ---- */
 

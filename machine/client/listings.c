@@ -45,8 +45,7 @@ static DIR *open_at(const char *path)
 {
 	SCRATCH_ONE(struct lead, lead);
 
-	if (places_maybe(AT_FDCWD, path, true) &&
-	    places_find(AT_FDCWD, path, true, lead))
+	if (path && places_find(AT_FDCWD, path, true, lead))
 		return NEXT(opendir)(lead->at);
 	return NEXT(opendir)(path);
 }
@@ -86,8 +85,7 @@ static int scan(const char *path, struct dirent ***list,
 	SCRATCH_ONE(struct lead, lead);
 	int count;
 
-	if (!places_maybe(AT_FDCWD, path, true) ||
-	    !places_find(AT_FDCWD, path, true, lead))
+	if (!path || !places_find(AT_FDCWD, path, true, lead))
 		return next(path, list, chosen, compare);
 	count = next(lead->at, list, chosen, compare);
 	for (int i = 0; i < count; i++) {
@@ -139,8 +137,7 @@ static int status_of(const char *path, struct stat *status, int flags)
 	const long call[] = {AT_FDCWD, (long)path, (long)status, flags, 0, 0};
 	long result;
 
-	if (places_maybe(AT_FDCWD, path, !flags) &&
-	    looks_call(SYS_newfstatat, call, &result))
+	if (looks_call(SYS_newfstatat, call, &result))
 		return result;
 
 	return raw(SYS_newfstatat, AT_FDCWD, path, status, flags);

@@ -16,43 +16,91 @@
 _Static_assert(sizeof(struct stat) == sizeof(struct stat64),
 	       "both are the kernel's");
 
-/*
- * What the machine's files answer to the system call of that number, if the path
- * is one of theirs; else on with the calling function. Its arguments are such as
- * the call has.
- */
-#define LOOK(folder, path, follow, ...)                              \
-	do {                                                         \
-		long result_;                                        \
-		if (places_maybe(folder, path, follow) &&            \
-		    look((const long[]){__VA_ARGS__, 0, 0, 0, 0, 0}, \
-			 &result_))                                  \
-			return result_;                              \
-	} while (0)
-
 static bool look(const long *call, long *result)
 {
 	return looks_call(call[0], call + 1, result);
 }
 
-int paths_open(int folder, const char *path, int flags, mode_t mode)
+/*
+ * Whether the kernel's answer leaves it open that the path leads to a file of the
+ * machine's, by a link. @status is what it has said, if that tells the type.
+ */
+static bool is_open(long result, bool follow, const struct stat *status)
 {
-	bool follow = !(flags & O_NOFOLLOW) &&
-		      !(flags & O_CREAT && flags & O_EXCL);
-	long call[] = {folder, (long)path, flags, mode, 0, 0}, fd;
+	if (!follow || !channel_on())
+		return false;
 
-	if (!path ||
-	    (strncmp(path, "/proc/", 6) && !places_maybe(folder, path, follow)))
-		return -2;
+	return result < 0 ? errno == ENOENT || errno == ENXIO
+			  : status && S_ISSOCK(status->st_mode);
+}
+
+/*
+ * Returns what the machine's files answer to the system call of that number, if the
+ * path is one of theirs; else what the next function does. The call's arguments are
+ * such as it has.
+ */
+#define ANSWER(next, status, folder, path, follow, ...)            \
+	do {                                                       \
+		const long call_[] = {__VA_ARGS__, 0, 0, 0, 0, 0}; \
+		bool named_ = places_maybe(folder, path, follow);  \
+		long answer_, result_;                             \
+		int errno_;                                        \
+		if (named_ && look(call_, &answer_))               \
+			return answer_;                            \
+		result_ = next;                                    \
+		errno_ = errno;                                    \
+		if (!named_ && is_open(result_, follow, status) && \
+		    look(call_, &answer_))                         \
+			return answer_;                            \
+		errno = errno_;                                    \
+		return result_;                                    \
+	} while (0)
+
+#define LOOK(next, folder, path, follow, ...) \
+	ANSWER(next, NULL, folder, path, follow, __VA_ARGS__)
+
+static bool follows(int flags)
+{
+	return !(flags & O_NOFOLLOW) && !(flags & O_CREAT && flags & O_EXCL);
+}
+
+static int try_open(int folder, const char *path, int flags, mode_t mode)
+{
+	long call[] = {folder, (long)path, flags, mode, 0, 0}, fd;
 
 	return looks_call(SYS_openat, call, &fd) ? fd : -2;
 }
 
+/* What would be created behind a link has to be known before. */
+int paths_open(int folder, const char *path, int flags, mode_t mode)
+{
+	if (!path || (strncmp(path, "/proc/", 6) && !(flags & O_CREAT) &&
+		      !places_maybe(folder, path, follows(flags))))
+		return -2;
+
+	return try_open(folder, path, flags, mode);
+}
+
+int paths_opened(int fd, int folder, const char *path, int flags, mode_t mode)
+{
+	int saved = errno, other;
+
+	if (!is_open(fd, follows(flags), NULL))
+		return fd;
+	other = try_open(folder, path, flags, mode);
+	if (other != -2)
+		return other;
+	errno = saved;
+
+	return fd;
+}
+
 /* ---- stat ---- */
 
-#define AT(folder, path, status, flags)                                      \
-	LOOK(folder, path, !((flags) & AT_SYMLINK_NOFOLLOW), SYS_newfstatat, \
-	     folder, (long)(path), (long)(status), flags)
+#define AT(next, folder, path, status, flags)                            \
+	ANSWER(next, (const struct stat *)(status), folder, path,        \
+	       !((flags) & AT_SYMLINK_NOFOLLOW), SYS_newfstatat, folder, \
+	       (long)(path), (long)(status), flags)
 
 /* The status of a descriptor, when the kernel has told of it. */
 static int told(int error, int fd, void *status)
@@ -71,14 +119,13 @@ static bool is_fd(const char *path, int flags)
 
 EXPORT int stat(const char *path, struct stat *status)
 {
-	AT(AT_FDCWD, path, status, 0);
-	return NEXT(stat)(path, status);
+	AT(NEXT(stat)(path, status), AT_FDCWD, path, status, 0);
 }
 
 EXPORT int lstat(const char *path, struct stat *status)
 {
-	AT(AT_FDCWD, path, status, AT_SYMLINK_NOFOLLOW);
-	return NEXT(lstat)(path, status);
+	AT(NEXT(lstat)(path, status), AT_FDCWD, path, status,
+	   AT_SYMLINK_NOFOLLOW);
 }
 
 EXPORT int fstat(int fd, struct stat *status)
@@ -88,23 +135,22 @@ EXPORT int fstat(int fd, struct stat *status)
 
 EXPORT int fstatat(int folder, const char *path, struct stat *status, int flags)
 {
-	int error;
-
-	AT(folder, path, status, flags);
-	error = NEXT(fstatat)(folder, path, status, flags);
-	return is_fd(path, flags) ? told(error, folder, status) : error;
+	if (is_fd(path, flags))
+		return told(NEXT(fstatat)(folder, path, status, flags), folder,
+			    status);
+	AT(NEXT(fstatat)(folder, path, status, flags), folder, path, status,
+	   flags);
 }
 
 EXPORT int stat64(const char *path, struct stat64 *status)
 {
-	AT(AT_FDCWD, path, status, 0);
-	return NEXT(stat64)(path, status);
+	AT(NEXT(stat64)(path, status), AT_FDCWD, path, status, 0);
 }
 
 EXPORT int lstat64(const char *path, struct stat64 *status)
 {
-	AT(AT_FDCWD, path, status, AT_SYMLINK_NOFOLLOW);
-	return NEXT(lstat64)(path, status);
+	AT(NEXT(lstat64)(path, status), AT_FDCWD, path, status,
+	   AT_SYMLINK_NOFOLLOW);
 }
 
 EXPORT int fstat64(int fd, struct stat64 *status)
@@ -115,11 +161,11 @@ EXPORT int fstat64(int fd, struct stat64 *status)
 EXPORT int fstatat64(int folder, const char *path, struct stat64 *status,
 		     int flags)
 {
-	int error;
-
-	AT(folder, path, status, flags);
-	error = NEXT(fstatat64)(folder, path, status, flags);
-	return is_fd(path, flags) ? told(error, folder, status) : error;
+	if (is_fd(path, flags))
+		return told(NEXT(fstatat64)(folder, path, status, flags),
+			    folder, status);
+	AT(NEXT(fstatat64)(folder, path, status, flags), folder, path, status,
+	   flags);
 }
 
 /* What programs call that were built with an older C library. */
@@ -136,14 +182,13 @@ int __fxstatat64(int version, int folder, const char *path,
 
 EXPORT int __xstat(int version, const char *path, struct stat *status)
 {
-	AT(AT_FDCWD, path, status, 0);
-	return NEXT(__xstat)(version, path, status);
+	AT(NEXT(__xstat)(version, path, status), AT_FDCWD, path, status, 0);
 }
 
 EXPORT int __lxstat(int version, const char *path, struct stat *status)
 {
-	AT(AT_FDCWD, path, status, AT_SYMLINK_NOFOLLOW);
-	return NEXT(__lxstat)(version, path, status);
+	AT(NEXT(__lxstat)(version, path, status), AT_FDCWD, path, status,
+	   AT_SYMLINK_NOFOLLOW);
 }
 
 EXPORT int __fxstat(int version, int fd, struct stat *status)
@@ -154,23 +199,23 @@ EXPORT int __fxstat(int version, int fd, struct stat *status)
 EXPORT int __fxstatat(int version, int folder, const char *path,
 		      struct stat *status, int flags)
 {
-	int error;
-
-	AT(folder, path, status, flags);
-	error = NEXT(__fxstatat)(version, folder, path, status, flags);
-	return is_fd(path, flags) ? told(error, folder, status) : error;
+	if (is_fd(path, flags))
+		return told(NEXT(__fxstatat)(version, folder, path, status,
+					     flags),
+			    folder, status);
+	AT(NEXT(__fxstatat)(version, folder, path, status, flags), folder, path,
+	   status, flags);
 }
 
 EXPORT int __xstat64(int version, const char *path, struct stat64 *status)
 {
-	AT(AT_FDCWD, path, status, 0);
-	return NEXT(__xstat64)(version, path, status);
+	AT(NEXT(__xstat64)(version, path, status), AT_FDCWD, path, status, 0);
 }
 
 EXPORT int __lxstat64(int version, const char *path, struct stat64 *status)
 {
-	AT(AT_FDCWD, path, status, AT_SYMLINK_NOFOLLOW);
-	return NEXT(__lxstat64)(version, path, status);
+	AT(NEXT(__lxstat64)(version, path, status), AT_FDCWD, path, status,
+	   AT_SYMLINK_NOFOLLOW);
 }
 
 EXPORT int __fxstat64(int version, int fd, struct stat64 *status)
@@ -181,40 +226,51 @@ EXPORT int __fxstat64(int version, int fd, struct stat64 *status)
 EXPORT int __fxstatat64(int version, int folder, const char *path,
 			struct stat64 *status, int flags)
 {
-	int error;
-
-	AT(folder, path, status, flags);
-	error = NEXT(__fxstatat64)(version, folder, path, status, flags);
-	return is_fd(path, flags) ? told(error, folder, status) : error;
+	if (is_fd(path, flags))
+		return told(NEXT(__fxstatat64)(version, folder, path, status,
+					       flags),
+			    folder, status);
+	AT(NEXT(__fxstatat64)(version, folder, path, status, flags), folder,
+	   path, status, flags);
 }
 
 EXPORT int statx(int folder, const char *path, int flags, unsigned int mask,
 		 struct statx *status)
 {
-	long call[] = {folder, (long)path, flags, mask, (long)status, 0}, error;
+	bool follow = !(flags & AT_SYMLINK_NOFOLLOW);
+	long call[] = {folder, (long)path, flags, mask, (long)status, 0}, told;
+	bool named = is_fd(path, flags) || places_maybe(folder, path, follow);
+	struct stat type = {0};
+	int error, saved;
 
-	if ((is_fd(path, flags) ||
-	     places_maybe(folder, path, !(flags & AT_SYMLINK_NOFOLLOW))) &&
-	    looks_call(SYS_statx, call, &error))
-		return error;
+	if (named && looks_call(SYS_statx, call, &told))
+		return told;
 
-	return NEXT(statx)(folder, path, flags, mask, status);
+	error = NEXT(statx)(folder, path, flags, mask, status);
+	saved = errno;
+	type.st_mode = error ? 0 : status->stx_mode;
+	if (!named && is_open(error, follow, &type) &&
+	    looks_call(SYS_statx, call, &told))
+		return told;
+	errno = saved;
+
+	return error;
 }
 
 /* ---- access ---- */
 
 EXPORT int access(const char *path, int how)
 {
-	LOOK(AT_FDCWD, path, true, SYS_faccessat, AT_FDCWD, (long)path, how);
-	return NEXT(access)(path, how);
+	LOOK(NEXT(access)(path, how), AT_FDCWD, path, true, SYS_faccessat,
+	     AT_FDCWD, (long)path, how);
 }
 
 static int access_at(int folder, const char *path, int how, int flags)
 {
-	LOOK(folder, path, !(flags & AT_SYMLINK_NOFOLLOW),
+	LOOK(NEXT(faccessat)(folder, path, how, flags), folder, path,
+	     !(flags & AT_SYMLINK_NOFOLLOW),
 	     flags ? SYS_faccessat2 : SYS_faccessat, folder, (long)path, how,
 	     flags);
-	return NEXT(faccessat)(folder, path, how, flags);
 }
 
 EXPORT int euidaccess(const char *path, int how)
@@ -328,16 +384,14 @@ EXPORT char *get_current_dir_name(void)
 
 EXPORT int chdir(const char *path)
 {
-	LOOK(AT_FDCWD, path, true, SYS_chdir, (long)path);
-	return NEXT(chdir)(path);
+	LOOK(NEXT(chdir)(path), AT_FDCWD, path, true, SYS_chdir, (long)path);
 }
 
 static char *real(const char *path, char *to)
 {
 	SCRATCH_ONE(struct lead, lead);
 
-	if (!places_maybe(AT_FDCWD, path, true) ||
-	    !places_find(AT_FDCWD, path, true, lead))
+	if (!path || !places_find(AT_FDCWD, path, true, lead))
 		return renamed(NEXT(realpath)(path, to));
 	return renamed(NEXT(realpath)(lead->at, to));
 }
@@ -362,75 +416,70 @@ EXPORT char *canonicalize_file_name(const char *path)
 
 EXPORT int statfs(const char *path, struct statfs *status)
 {
-	LOOK(AT_FDCWD, path, true, SYS_statfs, (long)path, (long)status);
-	return NEXT(statfs)(path, status);
+	LOOK(NEXT(statfs)(path, status), AT_FDCWD, path, true, SYS_statfs,
+	     (long)path, (long)status);
 }
 
 EXPORT int statfs64(const char *path, struct statfs64 *status)
 {
-	LOOK(AT_FDCWD, path, true, SYS_statfs, (long)path, (long)status);
-	return NEXT(statfs64)(path, status);
+	LOOK(NEXT(statfs64)(path, status), AT_FDCWD, path, true, SYS_statfs,
+	     (long)path, (long)status);
 }
 
 EXPORT ssize_t getxattr(const char *path, const char *name, void *value,
 			size_t size)
 {
-	LOOK(AT_FDCWD, path, true, SYS_getxattr, (long)path, (long)name,
-	     (long)value, size);
-	return NEXT(getxattr)(path, name, value, size);
+	LOOK(NEXT(getxattr)(path, name, value, size), AT_FDCWD, path, true,
+	     SYS_getxattr, (long)path, (long)name, (long)value, size);
 }
 
 EXPORT ssize_t lgetxattr(const char *path, const char *name, void *value,
 			 size_t size)
 {
-	LOOK(AT_FDCWD, path, false, SYS_lgetxattr, (long)path, (long)name,
-	     (long)value, size);
-	return NEXT(lgetxattr)(path, name, value, size);
+	LOOK(NEXT(lgetxattr)(path, name, value, size), AT_FDCWD, path, false,
+	     SYS_lgetxattr, (long)path, (long)name, (long)value, size);
 }
 
 EXPORT ssize_t listxattr(const char *path, char *names, size_t size)
 {
-	LOOK(AT_FDCWD, path, true, SYS_listxattr, (long)path, (long)names,
-	     size);
-	return NEXT(listxattr)(path, names, size);
+	LOOK(NEXT(listxattr)(path, names, size), AT_FDCWD, path, true,
+	     SYS_listxattr, (long)path, (long)names, size);
 }
 
 EXPORT ssize_t llistxattr(const char *path, char *names, size_t size)
 {
-	LOOK(AT_FDCWD, path, false, SYS_llistxattr, (long)path, (long)names,
-	     size);
-	return NEXT(llistxattr)(path, names, size);
+	LOOK(NEXT(llistxattr)(path, names, size), AT_FDCWD, path, false,
+	     SYS_llistxattr, (long)path, (long)names, size);
 }
 
 EXPORT int inotify_add_watch(int fd, const char *path, uint32_t mask)
 {
-	LOOK(AT_FDCWD, path, true, SYS_inotify_add_watch, fd, (long)path, mask);
-	return NEXT(inotify_add_watch)(fd, path, mask);
+	LOOK(NEXT(inotify_add_watch)(fd, path, mask), AT_FDCWD, path, true,
+	     SYS_inotify_add_watch, fd, (long)path, mask);
 }
 
 EXPORT int chmod(const char *path, mode_t mode)
 {
-	LOOK(AT_FDCWD, path, true, SYS_fchmodat, AT_FDCWD, (long)path, mode);
-	return NEXT(chmod)(path, mode);
+	LOOK(NEXT(chmod)(path, mode), AT_FDCWD, path, true, SYS_fchmodat,
+	     AT_FDCWD, (long)path, mode);
 }
 
 EXPORT int fchmodat(int folder, const char *path, mode_t mode, int flags)
 {
-	LOOK(folder, path, true, SYS_fchmodat, folder, (long)path, mode);
-	return NEXT(fchmodat)(folder, path, mode, flags);
+	LOOK(NEXT(fchmodat)(folder, path, mode, flags), folder, path, true,
+	     SYS_fchmodat, folder, (long)path, mode);
 }
 
 EXPORT int chown(const char *path, uid_t owner, gid_t group)
 {
-	LOOK(AT_FDCWD, path, true, SYS_fchownat, AT_FDCWD, (long)path, owner,
-	     group, 0);
-	return NEXT(chown)(path, owner, group);
+	LOOK(NEXT(chown)(path, owner, group), AT_FDCWD, path, true,
+	     SYS_fchownat, AT_FDCWD, (long)path, owner, group, 0);
 }
 
 EXPORT int fchownat(int folder, const char *path, uid_t owner, gid_t group,
 		    int flags)
 {
-	LOOK(folder, path, !(flags & AT_SYMLINK_NOFOLLOW), SYS_fchownat, folder,
-	     (long)path, owner, group, flags);
-	return NEXT(fchownat)(folder, path, owner, group, flags);
+	LOOK(NEXT(fchownat)(folder, path, owner, group, flags), folder, path,
+	     !(flags & AT_SYMLINK_NOFOLLOW), SYS_fchownat, folder, (long)path,
+	     owner, group, flags);
 }

@@ -456,6 +456,18 @@ static bool is_link(int folder, const char *path)
 	return raw(SYS_readlinkat, folder, path, &byte, 1) >= 0;
 }
 
+/* Whether that may be by a link at its end, which is to be asked of the kernel. */
+static bool may_be_link(int folder, const char *path)
+{
+	return channel_on() && place_may_look() && is_link(folder, path);
+}
+
+/* Links of descriptors: the kernel finds something else behind them. */
+static bool is_of_descriptors(const char *path)
+{
+	return !strncmp(path, "/proc/", 6) || !strncmp(path, "/dev/fd/", 8);
+}
+
 bool places_maybe(int folder, const char *path, bool follow)
 {
 	int saved = errno;
@@ -463,8 +475,8 @@ bool places_maybe(int folder, const char *path, bool follow)
 
 	if (!path || !*path)
 		return false;
-	may = has_our_name(path) || (channel_on() && follow &&
-				     place_may_look() && is_link(folder, path));
+	may = has_our_name(path) ||
+	      (follow && is_of_descriptors(path) && may_be_link(folder, path));
 	errno = saved;
 
 	return may;
@@ -473,7 +485,8 @@ bool places_maybe(int folder, const char *path, bool follow)
 /* Libraries' constructors may want devices before ours has been called. */
 static bool look(int folder, const char *path, bool follow, struct lead *lead)
 {
-	if (!places_maybe(folder, path, follow))
+	if (!*path ||
+	    !(has_our_name(path) || (follow && may_be_link(folder, path))))
 		return false;
 	process_begin();
 	if (!channel_on() || !tree_length)

@@ -138,6 +138,31 @@ else
 	echo '# there is no go: it is not tried'
 fi
 
+# A link at a path's end: the kernel is asked first, and finds nothing behind it.
+by_links() {
+	ln -sfn /dev/xen/gntdev "$work/device" && ln -sfn /dev/xen "$work/folder" &&
+		prints 'character special file' stat -L -c %F "$work/device" &&
+		prints 'symbolic link' stat -c %F "$work/device" &&
+		prints control_d sh -c "ln -sfn /proc/xen/capabilities '$work/text'; cat '$work/text'" &&
+		prints '/dev/xen 5' bash -c "cd '$work/folder' && echo \$(pwd -P) \$(ls '$work/folder' | wc -l)" &&
+		prints /dev/xen/gntdev realpath "$work/device" &&
+		prints opened bash -c "test -r '$work/device' && exec 5<>'$work/device' && cat /proc/self/fdinfo/5 >/dev/null && echo opened" &&
+		prints opened bash -c "exec 5<'$work/device' 6</dev/fd/5 && echo opened" &&
+		prints 'No such file or directory' bash -c "ln -sfn nowhere '$work/lost'; cat '$work/lost' 2>&1 | sed 's/.*: //'"
+}
+both 'a link to a device leads there' by_links
+
+# What is none of the machine's costs no call more.
+costs_nothing() {
+	run --how preload -- strace -f -o "$work/calls" sh -c 'test -r /etc/passwd; cat /etc/passwd' >"$work/stdout" &&
+		grep -q 'openat.*/etc/passwd' "$work/calls" && is "$(grep -c 'readlink.*/etc/passwd' "$work/calls")" 0
+}
+if type -P strace >/dev/null; then
+	check 'a path that leads elsewhere costs no call more, preload' costs_nothing
+else
+	echo '# there is no strace: it is not tried'
+fi
+
 # Where the machine's directory is nobody's to see, it is a device all the same.
 unseen() {
 	is "$(run --how "$how" -- setpriv --reuid 65534 --clear-groups stat -c %F /dev/xen/gntdev)" \
