@@ -27,6 +27,13 @@ struct behaviour {
 	void (*show)(void);
 };
 
+/*
+ * Lists of behaviours, the last one NULL: those whose name has @only in it, or all.
+ * What takes longer than @seconds has failed. The program's status.
+ */
+int show_all(const struct behaviour *const *all, const char *only,
+	     unsigned int seconds);
+
 extern const struct behaviour descriptor_behaviours[];
 extern const struct behaviour buffer_behaviours[];
 extern const struct behaviour process_behaviours[];

@@ -169,44 +169,15 @@ const struct behaviour look_behaviours[] = {
 	{0},
 };
 
-/* ---- */
-
-static unsigned int number, failed;
-
-static void show(const struct behaviour *behaviour)
-{
-	pid_t child;
-	int status;
-
-	fflush(stdout);
-	child = fork();
-	if (!child) {
-		alarm(60);
-		behaviour->show();
-		_exit(0);
-	}
-	waitpid(child, &status, 0);
-	if (status)
-		failed++;
-	if (WIFSIGNALED(status))
-		printf("# ended by signal %d\n", WTERMSIG(status));
-	printf("%s %u - %s\n", status ? "not ok" : "ok", ++number,
-	       behaviour->name);
-}
-
 int main(int argc, char **argv)
 {
 	const struct behaviour *const all[] = {
 		look_behaviours,
 		signal_behaviours,
 		exec_behaviours,
+		NULL,
 	};
 
 	exec_play(argc, argv);
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		for (const struct behaviour *each = all[i]; each->name; each++)
-			if (argc < 2 || strstr(each->name, argv[1]))
-				show(each);
-	printf("1..%u\n", number);
-	return failed != 0;
+	return show_all(all, argv[1], 60);
 }
