@@ -15,6 +15,18 @@ void memory_area_changed(uint64_t inode, uint64_t offset)
 	ranges_unlock(&before);
 }
 
+void memory_frames_changed(uintptr_t at)
+{
+	const struct range *range;
+	sigset_t before;
+
+	ranges_lock(&before);
+	range = ranges_from(at);
+	if (range && range->start <= at)
+		show_again(range);
+	ranges_unlock(&before);
+}
+
 void memory_clear_refs(int what)
 {
 	struct request request = {.op = OP_CLEAR_REFS, .a = what};

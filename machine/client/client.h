@@ -304,6 +304,8 @@ bool memory_begin(uintptr_t start, uintptr_t end, sigset_t *before);
 int memory_evict(uintptr_t start, uintptr_t end);
 /* A request has changed what is to be seen of an area. */
 void memory_area_changed(uint64_t inode, uint64_t offset);
+/* The same of other domains' frames, in the mapping that has that address. */
+void memory_frames_changed(uintptr_t at);
 
 void *memory_mmap(void *addr, size_t length, int prot, int flags, int fd,
 		  off_t offset);

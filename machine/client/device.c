@@ -215,19 +215,49 @@ static bool may_be_ours(unsigned int type)
 	       type == 'd';
 }
 
-/* Also after a failure: @done of the operations may have changed something. */
-static void area_changed(uint64_t inode, void *argument)
+static bool take(void *to, const void *argument, size_t size)
 {
-	struct ioctl_gntdev_area_op op;
 	sigset_t mask;
 	bool told;
 
 	nofault_begin(&mask);
-	told = nofault_copy(&op, argument, sizeof(op));
+	told = nofault_copy(to, argument, size);
 	nofault_end(&mask);
-	if (!told)
-		return;
-	memory_area_changed(inode, op.index);
+
+	return told;
+}
+
+/* Requests of privcmd that show frames; they have in common what they begin with. */
+#define MMAPBATCH _IOC(_IOC_NONE, 'P', 3, 24)
+#define MMAPBATCH_V2 _IOC(_IOC_NONE, 'P', 4, 32)
+
+struct batch {
+	uint32_t count;
+	uint16_t domid;
+	uint64_t at;
+};
+
+/*
+ * What the request has changed of what is mapped. Also after a failure: @done of
+ * an area's operations may have changed something.
+ */
+static void show_changes(const struct request *request, void *argument)
+{
+	struct ioctl_gntdev_area_op op;
+	struct batch batch;
+
+	switch (request->a) {
+	case IOCTL_GNTDEV_AREA_MAP:
+	case IOCTL_GNTDEV_AREA_UNMAP:
+		if (take(&op, argument, sizeof(op)))
+			memory_area_changed(request->inode, op.index);
+		break;
+	case MMAPBATCH:
+	case MMAPBATCH_V2:
+		if (take(&batch, argument, sizeof(batch)))
+			memory_frames_changed(batch.at);
+		break;
+	}
 }
 
 /* A process may make its memory nobody else's, the server's neither. */
@@ -267,9 +297,7 @@ int device_ioctl(int fd, unsigned long number, void *argument)
 	if (answer.flags & ANSWER_UNKNOWN)
 		return raw(SYS_ioctl, fd, number, argument);
 
-	if (request.a == IOCTL_GNTDEV_AREA_MAP ||
-	    request.a == IOCTL_GNTDEV_AREA_UNMAP)
-		area_changed(request.inode, argument);
+	show_changes(&request, argument);
 	if (result == -EFAULT)
 		explain_fault();
 	if (result < 0) {

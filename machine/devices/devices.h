@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * The devices beside the driver's: models of /dev/xen/gntalloc, with which a
- * program grants pages, of /dev/xen/evtchn, of one call of /dev/xen/privcmd, and
+ * program grants pages, of /dev/xen/evtchn, of some of /dev/xen/privcmd, and
  * of a device that has dma-bufs and knows nothing of Xen.
  */
 #ifndef MACHINE_DEVICES_H
@@ -26,6 +26,15 @@ unsigned int gntalloc_report(struct file *file, FILE *out);
 unsigned int gntalloc_limit(void);
 /* What a VMA of it shows, behind the VMA's place. */
 void gntalloc_describe(const struct vm_area_struct *vma, FILE *out);
+
+/* Mappings of privcmd, and what shows frames in them. */
+struct file;
+struct vm_area_struct;
+#define PRIVCMD_MMAPBATCH _IOC(_IOC_NONE, 'P', 3, 24)
+#define PRIVCMD_MMAPBATCH_V2 _IOC(_IOC_NONE, 'P', 4, 32)
+int frames_mmap(struct file *file, struct vm_area_struct *vma);
+/* @restricted_to: the one domain that it may be asked of; negative: all. */
+long frames_ioctl(unsigned int cmd, u64 arg, long restricted_to);
 
 /* Ports that are bound through an open file: a line each. */
 unsigned int evtchn_report(struct file *file, FILE *out);

@@ -479,8 +479,9 @@ void gntalloc_list(struct domain *d, FILE *out)
 	list_for_each_entry(g, &gntalloc.all, node) {
 		if (g->domain != d)
 			continue;
-		fprintf(out, "  grant %u: for domain %u, %u users, flags %#x",
-			g->ref, d->table[g->ref].domid, g->users,
+		fprintf(out,
+			"  grant %u: frame %lu for domain %u, %u users, flags %#x",
+			g->ref, g->pfn, d->table[g->ref].domid, g->users,
 			domain_grant_flags(d, g->ref));
 		if (g->action & UNMAP_NOTIFY_CLEAR_BYTE)
 			fprintf(out, ", clears byte %u", g->byte);

@@ -2,24 +2,28 @@
 /*
  * /dev/xen/privcmd, as far as programs of backends ask it for something: whether
  * a grant is in use (the exchange of two), how a port is (libxenvchan's users),
- * which domains there are (libxenctrl), what version this is. All else fails as
- * it does in a domain without the right to it, and has a line in the log.
+ * which domains there are (libxenctrl), what version this is, a domain's memory by
+ * frame (frames.c). All else fails as it does in a domain without the right to it,
+ * and has a line in the log.
  */
 #include <linux/ioctl.h>
 
 #include "devices.h"
 #include "../kernel/context.h"
+#include "../kernel/traced.h"
 #include "../kernel/user.h"
 #include "../xen/xen.h"
 
-/* What the device takes: requests 'P' 0 and 'P' 6. */
+/* What the device takes: requests 'P' 0 to 'P' 7. */
 struct privcmd_hypercall {
 	u64 op;
 	u64 arg[5];
 };
 #define PRIVCMD_HYPERCALL \
 	_IOC(_IOC_NONE, 'P', 0, sizeof(struct privcmd_hypercall))
+#define MMAP 2
 #define DEVICE_MODEL_OP 5
+#define MMAP_RESOURCE 7
 #define PRIVCMD_RESTRICT _IOC(_IOC_NONE, 'P', 6, sizeof(u16))
 
 /* Numbers and layouts of the hypervisor's public interface. */
@@ -78,6 +82,7 @@ struct domctl {
 
 /* What is restricted to a domain makes no hypercalls; @private_data tells. */
 #define RESTRICTED(domid) ((void *)((domid) + 1ul))
+#define RESTRICTED_TO(file) ((long)(file)->private_data - 1)
 
 static long swap_all(struct domain *d, u64 at, u64 count)
 {
@@ -205,6 +210,18 @@ static long restrict_domid(struct file *file, u64 at)
 	return 0;
 }
 
+/* What is not modelled, and what only domain 0 may. */
+static long refuse(const struct file *file, unsigned int number)
+{
+	machine_printk(
+		"err",
+		"privcmd: request %u %s: refused, as to a domain without the right\n",
+		number,
+		file->domain->id ? "is domain 0's alone" : "is not modelled");
+
+	return -EPERM;
+}
+
 static long privcmd_ioctl(struct file *file, unsigned int cmd,
 			  unsigned long arg)
 {
@@ -219,35 +236,42 @@ static long privcmd_ioctl(struct file *file, unsigned int cmd,
 		return hypercall(file->domain, &call);
 	case PRIVCMD_RESTRICT:
 		return restrict_domid(file, arg);
-	default:
-		/* As of an older kernel; libraries try whether it is. */
-		if (arg && _IOC_NR(cmd) != DEVICE_MODEL_OP)
-			machine_printk(
-				"err",
-				"privcmd: request %u is not modelled: ENOTTY\n",
-				_IOC_NR(cmd));
-		return -ENOTTY;
+	case PRIVCMD_MMAPBATCH:
+	case PRIVCMD_MMAPBATCH_V2:
+		return file->domain->id
+			       ? refuse(file, _IOC_NR(cmd))
+			       : frames_ioctl(cmd, arg, RESTRICTED_TO(file));
 	}
-}
+	if (_IOC_TYPE(cmd) == 'P' &&
+	    (_IOC_NR(cmd) == MMAP || _IOC_NR(cmd) == MMAP_RESOURCE))
+		return refuse(file, _IOC_NR(cmd));
+	/* As of an older kernel; libraries try whether it is. */
+	if (arg && _IOC_NR(cmd) != DEVICE_MODEL_OP)
+		machine_printk("err",
+			       "privcmd: request %u is not modelled: ENOTTY\n",
+			       _IOC_NR(cmd));
 
-/* What maps other domains' memory by frame begins so. */
-static int privcmd_mmap(struct file *file, struct vm_area_struct *vma)
-{
-	(void)file;
-	(void)vma;
-	machine_printk(
-		"err",
-		"privcmd: mapping of domains' memory by frame is not modelled: refused, as to a domain without the right\n");
-
-	return -EPERM;
+	return -ENOTTY;
 }
 
 static const struct file_operations privcmd_fops = {
 	.unlocked_ioctl = privcmd_ioctl,
-	.mmap = privcmd_mmap,
+	.mmap = frames_mmap,
+};
+
+static const struct trace_symbol requests[] = {
+	{0, "HYPERCALL"},
+	{MMAP, "MMAP"},
+	{3, "MMAPBATCH"},
+	{4, "MMAPBATCH_V2"},
+	{DEVICE_MODEL_OP, "DM_OP"},
+	{6, "RESTRICT"},
+	{MMAP_RESOURCE, "MMAP_RESOURCE"},
+	{0, NULL},
 };
 
 const struct device_kind privcmd_device = {
 	.name = "privcmd",
 	.fops = &privcmd_fops,
+	.requests = requests,
 };

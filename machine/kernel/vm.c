@@ -533,13 +533,13 @@ enum vm_pin vm_pin(struct mm_struct *mm, unsigned long addr, bool write,
 	vma = find_vma(mm, addr);
 	if (vma && vma->vm_start <= addr) {
 		*page = NULL;
-		while (!vma_fault(vma, addr, write) &&
+		while (!(vma->vm_flags & (VM_IO | VM_PFNMAP)) &&
+		       !vma_fault(vma, addr, write) &&
 		       !entry_page(vma, addr, page))
 			;
 		result = *page ? VM_PIN_DONE : VM_PIN_REFUSED;
 	}
 	mmap_read_unlock(mm);
-
 	return result;
 }
 

@@ -144,21 +144,22 @@ static void end_lending(struct domain *d, unsigned long pfn)
 /* As new: only what was touched is cleaned, so that it costs little. */
 static void domain_reset(struct domain *d, unsigned int id)
 {
-	unsigned long pfn;
+	unsigned long pfn, used = max(d->touched, d->shown);
 
 	d->id = id;
 	for (pfn = 0; pfn < d->touched; pfn++) {
 		end_lending(d, pfn);
 		d->frames[pfn] = (struct frame){0};
 	}
-	if (d->touched > 64)
+	if (used > 64)
 		fallocate(d->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			  0, d->touched * PAGE_SIZE);
+			  0, used * PAGE_SIZE);
 	else
-		memset(d->memory, 0, d->touched * PAGE_SIZE);
+		memset(d->memory, 0, used * PAGE_SIZE);
 	memset(d->table, 0, d->next_entry * sizeof(*d->table));
 	memset(d->uses, 0, d->next_entry * sizeof(*d->uses));
 	d->touched = 0;
+	d->shown = 0;
 	d->free_count = 0;
 	d->next_entry = FIRST_FREE_REF;
 	d->free_entry_count = 0;
@@ -330,6 +331,8 @@ long domain_page_alloc(struct domain *d)
 		memset(d->memory + pfn * PAGE_SIZE, 0, PAGE_SIZE);
 	} else if (d->touched < d->pages) {
 		pfn = (long)d->touched++;
+		if ((unsigned long)pfn < d->shown)
+			memset(d->memory + pfn * PAGE_SIZE, 0, PAGE_SIZE);
 	}
 	hypervisor_unlock();
 

@@ -43,6 +43,7 @@ struct domain {
 	unsigned long *free_pages; /* a stack */
 	unsigned long free_count;
 	unsigned long touched; /* pages that ever were in use */
+	unsigned long shown; /* and pages that others may have written to */
 	struct frame {
 		struct frame_file *file; /* whose page it is, or NULL */
 		u64 offset; /* in that */
@@ -100,6 +101,11 @@ void domain_page_release(struct domain *d, unsigned long pfn);
  * gone with the last hold; the number, or a negative errno.
  */
 long domain_page_lend(struct domain *d, struct frame_file *file, u64 offset);
+/*
+ * A frame by number, for a domain that maps others' memory without grants: 0 or a
+ * negative errno.
+ */
+int domain_show_frame(unsigned int domid, u64 frame, struct domain **owner);
 /* Whether it is such a page: the hypervisor's lock is held. */
 bool domain_page_is_lent(const struct domain *d, unsigned long pfn);
 /* Where it is to be seen: @fds for writing and for reading, -1 if not known. */

@@ -149,3 +149,33 @@ for mode in pv xlat; do
 	check "$mode: libxenctrl tells domain 0 how ports and domains are" asked_in_domain_0
 	check "$mode: another domain is told of its ports, and the rest is refused with a line" asked_in_another
 done
+
+# ---- memory by frame ----
+
+# The frontends' folder has it, and what Xen answers it (lab/clients/frames.sh).
+frames=$top/tests/clients/frames
+expected() {
+	awk -v part="$1" '/^== / { on = substr($0, 4) == part; next } on && NF' "$frames.expected"
+}
+
+shows_frames() {
+	act granter --domain 1 --mode "$mode" -- share 0 1 || return
+	diff <(expected 'domain 0') \
+		<(run --machine "$machine" "$@" -- "$built_frames" 1 0x1800 0x7fffff 2>&1) &&
+		diff <(expected 'another domain') \
+			<(run --machine "$machine" --domain 1 "$@" -- "$built_frames" 0 0x1800 2>&1) &&
+		grep -q "request 4 is domain 0's alone: refused" "$machine/log" &&
+		! grep -q 'request 4 is not modelled' "$machine/log" &&
+		run --machine "$machine" --list | grep 'grant 8: frame 0 for domain 0,'
+	local status=$?
+	leave granter 0 && return "$status"
+}
+
+built_frames=$work/frames
+gcc -O2 -std=gnu11 -D_GNU_SOURCE -o "$built_frames" "$frames.c"
+for mode in pv xlat; do
+	for how in preload loader; do
+		check "$mode, $how: domain 0 maps another domain's memory by frame, another one may not" \
+			shows_frames --how "$how"
+	done
+done

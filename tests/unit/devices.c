@@ -400,6 +400,109 @@ static void many_events_wait_in_order(void)
 	stop();
 }
 
+/* ---- privcmd ---- */
+
+struct batch {
+	uint32_t count;
+	uint16_t domid;
+	uint64_t at;
+	uint64_t frames, errors;
+};
+#define MMAPBATCH_V2 _IOC(_IOC_NONE, 'P', 4, sizeof(struct batch))
+
+static long show(struct file *file, unsigned long at, const uint64_t *frames,
+		 unsigned int count)
+{
+	int errors[4] = {0};
+	struct batch batch = {
+		count, 1, at, (uintptr_t)frames, (uintptr_t)errors,
+	};
+	long ret = ask(world.task, file, MMAPBATCH_V2, &batch);
+
+	for (unsigned int i = 0; !ret && i < count; i++)
+		CHECK_EQ(errors[i], 0);
+	return ret;
+}
+
+/* Its first page is frame 0 of its domain, the next ones follow. */
+static void granted_pages_are_frames_of_their_domain(void)
+{
+	const uint64_t frames[] = {0, 2};
+	unsigned char byte = 'p';
+	struct file *privcmd;
+	struct alloc_op a;
+
+	start();
+	CHECK_EQ(gref_alloc(&a, 1, true), 0);
+	CHECK_EQ(task_mmap(peer, alloc, AT(5), PAGE, RW, MAP_SHARED, 0, NULL),
+		 0);
+	CHECK_EQ(task_store(peer, AT(5), &byte, 1), 0);
+	CHECK_EQ(file_open(world.task, "privcmd", O_RDWR, &privcmd), 0);
+	CHECK_EQ(task_mmap(world.task, privcmd, AT(1), 2 * PAGE, RW, MAP_SHARED,
+			   0, NULL),
+		 0);
+	CHECK_EQ(peek(AT(1)), -1);
+	CHECK_EQ(show(privcmd, AT(1), frames, 2), 0);
+	CHECK_EQ(peek(AT(1)), 'p');
+	CHECK_EQ(poke(AT(1) + PAGE, 'f'), 0);
+
+	/* What is written into a frame is not what its next user finds. */
+	CHECK_EQ(gref_alloc(&a, 2, true), 0);
+	CHECK_EQ(task_mmap(peer, alloc, AT(6), 2 * PAGE, RW, MAP_SHARED,
+			   a.op.index, NULL),
+		 0);
+	CHECK_EQ(task_load(peer, AT(6) + PAGE, &byte, 1), 0);
+	CHECK_EQ(byte, 0);
+	byte = 'g';
+	CHECK_EQ(task_store(peer, AT(6) + PAGE, &byte, 1), 0);
+	CHECK_EQ(peek(AT(1) + PAGE), 'g');
+	file_close(world.task, privcmd);
+	stop();
+}
+
+/* There are no pages that could be pinned. */
+static void copies_go_to_what_is_mapped_by_frame(void)
+{
+	const uint64_t frames[] = {100};
+	struct file *privcmd;
+	struct gntdev_grant_copy_segment s = {
+		.source.foreign = {.domid = 1},
+		.dest.virt = (void *)AT(1),
+		.flags = 1,
+		.len = PINNED,
+	};
+
+	start();
+	grant(1, true);
+	s.source.foreign.ref = world.refs[0];
+	CHECK_EQ(file_open(world.task, "privcmd", O_RDWR, &privcmd), 0);
+	CHECK_EQ(task_mmap(world.task, privcmd, AT(1), PAGE, RW, MAP_SHARED, 0,
+			   NULL),
+		 0);
+	CHECK_EQ(show(privcmd, AT(1), frames, 1), 0);
+	CHECK_EQ(req_copy(world.file, &s, 1), 0);
+	CHECK_EQ(s.status, 0);
+	CHECK_EQ(peek(AT(1)), 'A');
+	file_close(world.task, privcmd);
+	stop();
+}
+
+static void frames_are_domain_0s_to_map(void)
+{
+	const uint64_t frames[] = {0, 1};
+	struct batch batch = {1, 0, AT(1), (uintptr_t)frames, AT(1)};
+	struct file *privcmd;
+
+	start();
+	CHECK_EQ(file_open(peer, "privcmd", O_RDWR, &privcmd), 0);
+	CHECK_EQ(task_mmap(peer, privcmd, AT(1), PAGE, RW, MAP_SHARED, 0, NULL),
+		 0);
+	CHECK_EQ(ask(peer, privcmd, MMAPBATCH_V2, &batch), -EPERM);
+	CHECK(strstr(machine_log(), "request 4 is domain 0's alone"));
+	file_close(peer, privcmd);
+	stop();
+}
+
 static void an_unknown_device_is_not_there(void)
 {
 	struct file *file;
@@ -421,6 +524,9 @@ static const struct test tests[] = {
 	TEST(a_closed_port_can_be_bound_again_by_its_peer),
 	TEST(a_restricted_descriptor_binds_one_domain),
 	TEST(many_events_wait_in_order),
+	TEST(granted_pages_are_frames_of_their_domain),
+	TEST(copies_go_to_what_is_mapped_by_frame),
+	TEST(frames_are_domain_0s_to_map),
 	TEST(an_unknown_device_is_not_there),
 };
 
