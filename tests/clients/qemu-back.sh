@@ -34,11 +34,14 @@ folder() {
 	attach_folder "$guest" "$1" "$work/$1" 9pfs
 }
 
-# again: a new QEMU, in the place of the one that has been killed. A device that
-# was connected it does not look at.
+# again: a new QEMU, in the place of the one that is killed; the folders that are
+# given come before it. A device that was connected it does not look at.
 again() {
 	kill -9 "$qemu"
 	wait "$qemu"
+	for each; do
+		folder "$each"
+	done
 	for back in qdisk/$guest/51712 9pfs/$guest/1 9pfs/$guest/2; do
 		xenstore-write "/local/domain/0/backend/$back/state" 1
 	done
@@ -61,8 +64,7 @@ serve
 tell 1 QEMU
 
 await 2
-folder 1 && folder 2
-again 2>/dev/null
+again 1 2 2>/dev/null
 tell 2 "QEMU is killed"
 
 await 3

@@ -43,7 +43,9 @@ attach_disk() {
 # attach_folder DOMID DEVICE FOLDER BACKEND: 9pfs is QEMU's, xen_9pfs xen-9pfsd's.
 # A device of both can be connected once. QEMU 7.2 should see one folder closed in its
 # life: it looks for the next one's tag in a list with freed memory of the one before
-# (qemu_opts_set_id() keeps the pointer that xen_9pfs_free() frees), and may die.
+# (qemu_opts_set_id() keeps the pointer that xen_9pfs_free() frees), and may die. QEMU
+# 10.0 ends when it is given a folder while it runs ("Device 'xen-backend' does not
+# support hotplugging"): the folder has to be there first.
 attach_folder() {
 	attach "$1" 9pfs "$2" "$4" -path "$3" -security_model none
 }

@@ -48,15 +48,13 @@ serve() {
 	in[served]=/dev/null
 }
 
-serve_qemu() {
-	serve "$qemu" -M xenpv -m 32 -xen-domid 1 -xen-attach -name guest -nodefaults \
-		-no-user-config -display none -monitor none
-}
+qemu_command=("$qemu" -M xenpv -m 32 -xen-domid 1 -xen-attach -name guest -nodefaults
+	-no-user-config -display none -monitor none)
 
 # serve_disk: a QEMU with a disk for domain 1, on a machine of its own.
 serve_disk() {
 	truncate -s 1M "$work/disk"
-	serve_qemu
+	serve "${qemu_command[@]}"
 	soon test -S "$machine/socket" && toolstack attach_disk 1 51712 "$work/disk"
 }
 
@@ -136,8 +134,11 @@ check 'QEMU: an unmap that the hypervisor refuses does not trouble it' failing_u
 serve_folder() {
 	mkdir -p "$work/shared"
 	rm -f "$work/shared"/*
-	serve_qemu
-	soon test -S "$machine/socket" && toolstack attach_folder 1 0 "$work/shared" 9pfs
+	# shellcheck disable=SC2016
+	serve sh -c '. "$0"; attach_folder 1 0 "$1" 9pfs && shift && exec "$@"' \
+		"$clients/toolstack.sh" "$work/shared" "${qemu_command[@]}"
+	soon test -S "$machine/socket" &&
+		soon toolstack xenstore-exists /local/domain/0/backend/9pfs/1/0/state
 }
 
 folder_is_whole() {
