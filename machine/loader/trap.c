@@ -7,6 +7,8 @@
  * what they are without the loader.
  */
 #include <errno.h>
+#include <linux/futex.h>
+#include <time.h>
 
 #include "loader.h"
 #include "stacks.h"
@@ -211,23 +213,48 @@ static void save_registers(struct trap *trap, struct frame *frame)
 
 /* ---- stacks ---- */
 
-static union stack *take_stack(void)
+/* Threads that wait for one to be given back; how often that has been. */
+static atomic_uint waiting, given_back;
+
+static union stack *free_stack(void)
 {
-	static atomic_uint next;
 	int unused;
 
-	for (;; raw_ask(SYS_sched_yield, 0, 0, 0, 0, 0, 0)) {
-		for (unsigned int i = 0; i < STACKS; i++) {
-			union stack *stack = &stacks[(next + i) % STACKS];
-
-			unused = 0;
-			if (!atomic_load_explicit(&stack->busy,
-						  memory_order_relaxed) &&
-			    atomic_compare_exchange_strong(&stack->busy,
-							   &unused, 1))
-				return stack;
-		}
+	for (unsigned int i = 0; i < STACKS; i++) {
+		unused = 0;
+		if (!atomic_load(&stacks[i].busy) &&
+		    atomic_compare_exchange_strong(&stacks[i].busy, &unused, 1))
+			return &stacks[i];
 	}
+
+	return NULL;
+}
+
+/* Of one that the kernel gives back nobody is told: it is looked for, too. */
+static union stack *take_stack(void)
+{
+	const struct timespec pause = {.tv_nsec = 10000000};
+	union stack *stack = free_stack();
+	unsigned int seen;
+
+	if (stack)
+		return stack;
+	waiting++;
+	while (seen = given_back, !(stack = free_stack()))
+		raw_ask(SYS_futex, (long)&given_back, FUTEX_WAIT_PRIVATE, seen,
+			(long)&pause, 0, 0);
+	waiting--;
+
+	return stack;
+}
+
+static void give_back(union stack *stack)
+{
+	stack->busy = 0;
+	if (!waiting)
+		return;
+	given_back++;
+	raw_ask(SYS_futex, (long)&given_back, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
 }
 
 static union stack *own_stack(void)
@@ -243,6 +270,7 @@ void trap_after_fork(void)
 		if (&stacks[i] != own_stack())
 			stacks[i].busy = 0;
 	}
+	waiting = 0;
 }
 
 /*
@@ -435,7 +463,7 @@ static void on_sigsys(int number, siginfo_t *info, void *context)
 	}
 	stack = take_stack();
 	trap_run_on(stack + 1, info, context);
-	stack->busy = 0;
+	give_back(stack);
 }
 
 void trap_begin(void)
