@@ -160,6 +160,7 @@ static void domain_reset(struct domain *d, unsigned int id)
 	memset(d->uses, 0, d->next_entry * sizeof(*d->uses));
 	d->touched = 0;
 	d->shown = 0;
+	d->free_first = 0;
 	d->free_count = 0;
 	d->next_entry = FIRST_FREE_REF;
 	d->free_entry_count = 0;
@@ -327,7 +328,9 @@ long domain_page_alloc(struct domain *d)
 
 	hypervisor_lock();
 	if (d->free_count) {
-		pfn = (long)d->free_pages[--d->free_count];
+		pfn = (long)d->free_pages[d->free_first];
+		d->free_first = (d->free_first + 1) % d->pages;
+		d->free_count--;
 		memset(d->memory + pfn * PAGE_SIZE, 0, PAGE_SIZE);
 	} else if (d->touched < d->pages) {
 		pfn = (long)d->touched++;
@@ -337,6 +340,11 @@ long domain_page_alloc(struct domain *d)
 	hypervisor_unlock();
 
 	return pfn;
+}
+
+static void add_free(struct domain *d, unsigned long pfn)
+{
+	d->free_pages[(d->free_first + d->free_count++) % d->pages] = pfn;
 }
 
 void domain_page_free(struct domain *d, unsigned long pfn)
@@ -349,7 +357,7 @@ void domain_page_free(struct domain *d, unsigned long pfn)
 	if (d->frames[pfn].holds)
 		d->frames[pfn].freed = true;
 	else
-		d->free_pages[d->free_count++] = pfn;
+		add_free(d, pfn);
 	hypervisor_unlock();
 }
 
@@ -372,7 +380,7 @@ void domain_page_release(struct domain *d, unsigned long pfn)
 		uses_settle();
 		f->freed = false;
 		end_lending(d, pfn);
-		d->free_pages[d->free_count++] = pfn;
+		add_free(d, pfn);
 	}
 	hypervisor_unlock();
 }

@@ -40,8 +40,12 @@ struct domain {
 	int memfd;
 	unsigned char *memory;
 	unsigned long pages;
-	unsigned long *free_pages; /* a stack */
-	unsigned long free_count;
+	/*
+	 * A ring: pages that were given back one after the other are given out so,
+	 * and are neighbours in a program's view, too.
+	 */
+	unsigned long *free_pages;
+	unsigned long free_first, free_count;
 	unsigned long touched; /* pages that ever were in use */
 	unsigned long shown; /* and pages that others may have written to */
 	struct frame {

@@ -125,6 +125,35 @@ static void pages_are_shared_by_two_programs(void)
 	stop();
 }
 
+static bool are_neighbours(const struct view *view)
+{
+	for (size_t i = 1; i < view->count; i++)
+		if (view->pages[i].offset !=
+		    view->pages[i - 1].offset + (off_t)PAGE)
+			return false;
+	return true;
+}
+
+/* Or a large range has more pieces in a program than its kernel allows. */
+static void pages_that_come_back_are_neighbours_again(void)
+{
+	struct view view;
+	struct alloc_op a;
+
+	start();
+	for (int round = 0; round < 3; round++) {
+		CHECK_EQ(gref_alloc(&a, 16, true), 0);
+		CHECK_EQ(task_mmap(peer, alloc, AT(5), 16 * PAGE, RW,
+				   MAP_SHARED, a.op.index, &view),
+			 0);
+		CHECK(are_neighbours(&view));
+		view_free(&view);
+		CHECK_EQ(task_munmap(peer, AT(5), 16 * PAGE), 0);
+		CHECK_EQ(gref_free(a.op.index, 16), 0);
+	}
+	stop();
+}
+
 static void a_gref_stays_while_it_is_used(void)
 {
 	struct alloc_op a;
@@ -514,6 +543,7 @@ static void an_unknown_device_is_not_there(void)
 
 static const struct test tests[] = {
 	TEST(pages_are_shared_by_two_programs),
+	TEST(pages_that_come_back_are_neighbours_again),
 	TEST(a_gref_stays_while_it_is_used),
 	TEST(a_readonly_gref_is_not_written_by_the_peer),
 	TEST(gntalloc_has_a_limit_and_refuses_nonsense),
