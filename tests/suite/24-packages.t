@@ -55,6 +55,7 @@ apt_install() {
 
 # mirror_of NAME: where this system gets Debian's packages from, as the lab does.
 mirror_of() {
+	# shellcheck source=/dev/null
 	(. lab/lib/common.sh && . lab/lib/fetch.sh && mirror "$1")
 }
 
@@ -171,6 +172,7 @@ keep() {
 	mkdir -p "$to"/{modules,dkms} && cp -r "$modules"/modules.* "$to/modules/" || return
 	[ ! -d "$modules/updates" ] || cp -r "$modules/updates" "$to/modules/" || return
 	[ ! -d "$aside" ] || cp -r "$aside" "$to/dkms/" || return
+	# shellcheck source=/dev/null
 	for name in $(. lab/lib/image.sh && echo "${OTHER_MODULES[@]}"); do
 		modprobe -d "$root" -S "$(kernel)" -D "$name" 2>/dev/null
 	done | awk '$1 == "insmod" { print $2 }' | sort -u |
