@@ -69,7 +69,7 @@ relay() {
 		'ok '* | 'not ok '*)
 			tap_count=$((tap_count + 1))
 			[[ $line = ok* ]] || tap_failed=$((tap_failed + 1))
-			emit "$(sed -E "s/^(not )?ok [0-9]*/\1ok $tap_count/" <<<"$line")"
+			emit "$(sed -E "s/^(not )?ok( [0-9]+)?/\1ok $tap_count/" <<<"$line")"
 			;;
 		1..* | '') ;;
 		'status-was '*) last_status=${line#status-was } ;;
