@@ -131,14 +131,15 @@ check 'QEMU: an unmap that the hypervisor refuses does not trouble it' failing_u
 
 # ---- folders ----
 
+# The folder is there before QEMU starts, and the frontend may read where it is.
 serve_folder() {
 	mkdir -p "$work/shared"
 	rm -f "$work/shared"/*
 	# shellcheck disable=SC2016
-	serve sh -c '. "$0"; attach_folder 1 0 "$1" 9pfs && shift && exec "$@"' \
+	serve sh -c '. "$0"
+		attach_folder 1 0 "$1" 9pfs && xenstore-write /attached "" && shift && exec "$@"' \
 		"$clients/toolstack.sh" "$work/shared" "${qemu_command[@]}"
-	soon test -S "$machine/socket" &&
-		soon toolstack xenstore-exists /local/domain/0/backend/9pfs/1/0/state
+	soon test -S "$machine/socket" && soon toolstack xenstore-exists /attached
 }
 
 folder_is_whole() {
@@ -147,7 +148,7 @@ folder_is_whole() {
 check 'QEMU: a file in a folder is what the frontend has written' folder_is_whole
 
 failing_folder_map() {
-	serve_folder && sleep 0.3 && fail "$1" && ends 3 front 9pfront 0 check && cat "$work/served"
+	serve_folder && fail "$1" && ends 3 front 9pfront 0 check && cat "$work/served"
 }
 check 'QEMU: a folder whose ring cannot be mapped does not connect' failing_folder_map map:1=-3
 
