@@ -227,6 +227,12 @@ static inline spinlock_t *entry_lock(struct mm_struct *mm, u64 maddr)
 	return pte_lockptr(mm, &above);
 }
 
+/* Whether a page's entry has the frame by which the hypervisor knows it. */
+static inline bool entries_have_frames(void)
+{
+	return !xen_feature(XENFEAT_auto_translated_physmap);
+}
+
 /* Pages whose entries are read, and what is done then. */
 #define MOST_FRAMES 16U
 struct frames {
@@ -306,6 +312,11 @@ static inline pte_t *entry_at(u64 maddr)
 static inline spinlock_t *entry_lock(struct mm_struct *mm, u64 maddr)
 {
 	return NULL;
+}
+
+static inline bool entries_have_frames(void)
+{
+	return false;
 }
 
 #define MOST_FRAMES 16U

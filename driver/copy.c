@@ -490,7 +490,9 @@ static int copy_chunk(struct instance *inst, struct copy_batch *batch,
 	    names_others(inst, batch->segments, n))
 		return -EACCES;
 
-	if (gntdev_direct_suits(batch, n, compat))
+	/* For a lone one the way to its entry is longer than a copy. */
+	if (entries_have_frames() && n > 1 &&
+	    gntdev_direct_suits(batch, n, compat))
 		err = gntdev_direct(batch, n, compat);
 	if (err == -EFAULT)
 		err = copy_otherwise(batch, n, compat);

@@ -48,7 +48,7 @@ static bool is_next(const struct gntdev_grant_copy_segment *seg, u16 flags,
 /**
  * gntdev_direct_suits() - whether a batch's segments may be copied where they lie
  * @batch: with its segments
- * @n: how many of them
+ * @n: how many of them, at least two
  * @compat: whether the caller is a 32-bit one
  */
 bool gntdev_direct_suits(const struct copy_batch *batch, u32 n, bool compat)
@@ -58,9 +58,7 @@ bool gntdev_direct_suits(const struct copy_batch *batch, u32 n, bool compat)
 	unsigned long local;
 	u32 i;
 
-	/* For a lone one the way to its entry is longer than a copy. */
-	if (n < 2 || xen_feature(XENFEAT_auto_translated_physmap) ||
-	    (flags != GNTCOPY_source_gref && flags != GNTCOPY_dest_gref) ||
+	if ((flags != GNTCOPY_source_gref && flags != GNTCOPY_dest_gref) ||
 	    seg[0].len + seg[1].len < LEAST_BYTES)
 		return false;
 

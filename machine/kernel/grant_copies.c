@@ -170,6 +170,11 @@ void copy_all(struct gnttab_copy *ops, unsigned int count)
 	grant_copies(d, ops, count, &g.copier);
 }
 
+bool entries_have_frames(void)
+{
+	return !xen_feature(XENFEAT_auto_translated_physmap);
+}
+
 void with_frames(unsigned long start, unsigned long size, bool write,
 		 void (*use)(void *data, const unsigned long *frame),
 		 void *data)

@@ -106,7 +106,8 @@ int pin_user_pages_fast(unsigned long start, int nr_pages,
 void unpin_user_pages_dirty_lock(struct page **pages, unsigned long npages,
 				 bool make_dirty);
 
-/* As compat/outside.h has it; of plain memory. */
+/* As compat/outside.h has both; of plain memory. */
+bool entries_have_frames(void);
 #define MOST_FRAMES 16U
 void with_frames(unsigned long start, unsigned long size, bool write,
 		 void (*use)(void *data, const unsigned long *frame),
