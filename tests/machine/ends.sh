@@ -100,8 +100,8 @@ key() {
 			"exec $gntdev run -- sh $work/counts $work/ready" /dev/null || status=$?
 	is "$status" 11
 }
-if type -P script >/dev/null; then
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
 	check 'a key of the terminal reaches the program once' key
 else
-	echo '# there is no script: keys of a terminal are not tried'
+	echo '# script(1) makes no terminal: its keys are not tried'
 fi
