@@ -83,13 +83,6 @@ static bool take_slot(struct copy_batch *batch, u32 i, u16 len)
 	return true;
 }
 
-/* The program's side of a segment, which comes from a grant or goes to one. */
-static __always_inline unsigned long
-local_of(const struct gntdev_grant_copy_segment *seg, bool compat, bool comes)
-{
-	return local_address(comes ? seg->dest.virt : seg->source.virt, compat);
-}
-
 /* Of a segment with a length, after its operation. */
 static bool has_failed(const struct copy_batch *batch, u32 i)
 {

@@ -50,6 +50,13 @@ static inline unsigned long local_address(const void __user *virt, bool compat)
 	return compat ? (u32)address : address;
 }
 
+/* The program's side of a segment, which comes from a grant or goes to one. */
+static __always_inline unsigned long
+local_of(const struct gntdev_grant_copy_segment *seg, bool compat, bool comes)
+{
+	return local_address(comes ? seg->dest.virt : seg->source.virt, compat);
+}
+
 static inline void set_foreign(struct gnttab_copy_ptr *side, u32 ref,
 			       u16 offset, domid_t domid)
 {

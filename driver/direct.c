@@ -24,24 +24,16 @@ struct group {
 	int err;
 };
 
-static unsigned long local_of(const struct gntdev_grant_copy_segment *seg,
-			      bool compat)
-{
-	return local_address(seg->flags == GNTCOPY_source_gref
-				     ? seg->dest.virt
-				     : seg->source.virt,
-			     compat);
-}
-
 /* One operation's, and beside the one that ends at @local. */
 static bool is_next(const struct gntdev_grant_copy_segment *seg, u16 flags,
 		    unsigned long local, bool compat)
 {
-	u16 offset = flags == GNTCOPY_source_gref ? seg->source.foreign.offset
-						  : seg->dest.foreign.offset;
+	const bool comes = flags == GNTCOPY_source_gref;
+	u16 offset = comes ? seg->source.foreign.offset
+			   : seg->dest.foreign.offset;
 
 	return seg->flags == flags && seg->len && !crosses(offset, seg->len) &&
-	       local_of(seg, compat) == local &&
+	       local_of(seg, compat, comes) == local &&
 	       (local & ~PAGE_MASK) + seg->len <= PAGE_SIZE;
 }
 
@@ -62,7 +54,7 @@ bool gntdev_direct_suits(const struct copy_batch *batch, u32 n, bool compat)
 	    seg[0].len + seg[1].len < LEAST_BYTES)
 		return false;
 
-	local = local_of(seg, compat);
+	local = local_of(seg, compat, flags == GNTCOPY_source_gref);
 	for (i = 0; i < n; i++, seg++) {
 		if (!is_next(seg, flags, local, compat))
 			return false;
@@ -164,10 +156,10 @@ static u32 gather(struct copy_batch *batch, struct group *g, u32 i, u32 n,
  */
 int gntdev_direct(struct copy_batch *batch, u32 n, bool compat)
 {
-	unsigned long start, local = local_of(batch->segments, compat);
 	struct group g = {
 		.write = batch->segments[0].flags == GNTCOPY_source_gref,
 	};
+	unsigned long start, local = local_of(batch->segments, compat, g.write);
 	u32 i = 0;
 
 	do {
