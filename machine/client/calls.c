@@ -29,73 +29,59 @@ static mode_t mode_of(int flags, va_list list)
 		va_end(list);                \
 	} while (0)
 
+/* Returns a file of the machine's, if the path is one's, or what the next function opens. */
+#define OPEN(next, folder, path, flags, mode)                         \
+	do {                                                          \
+		int fd_ = paths_open(folder, path, flags, mode);      \
+		if (fd_ != -2)                                        \
+			return fd_;                                   \
+		return paths_opened(next, folder, path, flags, mode); \
+	} while (0)
+
 EXPORT int open(const char *path, int flags, ...)
 {
 	mode_t mode;
-	int fd;
 
 	WITH_MODE(flags, mode);
-	fd = paths_open(AT_FDCWD, path, flags, mode);
-	return fd != -2 ? fd
-			: paths_opened(NEXT(open)(path, flags, mode), AT_FDCWD,
-				       path, flags, mode);
+	OPEN(NEXT(open)(path, flags, mode), AT_FDCWD, path, flags, mode);
 }
 
 EXPORT int open64(const char *path, int flags, ...)
 {
 	mode_t mode;
-	int fd;
 
 	WITH_MODE(flags, mode);
-	fd = paths_open(AT_FDCWD, path, flags, mode);
-	return fd != -2 ? fd
-			: paths_opened(NEXT(open64)(path, flags, mode),
-				       AT_FDCWD, path, flags, mode);
+	OPEN(NEXT(open64)(path, flags, mode), AT_FDCWD, path, flags, mode);
 }
 
 EXPORT int openat(int folder, const char *path, int flags, ...)
 {
 	mode_t mode;
-	int fd;
 
 	WITH_MODE(flags, mode);
-	fd = paths_open(folder, path, flags, mode);
-	return fd != -2 ? fd
-			: paths_opened(NEXT(openat)(folder, path, flags, mode),
-				       folder, path, flags, mode);
+	OPEN(NEXT(openat)(folder, path, flags, mode), folder, path, flags,
+	     mode);
 }
 
 EXPORT int openat64(int folder, const char *path, int flags, ...)
 {
 	mode_t mode;
-	int fd;
 
 	WITH_MODE(flags, mode);
-	fd = paths_open(folder, path, flags, mode);
-	return fd != -2
-		       ? fd
-		       : paths_opened(NEXT(openat64)(folder, path, flags, mode),
-				      folder, path, flags, mode);
+	OPEN(NEXT(openat64)(folder, path, flags, mode), folder, path, flags,
+	     mode);
 }
 
 #define CREATION (O_CREAT | O_WRONLY | O_TRUNC)
 
 EXPORT int creat(const char *path, mode_t mode)
 {
-	int fd = paths_open(AT_FDCWD, path, CREATION, mode);
-
-	return fd != -2 ? fd
-			: paths_opened(NEXT(creat)(path, mode), AT_FDCWD, path,
-				       CREATION, mode);
+	OPEN(NEXT(creat)(path, mode), AT_FDCWD, path, CREATION, mode);
 }
 
 EXPORT int creat64(const char *path, mode_t mode)
 {
-	int fd = paths_open(AT_FDCWD, path, CREATION, mode);
-
-	return fd != -2 ? fd
-			: paths_opened(NEXT(creat64)(path, mode), AT_FDCWD,
-				       path, CREATION, mode);
+	OPEN(NEXT(creat64)(path, mode), AT_FDCWD, path, CREATION, mode);
 }
 
 /* What a compiler makes of these with _FORTIFY_SOURCE. */
@@ -106,38 +92,22 @@ int __openat64_2(int folder, const char *path, int flags);
 
 EXPORT int __open_2(const char *path, int flags)
 {
-	int fd = paths_open(AT_FDCWD, path, flags, 0);
-
-	return fd != -2 ? fd
-			: paths_opened(NEXT(__open_2)(path, flags), AT_FDCWD,
-				       path, flags, 0);
+	OPEN(NEXT(__open_2)(path, flags), AT_FDCWD, path, flags, 0);
 }
 
 EXPORT int __open64_2(const char *path, int flags)
 {
-	int fd = paths_open(AT_FDCWD, path, flags, 0);
-
-	return fd != -2 ? fd
-			: paths_opened(NEXT(__open64_2)(path, flags), AT_FDCWD,
-				       path, flags, 0);
+	OPEN(NEXT(__open64_2)(path, flags), AT_FDCWD, path, flags, 0);
 }
 
 EXPORT int __openat_2(int folder, const char *path, int flags)
 {
-	int fd = paths_open(folder, path, flags, 0);
-
-	return fd != -2 ? fd
-			: paths_opened(NEXT(__openat_2)(folder, path, flags),
-				       folder, path, flags, 0);
+	OPEN(NEXT(__openat_2)(folder, path, flags), folder, path, flags, 0);
 }
 
 EXPORT int __openat64_2(int folder, const char *path, int flags)
 {
-	int fd = paths_open(folder, path, flags, 0);
-
-	return fd != -2 ? fd
-			: paths_opened(NEXT(__openat64_2)(folder, path, flags),
-				       folder, path, flags, 0);
+	OPEN(NEXT(__openat64_2)(folder, path, flags), folder, path, flags, 0);
 }
 
 static int flags_of(const char *mode)
