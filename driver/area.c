@@ -81,6 +81,7 @@ int gntdev_area_show(struct grant_range *range, struct vm_area_struct *vma)
 	m->grants = range->grants;
 	m->writable = range->writable;
 	m->window.writable = range->writable;
+	m->restores = gntdev_restores;
 	err = gntdev_window_attach(&m->window, vma, gntdev_mode->area_attach);
 	if (err)
 		return err;
@@ -133,6 +134,22 @@ u32 gntdev_area_slot_domain(const struct grant_range *range, u32 slot)
 	spin_unlock(&area->lock);
 
 	return domid;
+}
+
+/* Whether a page of a range is to be mapped: of an area's, some are not. */
+bool gntdev_area_shows(const struct grant_range *range, u32 slot)
+{
+	struct area *area = range->area;
+	bool shows;
+
+	if (!area)
+		return true;
+
+	spin_lock(&area->lock);
+	shows = slot_is_mapped(area->states[slot]);
+	spin_unlock(&area->lock);
+
+	return shows;
 }
 
 /* Until a number of the area's is 0 again. */

@@ -82,6 +82,9 @@ static int area_claim(struct area *area, struct area_batch *b, u32 n, bool map)
 		return -EINVAL;
 	if (gntdev_mode->user_grants && !area->valid)
 		return -EAGAIN;
+	/* Before there is a handle that the restored domain has got. */
+	if (m->restores != gntdev_restores)
+		gntdev_grants_forget(m);
 
 	for (b->n = 0; b->n < n; b->n++) {
 		err = map ? claim_free(area, m, &b->ops[b->n])

@@ -539,6 +539,7 @@ void gntdev_area_close(struct mapping *m);
 bool gntdev_area_has_others(struct area *area, u32 domid);
 void gntdev_area_pv_forget(struct window *w);
 u32 gntdev_area_slot_domain(const struct grant_range *range, u32 slot);
+bool gntdev_area_shows(const struct grant_range *range, u32 slot);
 void gntdev_area_put(struct area *area);
 
 /* instance.c */

@@ -286,7 +286,8 @@ void gntdev_grants_map_missing(struct mapping *m)
 	u32 i;
 
 	for (i = 0; i < m->count; i++) {
-		if (!m->pages[i] || m->handles[i] != INVALID_GRANT_HANDLE)
+		if (!m->pages[i] || m->handles[i] != INVALID_GRANT_HANDLE ||
+		    (m->range && !gntdev_area_shows(m->range, i)))
 			continue;
 		err = gntdev_grants_map_one(m, i);
 		if (err)

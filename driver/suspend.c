@@ -89,9 +89,6 @@ static int suspend_thaw(struct device *dev)
 
 	mutex_lock(&shown.lock);
 	list_for_each_entry(w, &shown.windows, shown) {
-		/* What is in slots comes back by faults alone. */
-		if (is_areas(w))
-			continue;
 		mutex_lock(&w->lock);
 		down_read(&gntdev_handle_lock);
 		gntdev_grants_map_missing(w->mapping);

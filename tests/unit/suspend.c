@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "areas.h"
 #include "buffers.h"
 
 #define RW (PROT_READ | PROT_WRITE)
@@ -170,6 +171,96 @@ static void a_buffer_of_a_restored_domain_ends(void)
 	world_stop();
 }
 
+/* Four slots at AT(0), the first three with a grant of which the kernel has a page. */
+static uint64_t start_slots(unsigned int filled)
+{
+	struct page *page;
+	uint64_t index;
+	unsigned int i;
+
+	CHECK_EQ(area_at(AT(0), 4, RW, &index), 0);
+	for (i = 0; i < filled; i++) {
+		CHECK_EQ(fill(index, i, i), 0);
+		CHECK_EQ(page_hold(world.task, AT(0) + i * PAGE, true, &page),
+			 0);
+		page_release(page);
+	}
+
+	return index;
+}
+
+static void slots_of_a_restored_domain_are_given_back(void)
+{
+	uint64_t index;
+	int i;
+
+	world_start();
+	machine_suspend(world.mapper, true);
+	grant(3, false);
+	index = start_slots(3);
+	/* By the one and by the other. */
+	CHECK_EQ(empty(index, 0), 0);
+	CHECK_EQ(domain_ungrant(world.granter, world.refs[0]), 0);
+	CHECK_EQ(empty(index, 1), 0);
+	CHECK_EQ(task_munmap(world.task, AT(0), 4 * PAGE), 0);
+	for (i = 1; i < 3; i++)
+		CHECK_EQ(domain_ungrant(world.granter, world.refs[i]), 0);
+	CHECK_EQ(mapped(), 0);
+	check_counters(0, 0);
+	world_stop();
+}
+
+static void an_area_of_before_serves_a_restored_domain(void)
+{
+	uint64_t index;
+
+	world_start();
+	grant(3, false);
+	index = start_slots(2);
+	machine_suspend(world.mapper, true);
+	CHECK_EQ(mapped(), 0);
+	CHECK_EQ(fill(index, 2, 2), 0);
+	CHECK_EQ(peek(AT(0) + 2 * PAGE), 'C');
+	CHECK_EQ(empty(index, 0), 0);
+	CHECK_EQ(fill(index, 0, 0), 0);
+	CHECK_EQ(peek(AT(0)), 'A');
+	CHECK_EQ(task_munmap(world.task, AT(0), 4 * PAGE), 0);
+	CHECK_EQ(domain_ungrant(world.granter, world.refs[0]), 0);
+	CHECK_EQ(domain_ungrant(world.granter, world.refs[2]), 0);
+	CHECK_EQ(mapped(), 0);
+	check_counters(0, 0);
+	CHECK(!strstr(machine_log(), "hypervisor status -4"));
+	world_stop();
+}
+
+/* Nobody has looked at the page since: by AREA_UNMAP, and by munmap. */
+static void the_byte_of_a_slot_is_cleared_after_a_checkpoint(void)
+{
+	uint64_t index;
+	int i;
+
+	world_start();
+	grant(3, false);
+	index = start_slots(0);
+	for (i = 0; i < 2; i++) {
+		CHECK_EQ(fill(index, i, i), 0);
+		CHECK_EQ(poke(AT(0) + i * PAGE + 7, 'w'), 0);
+		CHECK_EQ(req_notify(world.file, index + i * PAGE + 7, CLEAR, 0),
+			 0);
+	}
+	machine_suspend(world.mapper, false);
+	CHECK_EQ(domain_ungrant(world.granter, world.refs[0]), -EBUSY);
+	CHECK_EQ(empty(index, 0), 0);
+	CHECK_EQ(granted(0)[7], 0);
+	CHECK_EQ(granted(1)[7], 'w');
+	CHECK_EQ(task_munmap(world.task, AT(0), 4 * PAGE), 0);
+	CHECK_EQ(granted(1)[7], 0);
+	CHECK_EQ(domain_ungrant(world.granter, world.refs[0]), 0);
+	CHECK_EQ(domain_ungrant(world.granter, world.refs[1]), 0);
+	check_counters(0, 0);
+	world_stop();
+}
+
 static const struct test tests[] = {
 	TEST(a_domain_that_goes_on_has_what_it_had),
 	TEST(a_restored_domain_has_nothing_and_can_begin_anew),
@@ -178,6 +269,9 @@ static const struct test tests[] = {
 	TEST(what_waited_when_it_was_saved_is_let_go),
 	TEST_IN(IN_PV, a_page_in_use_that_was_saved_is_nobody_elses),
 	TEST(a_buffer_of_a_restored_domain_ends),
+	TEST(slots_of_a_restored_domain_are_given_back),
+	TEST(an_area_of_before_serves_a_restored_domain),
+	TEST(the_byte_of_a_slot_is_cleared_after_a_checkpoint),
 };
 
 int main(int argc, char **argv)
