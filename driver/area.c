@@ -104,8 +104,7 @@ bool gntdev_area_has_others(struct area *area, u32 domid)
 	spin_lock(&area->lock);
 	for (i = 0; area->mapping && i < area->count && !others; i++)
 		others = area->states[i] != SLOT_FREE &&
-			 (area->mapping->grants[i].domid & ~GRANT_READONLY) !=
-				 domid;
+			 domid_of(&area->mapping->grants[i]) != domid;
 	spin_unlock(&area->lock);
 
 	return others;
@@ -130,7 +129,7 @@ u32 gntdev_area_slot_domain(const struct grant_range *range, u32 slot)
 
 	spin_lock(&area->lock);
 	if (area->mapping && area->states[slot] != SLOT_FREE)
-		domid = range->grants[slot].domid & ~GRANT_READONLY;
+		domid = domid_of(&range->grants[slot]);
 	spin_unlock(&area->lock);
 
 	return domid;
@@ -177,8 +176,10 @@ void gntdev_area_wake(struct area *area)
  * @m: its mapping, which gets its notifications; munmap holds mmap_lock
  *
  * From now on it is as any range's mapping that is to be unmapped.
+ *
+ * Return: of how many slots.
  */
-void gntdev_area_close(struct mapping *m)
+u32 gntdev_area_close(struct mapping *m)
 {
 	struct area *area = m->range->area;
 	struct notify *notify;
@@ -210,4 +211,6 @@ void gntdev_area_close(struct mapping *m)
 	/* What is bare is held too, until gntdev_grants_unmap() has looked at it. */
 	m->held = m->count - m->missing;
 	atomic_long_add((long)m->held - mapped, &gntdev_counters.mapped);
+
+	return mapped;
 }

@@ -107,8 +107,8 @@ static bool has_own(const struct mapping *m, const struct area_batch *b, u32 n)
 		return true;
 
 	for (k = 0; k < n; k++) {
-		if ((m->range->grants[b->ops[b->which[k]].slot].domid &
-		     ~GRANT_READONLY) == own)
+		if (domid_of(&m->range->grants[b->ops[b->which[k]].slot]) ==
+		    own)
 			return true;
 	}
 

@@ -104,23 +104,19 @@ static int area_claim(struct area *area, struct area_batch *b, u32 n, bool map)
 	return 0;
 }
 
-/* Slots whose pages somebody still had at AREA_UNMAP get others. */
-static int area_add_pages(struct area *area)
+/* A slot whose page somebody still had at AREA_UNMAP gets another one. */
+static int area_add_page(struct area *area, u32 slot)
 {
 	struct mapping *m;
 	struct page *page;
-	u32 i = 0;
 
 	if (gnttab_alloc_pages(1, &page))
 		return -ENOMEM;
 
 	spin_lock(&area->lock);
 	m = area->mapping;
-	while (m && i < m->count && m->missing &&
-	       (area->states[i] != SLOT_FREE || m->pages[i]))
-		i++;
-	if (m && i < m->count && m->missing) {
-		swap(m->pages[i], page);
+	if (m && area->states[slot] == SLOT_FREE && !m->pages[slot]) {
+		swap(m->pages[slot], page);
 		m->missing--;
 	}
 	spin_unlock(&area->lock);
@@ -188,7 +184,7 @@ int gntdev_area_enter(struct area *area, struct area_batch *b, u32 n, bool map,
 			err = gntdev_area_pv_look_up(area, b, n);
 			break;
 		case -ENODATA:
-			err = area_add_pages(area);
+			err = area_add_page(area, b->ops[0].slot);
 			break;
 		case -EBUSY:
 			err = gntdev_area_wait_slot(area, b->ops[0].slot);

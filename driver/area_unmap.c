@@ -105,6 +105,19 @@ static void take_back(struct mapping *m, struct area_batch *b, u32 k)
 	gntdev_notify_send(&b->sent[k], 1);
 }
 
+/* What somebody still has is parted from the area. */
+static bool part_held(struct mapping *m, struct area_batch *b)
+{
+	u32 k = 0;
+
+	while (!gntdev_mapping_holds(&b->part, k))
+		k++;
+	b->part.holder = m->holder;
+
+	return gntdev_retire_part(&b->part,
+				  &m->grants[b->ops[b->which[k]].slot]);
+}
+
 /* Unmaps what the kernel maps; what somebody still has is given back later. */
 static void unmap_by_kernel(struct mapping *m, struct area_batch *b)
 {
@@ -117,7 +130,7 @@ static void unmap_by_kernel(struct mapping *m, struct area_batch *b)
 	gather(m, b);
 	if (!part->count)
 		return;
-	all = !gntdev_grants_unmap(part) || gntdev_retire_part(part);
+	all = !gntdev_grants_unmap(part) || part_held(m, b);
 
 	for (k = 0; k < part->count; k++) {
 		slot = b->ops[b->which[k]].slot;

@@ -189,6 +189,11 @@ struct recheck {
 /* In the domid of a grant that a program wants read-only in its area's slot. */
 #define GRANT_READONLY BIT(31)
 
+static inline u32 domid_of(const struct ioctl_gntdev_grant_ref *grant)
+{
+	return grant->domid & ~GRANT_READONLY;
+}
+
 /* Of a grant that the hypervisor did not unmap when it was told to. */
 #define LOST_HANDLE ((grant_handle_t)~1U)
 
@@ -459,7 +464,8 @@ void gntdev_dma_memory_free(struct dma_memory *memory);
 
 /* retire.c */
 struct mapping *gntdev_retire_pages(struct mapping *m);
-bool gntdev_retire_part(struct mapping *m);
+bool gntdev_retire_part(struct mapping *m,
+			const struct ioctl_gntdev_grant_ref *first);
 void gntdev_retire_mapping(struct mapping *m);
 void gntdev_retire_soon(struct mapping *m);
 
@@ -535,7 +541,7 @@ void gntdev_copy_free_spares(struct instance *inst);
 long gntdev_area_create_request(struct instance *inst, void __user *arg);
 long gntdev_area_request(struct instance *inst, void __user *arg, bool map);
 int gntdev_area_show(struct grant_range *range, struct vm_area_struct *vma);
-void gntdev_area_close(struct mapping *m);
+u32 gntdev_area_close(struct mapping *m);
 bool gntdev_area_has_others(struct area *area, u32 domid);
 void gntdev_area_pv_forget(struct window *w);
 u32 gntdev_area_slot_domain(const struct grant_range *range, u32 slot);

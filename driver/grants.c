@@ -179,7 +179,7 @@ static int map_batch(struct mapping *m, struct gnttab_map_grant_ref *ops,
 			flags |= GNTMAP_readonly;
 		gnttab_set_map_op(&ops[i], page_addr(m->pages[first + i]),
 				  flags, grants[i].ref,
-				  grants[i].domid & ~GRANT_READONLY);
+				  domid_of(&grants[i]));
 	}
 
 	/*
@@ -293,7 +293,7 @@ void gntdev_grants_map_missing(struct mapping *m)
 		if (err)
 			pr_warn_ratelimited(
 				"reference %u of domain %u is not mapped any more: error %d after a suspending\n",
-				m->grants[i].ref, m->grants[i].domid, err);
+				m->grants[i].ref, domid_of(&m->grants[i]), err);
 		cond_resched();
 	}
 }

@@ -224,7 +224,7 @@ static u32 list_ranges(struct instance *inst, struct shown *shown)
 		shown[n++] = (struct shown){
 			.name = range->index,
 			.count = range->count,
-			.first = range->grants[0],
+			.first = *gntdev_range_first(range),
 			.mmapped = range->state == RANGE_MAPPED,
 		};
 	}

@@ -285,7 +285,7 @@ static int range_mmap(struct instance *inst, u64 index,
 		if (err)
 			gntdev_instance_give_handles(inst,
 						     handles_needed(range));
-		else
+		else if (!range->area)
 			tally_add(inst, maps, range->count);
 	}
 	range_settle(inst, range, err ? RANGE_INSERTED : RANGE_MAPPED);
@@ -441,15 +441,17 @@ void gntdev_mapping_close(struct vm_area_struct *vma)
 	struct window *w = vma->vm_private_data;
 	struct mapping *m = w ? w->mapping : NULL;
 	struct grant_range *range;
+	u32 mapped;
 
 	if (!m || !range_drop_vma(inst, m))
 		return;
 
 	range = m->range;
+	mapped = range->count;
 	trace_gntdev_munmap(range->index, range->count,
 			    gntdev_range_first(range));
 	if (range->area)
-		gntdev_area_close(m);
+		mapped = gntdev_area_close(m);
 	gntdev_mode->detach(w);
 	m = gntdev_retire_pages(m);
 	if (m) {
@@ -458,7 +460,7 @@ void gntdev_mapping_close(struct vm_area_struct *vma)
 	}
 	range->mapping = m;
 	gntdev_instance_give_handles(inst, handles_needed(range));
-	tally_add(inst, unmaps, range->count);
+	tally_add(inst, unmaps, mapped);
 	range_unmapped(inst, range);
 }
 

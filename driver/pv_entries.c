@@ -241,7 +241,7 @@ static void keep_one(struct window *w, u32 i)
 	if (err)
 		pr_warn_ratelimited(
 			"reference %u of domain %u is not mapped any more: error %d when the program's entry was changed\n",
-			grant->ref, grant->domid, err);
+			grant->ref, domid_of(grant), err);
 }
 
 /**

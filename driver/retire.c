@@ -8,16 +8,16 @@
 
 static bool retire_look(struct recheck *r);
 
-/* What waits, for the list of holdings. */
-static struct held held_of(const struct mapping *m)
+/* What waits, and the first grant of it, for the list of holdings. */
+static struct held held_of(const struct mapping *m,
+			   const struct ioctl_gntdev_grant_ref *first)
 {
-	struct held held = {.kind = "deferred", .count = m->held};
-	u32 i = 0;
+	struct held held = {
+		.kind = "deferred",
+		.count = m->held,
+		.first = {.domid = domid_of(first), .ref = first->ref},
+	};
 
-	while (i < m->count && !gntdev_mapping_holds(m, i))
-		i++;
-	if (i < m->count)
-		held.first = m->grants[i];
 	if (m->holder)
 		held.holder = *m->holder;
 	held.holder.since = ktime_get_seconds();
@@ -91,13 +91,15 @@ static bool retire_look(struct recheck *r)
  */
 struct mapping *gntdev_retire_pages(struct mapping *m)
 {
-	u32 held = gntdev_grants_unmap(m);
+	u32 held = gntdev_grants_unmap(m), i = 0;
 	struct mapping *rest;
 	struct held what;
 
 	if (!held)
 		return m;
-	what = held_of(m);
+	while (!gntdev_mapping_holds(m, i))
+		i++;
+	what = held_of(m, &m->grants[i]);
 
 	trace_gntdev_defer(m->count, m->grants, held);
 	atomic_long_add(held, &gntdev_counters.deferred);
@@ -111,11 +113,14 @@ struct mapping *gntdev_retire_pages(struct mapping *m)
 /**
  * gntdev_retire_part() - part the pages that are still used from a mapping
  * @m: a mapping after gntdev_grants_unmap(), with pages that are held
+ * @first: the grant of the first of them
  *
  * Return: whether there was memory for that; if not, nothing has changed.
  */
-bool gntdev_retire_part(struct mapping *m)
+bool gntdev_retire_part(struct mapping *m,
+			const struct ioctl_gntdev_grant_ref *first)
 {
+	const struct held what = held_of(m, first);
 	struct mapping *rest;
 	u32 held = m->held;
 
@@ -123,8 +128,9 @@ bool gntdev_retire_part(struct mapping *m)
 	if (!rest)
 		return false;
 
-	trace_gntdev_defer(m->count, m->grants, held);
+	trace_gntdev_defer(m->count, &what.first, held);
 	atomic_long_add(held, &gntdev_counters.deferred);
+	rest->recheck.held = what;
 	retire(rest);
 
 	return true;

@@ -91,7 +91,7 @@ TRACE_EVENT(gntdev_defer,
 			     __field(u32, ref)
 			     __field(u32, held)),
 	    TP_fast_assign(__entry->count = count;
-			   __entry->domid = first->domid;
+			   __entry->domid = domid_of(first);
 			   __entry->ref = first->ref;
 			   __entry->held = held;),
 	    TP_printk("count=%u domid=%u ref=%u held=%u", __entry->count,

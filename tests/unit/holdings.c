@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "world.h"
+#include "areas.h"
 
 #define RW (PROT_READ | PROT_WRITE)
 
@@ -183,6 +183,42 @@ static void what_io_still_uses_is_told(void)
 	world_stop();
 }
 
+static void what_io_still_uses_of_a_slot_is_told(void)
+{
+	struct gntdev_area_op op;
+	struct page *page;
+	uint64_t index;
+
+	world_start();
+	grant(4, false);
+	CHECK_EQ(area_at(AT(0), 4, RW, &index), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		op = op_of(i + 1, i);
+		op.flags = GNTDEV_AREA_READONLY;
+		CHECK_EQ(req_area_map(world.file, index, &op, 1, NULL), 0);
+	}
+	CHECK_EQ(page_hold(world.task, AT(0) + 2 * PAGE, false, &page), 0);
+	CHECK_EQ(empty(index, 2), 0);
+	look();
+	CHECK(says(
+		"deferred domain=1 reference=%ld count=1 state=waiting age=0 process=%d ",
+		world.refs[1], getpid()));
+	page_release(page);
+	machine_advance(1000);
+	/* And where the whole area goes. */
+	CHECK_EQ(page_hold(world.task, AT(0) + PAGE, false, &page), 0);
+	CHECK_EQ(task_munmap(world.task, AT(0), 4 * PAGE), 0);
+	look();
+	CHECK_EQ(lines("deferred "), 1);
+	CHECK(says("deferred domain=1 reference=%ld count=1 ", world.refs[0]));
+	CHECK(says(" maps=2 unmaps=2 "));
+	page_release(page);
+	machine_advance(1000);
+	look();
+	CHECK_EQ(lines("deferred "), 0);
+	world_stop();
+}
+
 static void closed_instances_are_told_while_they_hold_something(void)
 {
 	uint64_t index;
@@ -304,6 +340,7 @@ static const struct test tests[] = {
 	TEST(rows_of_several_domains_are_told_apart),
 	TEST(long_lists_are_whole),
 	TEST(what_io_still_uses_is_told),
+	TEST(what_io_still_uses_of_a_slot_is_told),
 	TEST(closed_instances_are_told_while_they_hold_something),
 	TEST(copies_are_counted_as_they_succeed),
 	TEST(lack_of_handles_is_said_with_the_numbers),

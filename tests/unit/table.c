@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "world.h"
+#include "areas.h"
 
 #define RW (PROT_READ | PROT_WRITE)
 
@@ -213,6 +213,26 @@ static void fdinfo_tells_the_table(void)
 	world_stop();
 }
 
+static void fdinfo_tells_an_area(void)
+{
+	struct gntdev_area_op op;
+	uint64_t index;
+	char text[512];
+
+	world_start();
+	grant(1, false);
+	CHECK_EQ(area_at(AT(0), 2, RW, &index), 0);
+	op = op_of(0, 0);
+	op.flags = GNTDEV_AREA_READONLY;
+	CHECK_EQ(req_area_map(world.file, index, &op, 1, NULL), 0);
+	CHECK(file_fdinfo(world.file, text, sizeof(text)) > 0);
+	CHECK(strstr(
+		text,
+		"range:\tindex=0 count=2 domain=4294967295 reference=4294967295 mmapped=1\n"));
+	CHECK_EQ(task_munmap(world.task, AT(0), 2 * PAGE), 0);
+	world_stop();
+}
+
 static void closing_removes_a_thousand_ranges(void)
 {
 	uint64_t index;
@@ -302,6 +322,7 @@ static const struct test tests[] = {
 	TEST(a_range_is_not_seen_before_its_index_is_told),
 	TEST(unknown_requests_are_enotty),
 	TEST(fdinfo_tells_the_table),
+	TEST(fdinfo_tells_an_area),
 	TEST(closing_removes_a_thousand_ranges),
 	TEST(instances_have_tables_of_their_own),
 	TEST(a_readonly_descriptor_maps_readonly),
