@@ -301,8 +301,7 @@ static int map_one(struct window *w, u32 slot, u64 pte, bool writable)
 
 	if (!writable || grant->domid & GRANT_READONLY)
 		flags |= GNTMAP_readonly;
-	gnttab_set_map_op(&op, pte, flags, grant->ref,
-			  domid_of(grant));
+	gnttab_set_map_op(&op, pte, flags, grant->ref, domid_of(grant));
 	op.status = 1;
 	/* Who finds the entry waits until its handle is known. */
 	spin_lock(&w->mapping->lock);

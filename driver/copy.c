@@ -298,16 +298,14 @@ int gntdev_copy_execute(struct copy_batch *batch, u32 first)
 
 /*
  * Whether each page pinned is this domain's: the hypervisor takes no frame of
- * another one, as there is behind a mapped grant. (The first bit alone is set of
- * pages in the swap cache too.)
+ * another one, as there is behind a mapped grant.
  */
 static bool pages_are_own(const struct copy_batch *batch)
 {
 	u32 i;
 
 	for (i = 0; i < batch->pages_used; i++) {
-		if (PageForeign(batch->pages[i]) &&
-		    PagePrivate(batch->pages[i]))
+		if (page_is_foreign(batch->pages[i]))
 			return false;
 	}
 

@@ -194,6 +194,15 @@ static inline u32 domid_of(const struct ioctl_gntdev_grant_ref *grant)
 	return grant->domid & ~GRANT_READONLY;
 }
 
+/*
+ * Whether another domain's frame is behind a page. (The first bit alone is set of
+ * pages in the swap cache too.)
+ */
+static inline bool page_is_foreign(struct page *page)
+{
+	return PageForeign(page) && PagePrivate(page);
+}
+
 /* Of a grant that the hypervisor did not unmap when it was told to. */
 #define LOST_HANDLE ((grant_handle_t)~1U)
 

@@ -178,8 +178,7 @@ static int map_batch(struct mapping *m, struct gnttab_map_grant_ref *ops,
 		if (!m->writable || grants[i].domid & GRANT_READONLY)
 			flags |= GNTMAP_readonly;
 		gnttab_set_map_op(&ops[i], page_addr(m->pages[first + i]),
-				  flags, grants[i].ref,
-				  domid_of(&grants[i]));
+				  flags, grants[i].ref, domid_of(&grants[i]));
 	}
 
 	/*

@@ -166,19 +166,14 @@ static int lent_pin(struct lent *lent, unsigned long addr)
 	return err;
 }
 
-/* What another domain owns is not this one's to grant. */
-static bool may_be_granted(struct page *page)
-{
-	return !PageForeign(page);
-}
-
 static int lent_grant(struct lent *lent, domid_t domid)
 {
 	u32 i;
 	int err;
 
+	/* What another domain owns is not this one's to grant. */
 	for (i = 0; i < lent->count; i++) {
-		if (!may_be_granted(lent->pages[i]))
+		if (page_is_foreign(lent->pages[i]))
 			return -EINVAL;
 	}
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "dev.h"
+#include "disk.h"
 #include "granter.h"
 #include "lent.h"
 #include "process.h"
@@ -194,4 +195,24 @@ TEST(memory_of_a_threads_stack_is_granted)
 	CHECK(!pthread_create(&thread, NULL, lend_of_my_stack, &fd),
 	      "a thread");
 	pthread_join(thread, NULL);
+}
+
+/* As any memory is from time to time; a page may still have its place in the swap. */
+TEST(memory_that_was_swapped_out_is_granted)
+{
+	uint8_t *at = anonymous(4);
+	int fd = dev_open(), disk, err;
+	struct lent lent = {at, 4, 0, {0}};
+
+	for (unsigned int i = 0; i < 4; i++)
+		fill_page(at + i * PAGE, i);
+	disk = disk_swap_through(at, 4);
+	err = grant_memory(fd, at, 4, WRITABLE, &lent.index, lent.refs);
+	if (!err)
+		check_shared(&lent);
+	if (!err)
+		err = ungrant_memory(fd, lent.index, 4);
+	disk_swap_off(disk);
+	EXPECT(err, 0);
+	check_gone(&lent);
 }
