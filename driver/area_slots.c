@@ -211,12 +211,46 @@ static phys_addr_t page_addr(struct page *page)
 	return (unsigned long)page_address(page);
 }
 
+/* See gntdev_grants_map(): munmap waits for who has claimed slots. */
+static int await_pages(const struct area_batch *b)
+{
+	struct ioctl_gntdev_grant_ref grants[GNTDEV_ATOMIC_BATCH];
+	struct backoff backoff;
+	u32 first, i, n;
+	int err = 0;
+
+	gntdev_backoff_begin(&backoff);
+	for (first = 0; first < b->n && !err; first += n) {
+		n = min(b->n - first, GNTDEV_ATOMIC_BATCH);
+		for (i = 0; i < n; i++) {
+			grants[i].domid = b->ops[first + i].domid;
+			grants[i].ref = b->ops[first + i].ref;
+		}
+		err = gntdev_grants_await(grants, n, &backoff);
+	}
+
+	return err;
+}
+
+/* Nothing is mapped, as a page has been paged out for too long. */
+static void give_up(struct area_batch *b)
+{
+	u32 i;
+
+	for (i = 0; i < b->n; i++)
+		b->map[i].status = GNTST_eagain;
+}
+
 /* Maps grants into the kernel: a program's entries come by faults. */
 static void map_by_kernel(struct mapping *m, struct area_batch *b)
 {
 	const struct gntdev_area_op *op;
 	u32 i, mapped = 0;
 
+	if (granters_page_out() && await_pages(b)) {
+		give_up(b);
+		return;
+	}
 	for (i = 0; i < b->n; i++) {
 		op = &b->ops[i];
 		b->pages[i] = m->pages[op->slot];

@@ -449,6 +449,8 @@ void gntdev_grants_note(const struct ioctl_gntdev_grant_ref *grant, s16 status);
 void gntdev_backoff_begin(struct backoff *p);
 int gntdev_backoff_wait(struct backoff *p,
 			const struct ioctl_gntdev_grant_ref *grant);
+int gntdev_grants_await(const struct ioctl_gntdev_grant_ref *grants, u32 count,
+			struct backoff *backoff);
 int __init gntdev_grants_init(void);
 void gntdev_grants_exit(void);
 int gntdev_grants_map(struct mapping *m);

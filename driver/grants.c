@@ -151,8 +151,17 @@ static int await_batch(const struct ioctl_gntdev_grant_ref *grants, u32 n,
 	return 0;
 }
 
-static int await_pages(const struct ioctl_gntdev_grant_ref *grants, u32 count,
-		       struct backoff *backoff)
+/**
+ * gntdev_grants_await() - wait until no page of some grants is paged out
+ * @grants: the grants
+ * @count: how many
+ * @backoff: since when
+ *
+ * Return: 0, which says nothing else of the grants; -EINVAL if one is for as long as
+ * anybody waits; -EINTR if a fatal signal is pending.
+ */
+int gntdev_grants_await(const struct ioctl_gntdev_grant_ref *grants, u32 count,
+			struct backoff *backoff)
 {
 	int err = 0;
 	u32 i, n;
@@ -247,7 +256,8 @@ int gntdev_grants_map(struct mapping *m)
 	for (first = 0; first < m->count; first += n) {
 		n = min(m->count - first, GNTDEV_BATCH);
 		err = granters_page_out()
-			      ? await_pages(m->grants + first, n, &backoff)
+			      ? gntdev_grants_await(m->grants + first, n,
+						    &backoff)
 			      : 0;
 		if (err)
 			return err;

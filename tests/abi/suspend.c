@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -143,6 +144,30 @@ TEST(slots_of_an_area_are_whole_after_a_checkpoint, .timeout = SECONDS)
 	area_end(&area);
 }
 
+TEST(byte_of_a_slot_is_cleared_after_a_checkpoint, .timeout = SECONDS)
+{
+	struct area area = area_make(dev_open(), 2, READ_WRITE);
+	struct gntdev_area_op ops[2];
+	uint32_t refs[2];
+
+	grants_with_contents(refs, 2);
+	for (unsigned int i = 0; i < 2; i++)
+		ops[i] = area_op(i, refs[i]);
+	area_must_map(&area, ops, 2);
+	for (unsigned int i = 0; i < 2; i++)
+		EXPECT(dev_notify(area.fd, area.index + i * PAGE + 5,
+				  UNMAP_NOTIFY_CLEAR_BYTE, 0),
+		       0);
+	checkpoint();
+	EQUAL(granter_byte(refs[0], 5), content(0, 5));
+	area_must_unmap(&area, ops, 1);
+	EQUAL(granter_byte(refs[0], 5), 0);
+	EQUAL(granter_byte(refs[1], 5), content(1, 5));
+	area_end(&area);
+	EQUAL(granter_byte(refs[1], 5), 0);
+	EQUAL(granter_wait_idle(refs, 2, 5000), 0);
+}
+
 TEST(buffer_is_whole_after_a_checkpoint, .timeout = SECONDS)
 {
 	struct buffer buffer = export_some(3, 0);
@@ -198,6 +223,63 @@ static void say_and_stay(const char *what, bool good)
 		pause();
 }
 
+static bool departed_soon(void)
+{
+	for (int i = 0; i < 50; i++) {
+		int fd = open("/sys/class/misc/xen!gntdev/departed",
+			      O_RDONLY | O_CLOEXEC);
+		char none = 0;
+
+		if (fd < 0 || read(fd, &none, 1) != 1)
+			return false;
+		close(fd);
+		if (none == '0')
+			return true;
+		usleep(100000);
+	}
+	return false;
+}
+
+/* The domain's own page, which the kernel maps too as the access is changed. */
+static bool slot_is_given_back(int fd)
+{
+	struct ioctl_gntdev_grant_memory op = {.count = 1, .flags = 1};
+	struct gntdev_area_op slot = {0};
+	struct area area = {.fd = fd, .slots = 2};
+	uint8_t *page = mmap(NULL, PAGE, READ_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char domid[16];
+	uint32_t done;
+
+	if (xenstore_read("domid", domid, sizeof(domid)))
+		return false;
+	memset(page, 0x5a, PAGE);
+	op.addr = (uintptr_t)page;
+	op.domid = (uint16_t)atoi(domid);
+	if (ioctl(fd, IOCTL_GNTDEV_GRANT_MEMORY, &op) ||
+	    dev_area_create(fd, area.slots, 0, &area.index))
+		return false;
+	area.at = dev_mmap(fd, area.index, area.slots, READ_WRITE);
+	slot.domid = op.domid;
+	slot.ref = op.refs[0];
+	if (!area.at || dev_area_map(fd, area.index, &slot, 1, &done) ||
+	    area.at[5] != 0x5a || mprotect(area.at, 2 * PAGE, PROT_READ) ||
+	    area.at[5] != 0x5a)
+		return false;
+	slot.status = 1;
+	if (dev_area_unmap(fd, area.index, &slot, 1, &done) || slot.status)
+		return false;
+	/* And one that goes with its area. */
+	if (dev_area_map(fd, area.index, &slot, 1, &done) ||
+	    mprotect(area.at, 2 * PAGE, PROT_NONE) ||
+	    dev_munmap(area.at, 2 * PAGE))
+		return false;
+
+	return !ioctl(fd, IOCTL_GNTDEV_UNGRANT_MEMORY,
+		      &(struct ioctl_gntdev_ungrant_memory){op.index, 1, 0}) &&
+	       departed_soon();
+}
+
 static void look_at_restored(const struct mapped *range,
 			     const struct area *area)
 {
@@ -218,6 +300,7 @@ static void look_at_restored(const struct mapped *range,
 		     !dev_insert(fd, range->refs, 1, &index) &&
 			     dev_try_mmap(fd, index, PAGE, READ_WRITE,
 					  MAP_SHARED) == -EINVAL);
+	say_and_stay("slots are filled and given back", slot_is_given_back(fd));
 	close(fd);
 	say_and_stay("all", true);
 	for (;;)

@@ -279,6 +279,33 @@ static void row_71_patience_with_the_kernels_mappings(void)
 	world_stop();
 }
 
+/* The slots stay empty, and nobody who unmaps the area waits for the granter. */
+static void row_71_patience_with_slots(void)
+{
+	uint64_t index;
+
+	world_prepare();
+	world.config.paging = true;
+	world_start();
+	grant(2, false);
+	CHECK_EQ(area_at(AT(0), 4, RW, &index), 0);
+	/* In a PV domain the kernel maps what the program may not see. */
+	CHECK_EQ(task_mprotect(world.task, AT(0), 4 * PAGE, PROT_NONE), 0);
+	CHECK_EQ(machine_fail_op(MACHINE_OP_COPY, 1, -12), 0);
+	CHECK_EQ(fill(index, 0, 0), 0);
+	machine_fail_none();
+	fail_call("copy_status", 1, 2, true);
+	CHECK_EQ(fill(index, 1, 1), -12);
+	task_kill(world.task);
+	CHECK_EQ(fill(index, 1, 1), -12);
+	machine_fail_none();
+	CHECK(in_use(0) && !in_use(1));
+	CHECK_EQ(fill(index, 1, 1), 0);
+	CHECK_EQ(task_munmap(world.task, AT(0), 4 * PAGE), 0);
+	CHECK(!in_use(0) && !in_use(1));
+	world_stop();
+}
+
 static const struct test tests[] = {
 	TEST_IN(IN_PV, row_65_a_mapping_survives_with_the_reserve),
 	TEST_IN(IN_PV, row_65_a_mapping_survives_without_a_reserve),
@@ -292,6 +319,7 @@ static const struct test tests[] = {
 	TEST_IN(IN_PV, row_27_no_page_is_taken_by_a_lost_entry),
 	TEST_IN(IN_PV, row_71_patience_with_entries),
 	TEST(row_71_patience_with_the_kernels_mappings),
+	TEST(row_71_patience_with_slots),
 };
 
 int main(int argc, char **argv)
