@@ -364,19 +364,19 @@ static int pin_and_copy(struct copy_batch *batch, u32 n, bool compat)
 	return gntdev_bounce(batch, n, compat);
 }
 
-/* Tells of the first operation that failed, by its foreign side. */
+/* Tells of the first segment that failed, by its foreign side. */
 static void trace_refused(const struct copy_batch *batch)
 {
-	const struct gnttab_copy *op = batch->ops;
-	const struct gnttab_copy_ptr *side;
+	const struct gntdev_grant_copy_segment *seg = batch->segments;
+	const typeof(seg->source) *side;
 	struct ioctl_gntdev_grant_ref grant;
 
-	while (op->status == GNTST_okay)
-		op++;
-	side = op->flags & GNTCOPY_source_gref ? &op->source : &op->dest;
-	grant.domid = side->domid;
-	grant.ref = side->u.ref;
-	trace_gntdev_refused(&grant, op->status);
+	while (seg->status == GNTST_okay)
+		seg++;
+	side = seg->flags & GNTCOPY_source_gref ? &seg->source : &seg->dest;
+	grant.domid = side->foreign.domid;
+	grant.ref = side->foreign.ref;
+	trace_gntdev_refused(&grant, seg->status);
 }
 
 static void set_all_okay(struct copy_batch *batch, u32 n)
@@ -391,19 +391,25 @@ static void set_all_okay(struct copy_batch *batch, u32 n)
 	batch->bytes += bytes;
 }
 
-/* Each segment is told the first failed status of its operations. */
+/* The first failed status of a segment's operations. */
+static s16 status_of(const struct copy_batch *batch, u32 i)
+{
+	const struct gnttab_copy *op = &batch->ops[i ? batch->end[i - 1] : 0];
+	const struct gnttab_copy *end = &batch->ops[batch->end[i]];
+
+	while (op < end && op->status == GNTST_okay)
+		op++;
+
+	return op < end ? op->status : GNTST_okay;
+}
+
 static void set_statuses(struct copy_batch *batch, u32 n)
 {
-	const struct gnttab_copy *op = batch->ops, *end;
 	u32 i, bytes = 0, failed = 0;
 	s16 status;
 
 	for (i = 0; i < n; i++) {
-		end = &batch->ops[batch->end[i]];
-		for (status = GNTST_okay; op < end; op++) {
-			if (status == GNTST_okay)
-				status = op->status;
-		}
+		status = status_of(batch, i);
 		batch->segments[i].status = status;
 		if (status == GNTST_okay)
 			bytes += batch->segments[i].len;
@@ -476,26 +482,91 @@ static int copy_otherwise(struct copy_batch *batch, u32 n, bool compat)
 	return pin_and_copy(batch, n, compat);
 }
 
-static int copy_chunk(struct instance *inst, struct copy_batch *batch,
-		      struct gntdev_grant_copy_segment __user *user, u32 n,
-		      bool compat)
+/*
+ * Statuses that may be of a local page, which is another domain's for instance, or
+ * that are to be waited for.
+ */
+static bool may_be_of_the_way(s16 status)
 {
-	int err = -EFAULT;
+	return status == GNTST_eagain || status == GNTST_bad_page ||
+	       status == GNTST_general_error;
+}
 
-	if (get_segments(batch, user, n))
-		return -EFAULT;
-	if (READ_ONCE(inst->only) != ANY_DOMAIN &&
-	    names_others(inst, batch->segments, n))
-		return -EACCES;
+/*
+ * Does those of the first segments in another way that were refused, perhaps, for
+ * their local pages; each had one operation. They come first for that, and go
+ * back to where they were.
+ */
+static int copy_refused(struct copy_batch *batch, u32 n, bool compat)
+{
+	struct gntdev_grant_copy_segment *seg = batch->segments;
+	s16 statuses[CHUNK];
+	u8 which[CHUNK];
+	u32 i, refused = 0;
+	int err = 0;
+
+	for (i = 0; i < n; i++) {
+		statuses[i] = batch->ops[i].status;
+		if (!may_be_of_the_way(statuses[i]))
+			continue;
+		swap(seg[refused], seg[i]);
+		which[refused++] = i;
+	}
+	if (refused)
+		err = copy_otherwise(batch, refused, compat);
+	for (i = 0; i < refused && !err; i++)
+		statuses[which[i]] = status_of(batch, i);
+	for (; refused; refused--)
+		swap(seg[refused - 1], seg[which[refused - 1]]);
+
+	for (i = 0; i < n; i++) {
+		batch->ops[i].status = statuses[i];
+		batch->end[i] = i + 1;
+	}
+	batch->failed = true;
+
+	return err;
+}
+
+/* As gntdev_direct(), of segments of any kind. */
+static int copy_in_place(struct copy_batch *batch, u32 n, bool compat)
+{
+	int done, err = 0;
 
 	/* For a lone one the way to its entry is longer than a copy. */
-	if (entries_have_frames() && n > 1 &&
-	    gntdev_direct_suits(batch, n, compat))
-		err = gntdev_direct(batch, n, compat);
-	if (err == -EFAULT)
-		err = copy_otherwise(batch, n, compat);
+	if (!entries_have_frames() || n < 2 ||
+	    !gntdev_direct_suits(batch, n, compat))
+		return 0;
 
-	return err ?: tell(batch, user, n);
+	done = gntdev_direct(batch, n, compat);
+	if (done > 0 && batch->failed)
+		err = copy_refused(batch, done, compat);
+
+	return err ?: done;
+}
+
+/* Up to *n segments; *n of them were done, or tried in vain. */
+static int copy_chunk(struct instance *inst, struct copy_batch *batch,
+		      struct gntdev_grant_copy_segment __user *user, u32 *n,
+		      bool compat)
+{
+	int err;
+
+	if (get_segments(batch, user, *n))
+		return -EFAULT;
+	if (READ_ONCE(inst->only) != ANY_DOMAIN &&
+	    names_others(inst, batch->segments, *n))
+		return -EACCES;
+
+	err = copy_in_place(batch, *n, compat);
+	if (err > 0) {
+		*n = err;
+		err = 0;
+	} else if (!err) {
+		err = copy_otherwise(batch, *n, compat);
+	}
+
+	return err ?: tell(batch, user, *n);
 }
 
 /* Between two chunks: others may want the processor, or that the program ends. */
@@ -525,7 +596,7 @@ static long copy_segments(struct instance *inst,
 
 	while (!err && done < count) {
 		n = min(count - done, CHUNK);
-		err = copy_chunk(inst, batch, user + done, n, compat);
+		err = copy_chunk(inst, batch, user + done, &n, compat);
 		done += n;
 		if (!err && done < count)
 			err = resched_or_killed();

@@ -8,8 +8,9 @@
  * the lock.
  *
  * That is for memory as it mostly is: there, the program's to use so, and written
- * to before if it is to be written. Of all other, and if the hypervisor refuses
- * a page of it, nothing is said here, and the chunk is done again in another way.
+ * to before if it is to be written. All other is done in another way, and so is
+ * what the hypervisor refuses for its page's sake; what was done is not done again,
+ * as somebody may see it by then.
  */
 #include "copy.h"
 
@@ -65,16 +66,6 @@ bool gntdev_direct_suits(const struct copy_batch *batch, u32 n, bool compat)
 }
 
 /*
- * Statuses that may be of a local page, which is another domain's for instance, or
- * that are to be waited for.
- */
-static bool is_of_the_way(s16 status)
-{
-	return status == GNTST_eagain || status == GNTST_bad_page ||
-	       status == GNTST_general_error;
-}
-
-/*
  * Nothing goes away meanwhile, and nobody may sleep. Of neighbours the one that
  * begins a page is the first in it.
  */
@@ -93,13 +84,8 @@ static void execute(void *data, const unsigned long *frame)
 					   g->end - g->ops)
 			 ? -EIO
 			 : 0;
-	for (op = g->ops; op < g->end && !g->err; op++) {
-		if (op->status == GNTST_okay)
-			continue;
-		g->failed = true;
-		if (is_of_the_way(op->status))
-			g->err = -EFAULT;
-	}
+	for (op = g->ops; op < g->end && !g->failed; op++)
+		g->failed = op->status != GNTST_okay;
 }
 
 static void set_op(struct gnttab_copy *op,
@@ -151,8 +137,9 @@ static u32 gather(struct copy_batch *batch, struct group *g, u32 i, u32 n,
  * @n: how many of them
  * @compat: whether the caller is a 32-bit one
  *
- * Return: 0, and a status for each operation; -EIO if the hypervisor fails as a
- * whole; -EFAULT if it has to be done in another way.
+ * Return: how many of the first segments were done, each by an operation that has a
+ * status; the others have to be done in another way. -EIO if the hypervisor fails
+ * as a whole.
  */
 int gntdev_direct(struct copy_batch *batch, u32 n, bool compat)
 {
@@ -160,17 +147,20 @@ int gntdev_direct(struct copy_batch *batch, u32 n, bool compat)
 		.write = batch->segments[0].flags == GNTCOPY_source_gref,
 	};
 	unsigned long start, local = local_of(batch->segments, compat, g.write);
-	u32 i = 0;
+	u32 next, done = 0;
 
-	do {
+	while (done < n) {
 		g.err = -EFAULT;
 		start = local & PAGE_MASK;
-		i = gather(batch, &g, i, n, &local);
+		next = gather(batch, &g, done, n, &local);
 		with_frames(start, PAGE_ALIGN(local) - start, g.write, execute,
 			    &g);
-	} while (!g.err && i < n);
-	batch->ops_used = n;
+		if (g.err)
+			break;
+		done = next;
+	}
+	batch->ops_used = done;
 	batch->failed = g.failed;
 
-	return g.err;
+	return done < n && g.err != -EFAULT ? g.err : (int)done;
 }

@@ -7,8 +7,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include <xen/gntdev_more.h>
 
 #include "dev.h"
 #include "granter.h"
@@ -238,6 +241,66 @@ TEST(bad_grant_among_neighbours_is_told_of_it_alone)
 	refs[ODD] = good;
 	EXPECT(copy_pages(local, true), 0);
 	check_page(local + ODD * PAGE, ODD);
+}
+
+/*
+ * Copies page after page of grants to memory, of which one page, @seen, is granted
+ * to this domain itself: that is where the first comes from, before anything goes
+ * there. Were it copied once more after that, it would be seen to be another. The
+ * grant of the page @odd, if there is one, is revoked.
+ */
+static void check_done_once(uint8_t *local, unsigned int seen, unsigned int odd)
+{
+	struct ioctl_gntdev_grant_memory own = {
+		.addr = (uintptr_t)(local + seen * PAGE),
+		.count = 1,
+		.domid = world.domid,
+		.flags = GNTDEV_GRANT_WRITABLE,
+	};
+	int fd = dev_open();
+
+	if (world.own_grants_vanish ||
+	    (ioctl(fd, IOCTL_GNTDEV_GRANT_MEMORY, &own) && errno == ENOTTY))
+		SKIP("no memory is granted to oneself");
+	/* Not before: the own grant would get its number. */
+	if (odd)
+		granter_free(refs + odd, 1);
+	for (unsigned int i = 0; i < PAGES; i++)
+		segments[i] = segment(refs[i], 0, local + i * PAGE, PAGE, true);
+	segments[0].source.foreign.ref = own.refs[0];
+	segments[0].source.foreign.domid = world.domid;
+	EXPECT(dev_copy(fd, segments, PAGES), 0);
+	for (unsigned int i = 1; i < PAGES; i++) {
+		if (i == odd)
+			continue;
+		EQUAL(segments[i].status, GNTST_okay);
+		check_page(local + i * PAGE, i);
+	}
+	EQUAL(segments[0].status, GNTST_okay);
+	check_page(local, 60 + seen);
+}
+
+/* Behind so many that a driver may have done these before it comes to it. */
+TEST(neighbours_before_a_fresh_one_are_done_once)
+{
+	uint8_t *local = pages_alloc(PAGES);
+
+	grants(true);
+	fill(local, 60);
+	EXPECT(madvise(local + (PAGES - 2) * PAGE, PAGE, MADV_DONTNEED), 0);
+	check_done_once(local, 3, 0);
+}
+
+TEST(neighbours_of_a_revoked_grant_are_done_once)
+{
+	uint8_t *local = pages_alloc(PAGES);
+
+	grants(true);
+	fill(local, 60);
+	check_done_once(local, 3, ODD);
+	CHECK(segments[ODD].status < 0, "status %d of a revoked grant",
+	      segments[ODD].status);
+	check_page(local + ODD * PAGE, 60 + ODD);
 }
 
 /* What the kernel takes for clean goes nowhere when it is dropped. */

@@ -97,7 +97,12 @@ static const char *path_of(int plain)
 int disk_swap_through(const uint8_t *at, unsigned int pages)
 {
 	unsigned int left = pages;
-	int plain = disk_open(0);
+	int plain;
+
+	/* Anywhere else the whole host would swap to it. */
+	if (!getenv("LAB_GUEST"))
+		SKIP("this is no guest of the lab");
+	plain = disk_open(0);
 
 	CHECK(pages < SWAP_PAGES / 2, "%u pages are too many", pages);
 	make_swap(plain);
