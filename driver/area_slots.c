@@ -226,7 +226,7 @@ static int await_pages(const struct area_batch *b)
 			grants[i].domid = b->ops[first + i].domid;
 			grants[i].ref = b->ops[first + i].ref;
 		}
-		err = gntdev_grants_await(grants, n, &backoff);
+		err = gntdev_backoff_await(grants, n, &backoff);
 	}
 
 	return err;

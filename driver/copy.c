@@ -305,7 +305,7 @@ static bool pages_are_own(const struct copy_batch *batch)
 	u32 i;
 
 	for (i = 0; i < batch->pages_used; i++) {
-		if (page_is_foreign(batch->pages[i]))
+		if (gntdev_memory_is_foreign(batch->pages[i]))
 			return false;
 	}
 
@@ -392,7 +392,7 @@ static void set_all_okay(struct copy_batch *batch, u32 n)
 }
 
 /* The first failed status of a segment's operations. */
-static s16 status_of(const struct copy_batch *batch, u32 i)
+s16 gntdev_copy_status(const struct copy_batch *batch, u32 i)
 {
 	const struct gnttab_copy *op = &batch->ops[i ? batch->end[i - 1] : 0];
 	const struct gnttab_copy *end = &batch->ops[batch->end[i]];
@@ -409,7 +409,7 @@ static void set_statuses(struct copy_batch *batch, u32 n)
 	s16 status;
 
 	for (i = 0; i < n; i++) {
-		status = status_of(batch, i);
+		status = gntdev_copy_status(batch, i);
 		batch->segments[i].status = status;
 		if (status == GNTST_okay)
 			bytes += batch->segments[i].len;
@@ -473,76 +473,14 @@ static unsigned long get_segments(struct copy_batch *batch,
 	return copy_from_user(batch->segments, user, n * sizeof(*user));
 }
 
-static int copy_otherwise(struct copy_batch *batch, u32 n, bool compat)
+/* In the one or the other way that reaches any memory. */
+int gntdev_copy_otherwise(struct copy_batch *batch, u32 n, bool compat)
 {
 	batch->failed = false;
 	if (!is_between(batch->segments) && gntdev_bounce_suits(batch, n))
 		return gntdev_bounce(batch, n, compat);
 
 	return pin_and_copy(batch, n, compat);
-}
-
-/*
- * Statuses that may be of a local page, which is another domain's for instance, or
- * that are to be waited for.
- */
-static bool may_be_of_the_way(s16 status)
-{
-	return status == GNTST_eagain || status == GNTST_bad_page ||
-	       status == GNTST_general_error;
-}
-
-/*
- * Does those of the first segments in another way that were refused, perhaps, for
- * their local pages; each had one operation. They come first for that, and go
- * back to where they were.
- */
-static int copy_refused(struct copy_batch *batch, u32 n, bool compat)
-{
-	struct gntdev_grant_copy_segment *seg = batch->segments;
-	s16 statuses[CHUNK];
-	u8 which[CHUNK];
-	u32 i, refused = 0;
-	int err = 0;
-
-	for (i = 0; i < n; i++) {
-		statuses[i] = batch->ops[i].status;
-		if (!may_be_of_the_way(statuses[i]))
-			continue;
-		swap(seg[refused], seg[i]);
-		which[refused++] = i;
-	}
-	if (refused)
-		err = copy_otherwise(batch, refused, compat);
-	for (i = 0; i < refused && !err; i++)
-		statuses[which[i]] = status_of(batch, i);
-	for (; refused; refused--)
-		swap(seg[refused - 1], seg[which[refused - 1]]);
-
-	for (i = 0; i < n; i++) {
-		batch->ops[i].status = statuses[i];
-		batch->end[i] = i + 1;
-	}
-	batch->failed = true;
-
-	return err;
-}
-
-/* As gntdev_direct(), of segments of any kind. */
-static int copy_in_place(struct copy_batch *batch, u32 n, bool compat)
-{
-	int done, err = 0;
-
-	/* For a lone one the way to its entry is longer than a copy. */
-	if (!entries_have_frames() || n < 2 ||
-	    !gntdev_direct_suits(batch, n, compat))
-		return 0;
-
-	done = gntdev_direct(batch, n, compat);
-	if (done > 0 && batch->failed)
-		err = copy_refused(batch, done, compat);
-
-	return err ?: done;
 }
 
 /* Up to *n segments; *n of them were done, or tried in vain. */
@@ -558,12 +496,12 @@ static int copy_chunk(struct instance *inst, struct copy_batch *batch,
 	    names_others(inst, batch->segments, *n))
 		return -EACCES;
 
-	err = copy_in_place(batch, *n, compat);
+	err = gntdev_direct(batch, *n, compat);
 	if (err > 0) {
 		*n = err;
 		err = 0;
 	} else if (!err) {
-		err = copy_otherwise(batch, *n, compat);
+		err = gntdev_copy_otherwise(batch, *n, compat);
 	}
 
 	return err ?: tell(batch, user, *n);

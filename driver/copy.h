@@ -67,9 +67,10 @@ static inline void set_foreign(struct gnttab_copy_ptr *side, u32 ref,
 
 /* copy.c */
 int gntdev_copy_execute(struct copy_batch *batch, u32 first);
+int gntdev_copy_otherwise(struct copy_batch *batch, u32 n, bool compat);
+s16 gntdev_copy_status(const struct copy_batch *batch, u32 i);
 
 /* direct.c */
-bool gntdev_direct_suits(const struct copy_batch *batch, u32 n, bool compat);
 int gntdev_direct(struct copy_batch *batch, u32 n, bool compat);
 
 /* bounce.c */

@@ -38,13 +38,8 @@ static bool is_next(const struct gntdev_grant_copy_segment *seg, u16 flags,
 	       (local & ~PAGE_MASK) + seg->len <= PAGE_SIZE;
 }
 
-/**
- * gntdev_direct_suits() - whether a batch's segments may be copied where they lie
- * @batch: with its segments
- * @n: how many of them, at least two
- * @compat: whether the caller is a 32-bit one
- */
-bool gntdev_direct_suits(const struct copy_batch *batch, u32 n, bool compat)
+/* Whether a batch's segments, two at least, may be copied where they lie. */
+static bool suits(const struct copy_batch *batch, u32 n, bool compat)
 {
 	const struct gntdev_grant_copy_segment *seg = batch->segments;
 	const u16 flags = seg->flags;
@@ -131,17 +126,11 @@ static u32 gather(struct copy_batch *batch, struct group *g, u32 i, u32 n,
 	return i;
 }
 
-/**
- * gntdev_direct() - copy to or from pages where they are
- * @batch: with segments that suit
- * @n: how many of them
- * @compat: whether the caller is a 32-bit one
- *
- * Return: how many of the first segments were done, each by an operation that has a
- * status; the others have to be done in another way. -EIO if the hypervisor fails
- * as a whole.
+/*
+ * Returns how many of the first segments were done, each by an operation that has a
+ * status; or -EIO if the hypervisor fails as a whole.
  */
-int gntdev_direct(struct copy_batch *batch, u32 n, bool compat)
+static int copy_groups(struct copy_batch *batch, u32 n, bool compat)
 {
 	struct group g = {
 		.write = batch->segments[0].flags == GNTCOPY_source_gref,
@@ -163,4 +152,74 @@ int gntdev_direct(struct copy_batch *batch, u32 n, bool compat)
 	batch->failed = g.failed;
 
 	return done < n && g.err != -EFAULT ? g.err : (int)done;
+}
+
+/*
+ * Statuses that may be of a local page, which is another domain's for instance, or
+ * that are to be waited for.
+ */
+static bool may_be_of_the_way(s16 status)
+{
+	return status == GNTST_eagain || status == GNTST_bad_page ||
+	       status == GNTST_general_error;
+}
+
+/*
+ * Does those of the first segments in another way that were refused, perhaps, for
+ * their local pages; each had one operation. They come first for that, and go
+ * back to where they were.
+ */
+static int copy_refused(struct copy_batch *batch, u32 n, bool compat)
+{
+	struct gntdev_grant_copy_segment *seg = batch->segments;
+	s16 statuses[CHUNK];
+	u8 which[CHUNK];
+	u32 i, refused = 0;
+	int err = 0;
+
+	for (i = 0; i < n; i++) {
+		statuses[i] = batch->ops[i].status;
+		if (!may_be_of_the_way(statuses[i]))
+			continue;
+		swap(seg[refused], seg[i]);
+		which[refused++] = i;
+	}
+	if (refused)
+		err = gntdev_copy_otherwise(batch, refused, compat);
+	for (i = 0; i < refused && !err; i++)
+		statuses[which[i]] = gntdev_copy_status(batch, i);
+	for (; refused; refused--)
+		swap(seg[refused - 1], seg[which[refused - 1]]);
+
+	for (i = 0; i < n; i++) {
+		batch->ops[i].status = statuses[i];
+		batch->end[i] = i + 1;
+	}
+	batch->failed = true;
+
+	return err;
+}
+
+/**
+ * gntdev_direct() - copy to or from pages where they are
+ * @batch: with its segments
+ * @n: how many of them
+ * @compat: whether the caller is a 32-bit one
+ *
+ * Return: how many of the first segments were done, each with a status; the others,
+ * be it all, have to be done in another way. A negative errno if that fails.
+ */
+int gntdev_direct(struct copy_batch *batch, u32 n, bool compat)
+{
+	int done, err = 0;
+
+	/* For a lone one the way to its entry is longer than a copy. */
+	if (!entries_have_frames() || n < 2 || !suits(batch, n, compat))
+		return 0;
+
+	done = copy_groups(batch, n, compat);
+	if (done > 0 && batch->failed)
+		err = copy_refused(batch, done, compat);
+
+	return err ?: done;
 }

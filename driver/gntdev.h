@@ -194,15 +194,6 @@ static inline u32 domid_of(const struct ioctl_gntdev_grant_ref *grant)
 	return grant->domid & ~GRANT_READONLY;
 }
 
-/*
- * Whether another domain's frame is behind a page. (The first bit alone is set of
- * pages in the swap cache too.)
- */
-static inline bool page_is_foreign(struct page *page)
-{
-	return PageForeign(page) && PagePrivate(page);
-}
-
 /* Of a grant that the hypervisor did not unmap when it was told to. */
 #define LOST_HANDLE ((grant_handle_t)~1U)
 
@@ -436,23 +427,26 @@ void gntdev_window_close(struct vm_area_struct *vma);
 /* memory.c */
 void *gntdev_memory_for_program(size_t size);
 int gntdev_memory_add_pages(struct mapping *m);
+bool gntdev_memory_is_foreign(struct page *page);
 
 /* Patience with a granter whose page is paged out. */
 struct backoff {
 	unsigned long end, delay; /* jiffies */
 };
 
+/* backoff.c */
+void gntdev_backoff_begin(struct backoff *p);
+int gntdev_backoff_wait(struct backoff *p,
+			const struct ioctl_gntdev_grant_ref *grant);
+int gntdev_backoff_await(const struct ioctl_gntdev_grant_ref *grants, u32 count,
+			 struct backoff *backoff);
+int __init gntdev_backoff_init(void);
+void gntdev_backoff_exit(void);
+
 /* grants.c */
 size_t gntdev_grants_ops_size(u32 count);
 int gntdev_grants_status_errno(s16 status);
 void gntdev_grants_note(const struct ioctl_gntdev_grant_ref *grant, s16 status);
-void gntdev_backoff_begin(struct backoff *p);
-int gntdev_backoff_wait(struct backoff *p,
-			const struct ioctl_gntdev_grant_ref *grant);
-int gntdev_grants_await(const struct ioctl_gntdev_grant_ref *grants, u32 count,
-			struct backoff *backoff);
-int __init gntdev_grants_init(void);
-void gntdev_grants_exit(void);
 int gntdev_grants_map(struct mapping *m);
 int gntdev_grants_map_one(struct mapping *m, u32 i);
 void gntdev_grants_map_missing(struct mapping *m);

@@ -221,9 +221,9 @@ static int __init gntdev_init(void)
 	err = gntdev_keep_init();
 	if (err)
 		goto no_keep;
-	err = gntdev_grants_init();
+	err = gntdev_backoff_init();
 	if (err)
-		goto no_grants;
+		goto no_backoff;
 	gntdev_own_domid_init();
 	gntdev_ports_init();
 	gntdev_reserve_init();
@@ -257,8 +257,8 @@ no_suspend:
 no_dmabufs:
 	gntdev_reserve_exit();
 	gntdev_own_domid_exit();
-	gntdev_grants_exit();
-no_grants:
+	gntdev_backoff_exit();
+no_backoff:
 	gntdev_keep_exit();
 no_keep:
 	gntdev_recheck_exit();
@@ -276,7 +276,7 @@ static void __exit gntdev_exit(void)
 	gntdev_dmabuf_exit();
 	gntdev_reserve_exit();
 	gntdev_own_domid_exit();
-	gntdev_grants_exit();
+	gntdev_backoff_exit();
 }
 
 module_init(gntdev_init);
