@@ -61,6 +61,7 @@ const struct difference_group more_differences[] = {
 			"huge_pages_of_a_file_are_granted",
 			"memory_of_the_stack_is_granted",
 			"memory_of_a_threads_stack_is_granted",
+			"memory_that_was_swapped_out_is_granted",
 			"shortened_file_harms_nobody",
 			"child_has_granted_memory_of_its_own",
 			"read_only_granted_memory_is_not_written",
