@@ -75,6 +75,7 @@
 #include "../include/gntdev_version.h"
 #include "../include/xen/gntdev.h"
 #include "../include/xen/gntdev_more.h"
+#include "frames.h"
 #include "port.h"
 #include "self.h"
 #include "shrink.h"
@@ -164,6 +165,12 @@ static inline u16 bytes_not_worth_a_pin(void)
 	return xen_pv_domain() ? XEN_PAGE_SIZE : 256;
 }
 
+/* And those for which an entry of a page table is sooner read than they are copied. */
+static inline u16 bytes_worth_an_entry(void)
+{
+	return xen_pv_domain() ? 3072 : 1;
+}
+
 /* The dma-buf calls are exported in a namespace, which got to be a string. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
 #define GNTDEV_IMPORT_DMA_BUF MODULE_IMPORT_NS(DMA_BUF)
@@ -227,70 +234,6 @@ static inline spinlock_t *entry_lock(struct mm_struct *mm, u64 maddr)
 	return pte_lockptr(mm, &above);
 }
 
-/* Whether a page's entry has the frame by which the hypervisor knows it. */
-static inline bool entries_have_frames(void)
-{
-	return !xen_feature(XENFEAT_auto_translated_physmap);
-}
-
-/* Pages whose entries are read, and what is done then. */
-#define MOST_FRAMES 16U
-struct frames {
-	bool write;
-	u32 found, wanted;
-	unsigned long frame[MOST_FRAMES];
-	void (*use)(void *data, const unsigned long *frame);
-	void *data;
-};
-
-/*
- * An entry has the machine's frame as it is. One that may be written, and has been
- * written to, needs no telling of another store: not the program, which may have
- * it watched, nor the kernel, which may take it for clean.
- */
-static inline int take_frame(pte_t *pte, unsigned long addr, void *data)
-{
-	struct frames *f = data;
-	const pteval_t wanted = _PAGE_PRESENT | _PAGE_USER |
-				(f->write ? _PAGE_RW | _PAGE_DIRTY : 0);
-	const pte_t entry = ptep_get(pte);
-
-	if ((pte_flags(entry) & (wanted | _PAGE_SPECIAL)) != wanted)
-		return -EFAULT;
-	f->frame[f->found++] = pte_mfn(entry);
-	if (f->found == f->wanted)
-		f->use(f->data, f->frame);
-
-	return 0;
-}
-
-/*
- * Has @use called with the frames of a program's pages, up to MOST_FRAMES of one
- * page table, which stay where they are until it returns: it must not sleep. Does
- * nothing if they are not all there, and may not all be used so.
- */
-static inline void
-with_frames(unsigned long start, unsigned long size, bool write,
-	    void (*use)(void *data, const unsigned long *frame), void *data)
-{
-	struct frames f = {
-		.write = write,
-		.wanted = size >> PAGE_SHIFT,
-		.use = use,
-		.data = data,
-	};
-	struct mm_struct *mm = current->mm;
-	struct vm_area_struct *vma;
-
-	if (!mmap_read_trylock(mm))
-		return;
-	vma = find_vma(mm, start);
-	if (vma && vma->vm_start <= start && vma->vm_end >= start + size &&
-	    !(vma->vm_flags & (VM_IO | VM_PFNMAP)))
-		(void)apply_to_page_range(mm, start, size, take_frame, &f);
-	mmap_read_unlock(mm);
-}
-
 static inline void flush_domain_tlb(void)
 {
 	struct mmuext_op op = {.cmd = MMUEXT_TLB_FLUSH_ALL};
@@ -312,18 +255,6 @@ static inline pte_t *entry_at(u64 maddr)
 static inline spinlock_t *entry_lock(struct mm_struct *mm, u64 maddr)
 {
 	return NULL;
-}
-
-static inline bool entries_have_frames(void)
-{
-	return false;
-}
-
-#define MOST_FRAMES 16U
-static inline void
-with_frames(unsigned long start, unsigned long size, bool write,
-	    void (*use)(void *data, const unsigned long *frame), void *data)
-{
 }
 
 static inline void flush_domain_tlb(void)

@@ -34,6 +34,7 @@ struct copy_batch {
 	u16 end[CHUNK]; /* of each segment's operations */
 	struct page *pages[CHUNK_OPS];
 	struct run runs[CHUNK_OPS];
+	unsigned long frames[MOST_FRAMES];
 	struct page *slots[SLOT_PAGES]; /* the first slot_pages are there */
 	u32 slot[CHUNK]; /* byte in them where a segment's slot starts */
 };

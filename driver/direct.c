@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Copies to and from a program's memory where it lies, in a PV domain. An entry of
- * a page table has there what the hypervisor asks for, the machine's frame number,
- * and stays as it is while the table's lock is held. So buffers that are neighbours
- * are neither pinned, for which the kernel would translate what each entry says,
- * nor copied once more: their entries are read, and the hypervisor called, with
- * the lock.
+ * Copies to and from a program's memory where it lies. An entry of a page table
+ * has what the hypervisor asks for, and stays as it is while the table's lock is
+ * held. So buffers that are neighbours are neither pinned, which takes several
+ * times as long, nor copied once more: their entries are read, and the hypervisor
+ * called, with the lock.
  *
  * That is for memory as it mostly is: there, the program's to use so, and written
  * to before if it is to be written. All other is done in another way, and so is
@@ -14,67 +13,104 @@
  */
 #include "copy.h"
 
-/* Bytes of the first two segments that are worth it to look for entries. */
-#define LEAST_BYTES 4096U
+/* Segments that are worth it however short they are. */
+#define MANY 8U
 
 /* Operations that are done together, on neighbours. */
 struct group {
 	struct gnttab_copy *ops, *end;
+	unsigned long *frame;
 	bool write;
 	bool failed; /* one of them, or of a group before */
 	int err;
 };
 
-/* One operation's, and beside the one that ends at @local. */
-static bool is_next(const struct gntdev_grant_copy_segment *seg, u16 flags,
-		    unsigned long local, bool compat)
-{
-	const bool comes = flags == GNTCOPY_source_gref;
-	u16 offset = comes ? seg->source.foreign.offset
-			   : seg->dest.foreign.offset;
-
-	return seg->flags == flags && seg->len && !crosses(offset, seg->len) &&
-	       local_of(seg, compat, comes) == local &&
-	       (local & ~PAGE_MASK) + seg->len <= PAGE_SIZE;
-}
-
-/* Whether a batch's segments, two at least, may be copied where they lie. */
-static bool suits(const struct copy_batch *batch, u32 n, bool compat)
+/* Whether it is worth it to look for entries. */
+static bool suits(const struct copy_batch *batch, u32 n)
 {
 	const struct gntdev_grant_copy_segment *seg = batch->segments;
-	const u16 flags = seg->flags;
-	unsigned long local;
-	u32 i;
 
-	if ((flags != GNTCOPY_source_gref && flags != GNTCOPY_dest_gref) ||
-	    seg[0].len + seg[1].len < LEAST_BYTES)
+	if (seg->flags != GNTCOPY_source_gref &&
+	    seg->flags != GNTCOPY_dest_gref)
+		return false;
+	if (n >= MANY)
+		return true;
+
+	return seg[0].len + (n > 1 ? seg[1].len : 0) >= bytes_worth_an_entry();
+}
+
+/*
+ * Prepares the operation of a segment; false if it is of another kind than the
+ * ones before, or not beside them: those end at @local.
+ */
+static __always_inline bool add(struct gnttab_copy *op,
+				const struct gntdev_grant_copy_segment *seg,
+				unsigned long local, bool compat, bool write)
+{
+	const u16 flags = write ? GNTCOPY_source_gref : GNTCOPY_dest_gref;
+	const typeof(seg->source) *grant = write ? &seg->source : &seg->dest;
+	struct gnttab_copy_ptr *there = write ? &op->source : &op->dest;
+	struct gnttab_copy_ptr *here = write ? &op->dest : &op->source;
+
+	if (seg->flags != flags || !seg->len ||
+	    crosses(grant->foreign.offset, seg->len) ||
+	    local_of(seg, compat, write) != local ||
+	    (local & ~PAGE_MASK) + seg->len > PAGE_SIZE)
 		return false;
 
-	local = local_of(seg, compat, flags == GNTCOPY_source_gref);
-	for (i = 0; i < n; i++, seg++) {
-		if (!is_next(seg, flags, local, compat))
-			return false;
-		local += seg->len;
-	}
+	set_foreign(there, grant->foreign.ref, grant->foreign.offset,
+		    grant->foreign.domid);
+	here->domid = DOMID_SELF;
+	here->offset = local & ~PAGE_MASK;
+	op->len = seg->len;
+	op->flags = flags;
+	op->status = 1;
 
 	return true;
 }
 
-/*
- * Nothing goes away meanwhile, and nobody may sleep. Of neighbours the one that
- * begins a page is the first in it.
- */
-static void execute(void *data, const unsigned long *frame)
+/* All segments; returns where the last ends, or @local. */
+static __always_inline unsigned long add_all(struct copy_batch *batch, u32 n,
+					     unsigned long local, bool compat,
+					     bool write)
 {
-	struct group *g = data;
+	const struct gntdev_grant_copy_segment *seg = batch->segments;
+	const unsigned long start = local;
+	u32 i;
+
+	for (i = 0; i < n; i++, seg++) {
+		if (!add(&batch->ops[i], seg, local, compat, write))
+			return start;
+		local += seg->len;
+	}
+
+	return local;
+}
+
+/* Of neighbours the one that begins a page is the first in it. */
+static __always_inline void set_frames(struct group *g, bool write)
+{
+	const unsigned long *frame = g->frame;
 	struct gnttab_copy_ptr *side;
 	struct gnttab_copy *op;
 
 	for (op = g->ops; op < g->end; op++) {
-		side = g->write ? &op->dest : &op->source;
+		side = write ? &op->dest : &op->source;
 		frame += op > g->ops && !side->offset;
 		side->u.gmfn = *frame;
 	}
+}
+
+/* Nothing goes away meanwhile, and nobody may sleep. */
+static __always_inline void execute(void *data)
+{
+	struct group *g = data;
+	struct gnttab_copy *op;
+
+	if (g->write)
+		set_frames(g, true);
+	else
+		set_frames(g, false);
 	g->err = HYPERVISOR_grant_table_op(GNTTABOP_copy, g->ops,
 					   g->end - g->ops)
 			 ? -EIO
@@ -83,47 +119,23 @@ static void execute(void *data, const unsigned long *frame)
 		g->failed = op->status != GNTST_okay;
 }
 
-static void set_op(struct gnttab_copy *op,
-		   const struct gntdev_grant_copy_segment *seg,
-		   unsigned long local, bool write)
-{
-	struct gnttab_copy_ptr *here = write ? &op->dest : &op->source;
-
-	if (write)
-		set_foreign(&op->source, seg->source.foreign.ref,
-			    seg->source.foreign.offset,
-			    seg->source.foreign.domid);
-	else
-		set_foreign(&op->dest, seg->dest.foreign.ref,
-			    seg->dest.foreign.offset, seg->dest.foreign.domid);
-	here->domid = DOMID_SELF;
-	here->offset = local & ~PAGE_MASK;
-	op->len = seg->len;
-	op->flags = seg->flags;
-	op->status = 1;
-}
-
 /*
- * Prepares what is in one table, from segment @i on; @local: where the last ends.
- * The room ends with a page, and so does a segment.
+ * Those of one table, from @local on; returns where they end. The room ends with a
+ * page, and so does an operation.
  */
-static u32 gather(struct copy_batch *batch, struct group *g, u32 i, u32 n,
-		  unsigned long *local)
+static unsigned long gather(struct group *g, unsigned long local,
+			    unsigned long end)
 {
 	const unsigned long table = PTRS_PER_PTE * PAGE_SIZE;
-	unsigned long room = min(table - *local % table,
-				 MOST_FRAMES * PAGE_SIZE - *local % PAGE_SIZE);
+	const unsigned long room =
+		min(table - local % table,
+		    MOST_FRAMES * PAGE_SIZE - local % PAGE_SIZE);
+	const unsigned long limit = local + min(room, end - local);
 
-	g->ops = &batch->ops[i];
-	for (; i < n && room; i++) {
-		set_op(&batch->ops[i], &batch->segments[i], *local, g->write);
-		batch->end[i] = i + 1;
-		*local += batch->segments[i].len;
-		room -= batch->segments[i].len;
-	}
-	g->end = &batch->ops[i];
+	for (g->end = g->ops; local < limit; g->end++)
+		local += g->end->len;
 
-	return i;
+	return local;
 }
 
 /*
@@ -132,26 +144,31 @@ static u32 gather(struct copy_batch *batch, struct group *g, u32 i, u32 n,
  */
 static int copy_groups(struct copy_batch *batch, u32 n, bool compat)
 {
+	const bool write = batch->segments[0].flags == GNTCOPY_source_gref;
 	struct group g = {
-		.write = batch->segments[0].flags == GNTCOPY_source_gref,
+		.write = write,
+		.frame = batch->frames,
+		.end = batch->ops,
 	};
-	unsigned long start, local = local_of(batch->segments, compat, g.write);
-	u32 next, done = 0;
+	unsigned long start, local = local_of(batch->segments, compat, write);
+	unsigned long end = write ? add_all(batch, n, local, compat, true)
+				  : add_all(batch, n, local, compat, false);
 
-	while (done < n) {
-		g.err = -EFAULT;
+	batch->ops_used = 0;
+	while (local < end) {
 		start = local & PAGE_MASK;
-		next = gather(batch, &g, done, n, &local);
-		with_frames(start, PAGE_ALIGN(local) - start, g.write, execute,
-			    &g);
+		g.ops = g.end;
+		g.err = -EFAULT;
+		local = gather(&g, local, end);
+		with_frames(start, PAGE_ALIGN(local) - start, write, g.frame,
+			    execute, &g);
 		if (g.err)
 			break;
-		done = next;
+		batch->ops_used = g.end - batch->ops;
 	}
-	batch->ops_used = done;
 	batch->failed = g.failed;
 
-	return done < n && g.err != -EFAULT ? g.err : (int)done;
+	return g.err == -EIO ? -EIO : (int)batch->ops_used;
 }
 
 /*
@@ -213,8 +230,7 @@ int gntdev_direct(struct copy_batch *batch, u32 n, bool compat)
 {
 	int done, err = 0;
 
-	/* For a lone one the way to its entry is longer than a copy. */
-	if (!entries_have_frames() || n < 2 || !suits(batch, n, compat))
+	if (!suits(batch, n))
 		return 0;
 
 	done = copy_groups(batch, n, compat);

@@ -23,6 +23,7 @@ static const struct {
 	[SITE_ALLOC_PAGES] = {"gnttab_alloc_pages", 1},
 	/* -EFAULT, -ENOMEM, no page, too few pages */
 	[SITE_PIN] = {"pin_user_pages_fast", 4},
+	[SITE_FRAMES] = {"with_frames", 1},
 	/* -ENOMEM, -EINTR */
 	[SITE_NOTIFIER] = {"mmu_interval_notifier_insert_locked", 2},
 	/* at the first page, half-way */

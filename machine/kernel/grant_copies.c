@@ -170,24 +170,21 @@ void copy_all(struct gnttab_copy *ops, unsigned int count)
 	grant_copies(d, ops, count, &g.copier);
 }
 
-bool entries_have_frames(void)
-{
-	return !xen_feature(XENFEAT_auto_translated_physmap);
-}
-
 void with_frames(unsigned long start, unsigned long size, bool write,
-		 void (*use)(void *data, const unsigned long *frame),
-		 void *data)
+		 unsigned long *frame, void (*use)(void *data), void *data)
 {
 	struct page *pages[MOST_FRAMES];
-	unsigned long frames[MOST_FRAMES];
-	int i, n = size >> PAGE_SHIFT;
-	int got = pin_plain(context()->task, start, n, write, pages);
+	int i, got, n = size >> PAGE_SHIFT;
+	unsigned int variant;
 
+	/* The table's lock is another thread's. */
+	if (fault(SITE_FRAMES, &variant))
+		return;
+	got = pin_plain(context()->task, start, n, write, pages);
 	for (i = 0; i < got; i++)
-		frames[i] = xen_page_to_gfn(pages[i]);
+		frame[i] = xen_page_to_gfn(pages[i]);
 	if (got == n)
-		use(data, frames);
+		use(data);
 	if (got)
 		unpin_user_pages_dirty_lock(pages, got, write);
 }

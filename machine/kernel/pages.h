@@ -106,12 +106,10 @@ int pin_user_pages_fast(unsigned long start, int nr_pages,
 void unpin_user_pages_dirty_lock(struct page **pages, unsigned long npages,
 				 bool make_dirty);
 
-/* As compat/outside.h has both; of plain memory. */
-bool entries_have_frames(void);
+/* As compat/frames.h has it; of plain memory. */
 #define MOST_FRAMES 16U
 void with_frames(unsigned long start, unsigned long size, bool write,
-		 void (*use)(void *data, const unsigned long *frame),
-		 void *data);
+		 unsigned long *frame, void (*use)(void *data), void *data);
 
 /* Bytes that a store would not reach; none is done. */
 size_t fault_in_safe_writeable(const char __user *uaddr, size_t size);
