@@ -17,6 +17,7 @@
 #include "granter.h"
 #include "process.h"
 #include "tap.h"
+#include "world.h"
 
 #define READ_WRITE (PROT_READ | PROT_WRITE)
 #define PAGES 24u
@@ -58,15 +59,20 @@ static segment_t segment(uint32_t ref, unsigned int offset, void *local,
 }
 
 /* Whole pages, each beside the one before. */
-static int copy_pages(uint8_t *local, bool from)
+static int copy_some(uint8_t *local, unsigned int n, bool from)
 {
 	static int fd = -1;
 
 	if (fd < 0)
 		fd = dev_open();
-	for (unsigned int i = 0; i < PAGES; i++)
+	for (unsigned int i = 0; i < n; i++)
 		segments[i] = segment(refs[i], 0, local + i * PAGE, PAGE, from);
-	return dev_copy(fd, segments, PAGES);
+	return dev_copy(fd, segments, n);
+}
+
+static int copy_pages(uint8_t *local, bool from)
+{
+	return copy_some(local, PAGES, from);
 }
 
 static void check_statuses(unsigned int count)
@@ -320,6 +326,122 @@ TEST(neighbours_reach_the_file_that_is_mapped)
 		CHECK(pread(file, read_back, PAGE, i * PAGE) == PAGE, "pread");
 		check_page(read_back, i);
 	}
+}
+
+/* Read, and never written to: one page for all of that kind, of zeroes. */
+TEST(the_page_of_zeroes_is_copied_from_and_not_to)
+{
+	uint8_t *local = pages_alloc(PAGES), *other = pages_alloc(1);
+
+	grants(true);
+	for (unsigned int n = 1; n <= PAGES; n += PAGES - 1) {
+		EXPECT(madvise(local, PAGES * PAGE, MADV_DONTNEED), 0);
+		for (unsigned int i = 0; i < PAGES; i++)
+			EQUAL(((volatile uint8_t *)local)[i * PAGE], 0);
+		EXPECT(copy_some(local, n, true), 0);
+		check_statuses(n);
+		for (unsigned int i = 0; i < n; i++)
+			check_page(local + i * PAGE, i);
+		for (unsigned int i = 0; i < PAGE; i++)
+			EQUAL(((volatile uint8_t *)other)[i], 0);
+		EXPECT(copy_some(other, 1, false), 0);
+		EQUAL(granter_byte(refs[0], 77), 0);
+		granter_fill(refs, PAGES, 0);
+	}
+}
+
+/* A lone one too, and of each kind that is not to be written. */
+TEST(lone_page_is_written_where_the_program_may_write)
+{
+	uint8_t *local = pages_alloc(1);
+	struct gate over = gate_make();
+	pid_t child;
+
+	grants(true);
+	memset(local, 0x33, PAGE);
+	EXPECT(mprotect(local, PAGE, PROT_READ), 0);
+	EXPECT(copy_some(local, 1, true), -EFAULT);
+	EQUAL(local[77], 0x33);
+	EXPECT(copy_some(local, 1, false), 0);
+	EQUAL(granter_byte(refs[0], 77), 0x33);
+	granter_fill(refs, 1, 0);
+	EXPECT(mprotect(local, PAGE, PROT_NONE), 0);
+	EXPECT(copy_some(local, 1, true), -EFAULT);
+	EXPECT(copy_some(local, 1, false), -EFAULT);
+	EXPECT(mprotect(local, PAGE, READ_WRITE), 0);
+	child = fork();
+	if (!child) {
+		gate_wait(&over);
+		EQUAL(local[77], 0x33);
+		_exit(0);
+	}
+	EXPECT(copy_some(local, 1, true), 0);
+	check_page(local, 0);
+	gate_open(&over);
+	child_must_pass(child);
+}
+
+/* What only the lower bits of an address make a buffer's is none. */
+TEST(addresses_of_the_kernels_are_efault)
+{
+	uint8_t *local = pages_alloc(PAGES);
+	uint8_t *far =
+		(uint8_t *)((uintptr_t)local | UINT64_C(0xffff000000000000));
+
+	grants(true);
+	fill(local, 60);
+	for (unsigned int n = 1; n <= PAGES; n += PAGES - 1)
+		for (unsigned int from = 0; from < 2; from++)
+			EXPECT(copy_some(far, n, from), -EFAULT);
+	for (unsigned int i = 0; i < PAGES; i++)
+		check_page(local + i * PAGE, 60 + i);
+	check_granters_page(refs[0], 0);
+}
+
+/* Entries above those of pages are then of memory themselves. */
+TEST(neighbours_in_huge_pages_are_copied_both_ways)
+{
+	const unsigned long huge = 512 * PAGE;
+	uint8_t *local;
+
+	grants(true);
+	local = mmap(NULL, 2 * huge, READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		     -1, 0);
+	CHECK(local != MAP_FAILED, "mmap");
+	local = (uint8_t *)(((uintptr_t)local + huge - 1) / huge * huge);
+	madvise(local, huge, MADV_HUGEPAGE);
+	fill(local, 99);
+	check_comes(local);
+	check_goes(local);
+	granter_fill(refs, PAGES, 0);
+	write_line("/proc/sys/vm/nr_hugepages", "2");
+	local = mmap(NULL, huge, READ_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	write_line("/proc/sys/vm/nr_hugepages", "0");
+	if (local == MAP_FAILED)
+		SKIP("no huge pages");
+	check_comes(local);
+	check_goes(local);
+}
+
+/* Another domain's pages, which no frame of this one's stands for. */
+TEST(neighbours_in_mapped_grants_are_copied_both_ways)
+{
+	uint32_t theirs[PAGES];
+	int fd = dev_open();
+	uint64_t index;
+	uint8_t *at;
+
+	grants(true);
+	granter_alloc(theirs, PAGES, true);
+	index = must_insert(fd, theirs, PAGES);
+	at = must_mmap(fd, index, PAGES, READ_WRITE);
+	check_comes(at);
+	for (unsigned int i = 0; i < PAGES; i++)
+		check_granters_page(theirs[i], i);
+	check_goes(at);
+	must_munmap(at, PAGES);
+	EXPECT(dev_remove(fd, index, PAGES), 0);
 }
 
 static uint8_t *shaken;
