@@ -176,6 +176,9 @@ int gntdev_area_enter(struct area *area, struct area_batch *b, u32 n, bool map,
 
 	do {
 		spin_lock(&area->lock);
+		/* Handles of before are no more, and what is mapped now is. */
+		if (area->mapping && area->mapping->restores != gntdev_restores)
+			gntdev_grants_forget(area->mapping);
 		err = area_claim(area, b, n, map);
 		*m = area->mapping;
 		spin_unlock(&area->lock);

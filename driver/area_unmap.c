@@ -63,6 +63,7 @@ static void gather(struct mapping *m, struct area_batch *b)
 
 	part->count = 0;
 	part->missing = 0;
+	part->restores = m->restores;
 	part->notify = b->notifies ? b->sent : NULL;
 	for (i = 0; i < b->n; i++) {
 		slot = b->ops[i].slot;
