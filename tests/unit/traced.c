@@ -285,7 +285,7 @@ static void copies_of_32_bit_callers_name_it_too(void)
 static void refused_grants_are_told_with_their_status(void)
 {
 	struct gntdev_grant_copy_segment seg;
-	struct gntdev_area_op op;
+	struct gntdev_area_op ops[2];
 	char local[8];
 	uint64_t index;
 
@@ -295,11 +295,14 @@ static void refused_grants_are_told_with_their_status(void)
 	CHECK_EQ(req_copy(world.file, &seg, 1), 0);
 	CHECK(told("gntdev_refused", "domid=1 ref=1500 status=%d", seg.status));
 	CHECK_EQ(area_at(AT(0), 4, RW, &index), 0);
-	op = op_of(2, 0);
-	op.ref = 1501;
-	CHECK_EQ(req_area_map(world.file, index, &op, 1, NULL), 0);
-	CHECK(told("gntdev_refused", "domid=1 ref=1501 status=%d", op.status));
-	CHECK(op.status < 0);
+	ops[0] = op_of(2, 0);
+	ops[1] = op_of(1, 0);
+	ops[1].ref = 1501;
+	CHECK_EQ(req_area_map(world.file, index, ops, 2, NULL), 0);
+	CHECK_EQ(ops[0].status, 0);
+	CHECK(ops[1].status < 0);
+	CHECK(told("gntdev_refused", "domid=1 ref=1501 status=%d",
+		   ops[1].status));
 	world.refs[0] = 1502;
 	CHECK_EQ(map_at(AT(1), 0, 1, RW, &index), -EINVAL);
 	CHECK(told("gntdev_refused", "domid=1 ref=1502 status=-"));
