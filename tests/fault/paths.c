@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "../../machine/kernel/calls.h"
+#include "../../machine/xen/xen.h"
 #include "rows.h"
 #include "../unit/areas.h"
 #include "../unit/buffers.h"
@@ -473,6 +474,12 @@ static void there_may_be_no_reserve(void)
 	machine_fail_none();
 	check_handles(9);
 	world_stop();
+	prepare_reserve(9);
+	fail_call("alloc_page", 2, 0, false);
+	world_start();
+	machine_fail_none();
+	check_handles(9);
+	world_stop();
 }
 
 static void a_restored_domain_has_a_reserve_again(void)
@@ -493,6 +500,32 @@ static void a_restored_domain_may_have_no_reserve(void)
 	machine_fail_none();
 	check_handles(9 + RESERVE);
 	world_stop();
+}
+
+/* The entry of the page that the driver granted to its own domain. */
+static struct grant_entry *own_entry(void)
+{
+	for (unsigned int ref = 0; ref < world.config.grant_entries; ref++) {
+		if (world.mapper->table[ref].flags & GTF_permit_access)
+			return &world.mapper->table[ref];
+	}
+	test_fail(__FILE__, __LINE__, "nothing is granted");
+}
+
+/* Then the page is left to whoever has it, and nobody makes a reserve of it. */
+static void a_reserves_page_may_be_in_use_in_a_restored_domain(void)
+{
+	prepare_reserve(9 + RESERVE);
+	world_start();
+	own_entry()->flags |= GTF_reading;
+	machine_suspend(world.mapper, true);
+	own_entry()->flags &= ~GTF_reading;
+	check_handles(9 + RESERVE);
+	task_exit(world.task);
+	file_close(NULL, world.file);
+	machine_advance(10000);
+	/* The page, and its grant. */
+	CHECK(machine_stop(stderr) > 0);
 }
 
 /* One that is not given up is nobody's; all goes on as if there were none. */
@@ -530,6 +563,7 @@ static const struct test tests[] = {
 	TEST_IN(IN_PV, there_may_be_no_reserve),
 	TEST_IN(IN_PV, a_restored_domain_has_a_reserve_again),
 	TEST_IN(IN_PV, a_restored_domain_may_have_no_reserve),
+	TEST_IN(IN_PV, a_reserves_page_may_be_in_use_in_a_restored_domain),
 	TEST_IN(IN_PV, a_reserve_that_is_stuck_is_left_alone),
 };
 

@@ -7,12 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "world.h"
+#include "areas.h"
 
 #define RW (PROT_READ | PROT_WRITE)
 #define THREADS 4
@@ -391,6 +392,71 @@ static void a_copy_that_waits_is_killed(void)
 	stop();
 }
 
+static uint64_t index_;
+static pthread_t invalidator;
+static pid_t invalidators; /* atomic: its number, when there is one */
+static bool is_filled; /* atomic */
+
+static void *invalidate(void *arg)
+{
+	__atomic_store_n(&invalidators, gettid(), __ATOMIC_SEQ_CST);
+	task_invalidate(world.task, AT(0), 2 * PAGE);
+	CHECK(__atomic_load_n(&is_filled, __ATOMIC_SEQ_CST));
+
+	return arg;
+}
+
+/* Whether a thread of this process sleeps. */
+static bool sleeps(pid_t thread)
+{
+	char path[64], state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", thread);
+	file = fopen(path, "r");
+	CHECK(file);
+	CHECK_EQ(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
+	fclose(file);
+
+	return state == 'S';
+}
+
+/* Beside the hypercall that fills the slot, until the other one waits for it. */
+static void begin_to_invalidate(const struct machine_event *event, void *arg)
+{
+	struct timespec moment = {0, 1000000};
+	int asleep = 0;
+
+	if (event->kind != MACHINE_EVENT_MAP || invalidators)
+		return;
+	CHECK_EQ(pthread_create(&invalidator, NULL, invalidate, NULL), 0);
+	while (asleep < 20) {
+		nanosleep(&moment, NULL);
+		if (__atomic_load_n(&invalidators, __ATOMIC_SEQ_CST))
+			asleep = sleeps(invalidators) ? asleep + 1 : 0;
+	}
+	__atomic_store_n(&is_filled, true, __ATOMIC_SEQ_CST);
+}
+
+/* Who changes page tables waits for the entry, and then ends it. */
+static void an_area_is_invalidated_while_it_is_filled(void)
+{
+	struct gntdev_area_op op;
+
+	start();
+	grant(1, false);
+	CHECK_EQ(area_at(AT(0), 2, RW, &index_), 0);
+	op = op_of(1, 0);
+	machine_watch(begin_to_invalidate, NULL);
+	CHECK_EQ(req_area_map(world.file, index_, &op, 1, NULL), 0);
+	machine_watch(NULL, NULL);
+	CHECK_EQ(op.status, 0);
+	pthread_join(invalidator, NULL);
+	CHECK_EQ(peek(AT(0) + PAGE), 'A');
+	CHECK_EQ(task_munmap(world.task, AT(0), 2 * PAGE), 0);
+	stop();
+}
+
 static const struct test tests[] = {
 	TEST(threads_map_ranges_of_one_instance),
 	TEST(threads_fight_for_one_range),
@@ -402,6 +468,7 @@ static const struct test tests[] = {
 	TEST(threads_fork),
 	TEST(a_range_is_mapped_while_compaction_changes_entries),
 	TEST(a_copy_that_waits_is_killed),
+	TEST_IN(IN_PV, an_area_is_invalidated_while_it_is_filled),
 };
 
 int main(int argc, char **argv)
