@@ -284,16 +284,20 @@ static void copies_of_32_bit_callers_name_it_too(void)
 /* What the hypervisor refused comes before its request. */
 static void refused_grants_are_told_with_their_status(void)
 {
-	struct gntdev_grant_copy_segment seg;
+	struct gntdev_grant_copy_segment seg[2];
 	struct gntdev_area_op ops[2];
 	char local[8];
 	uint64_t index;
 
 	start(1);
-	seg = segment(SOURCE_IS_GRANT, local);
-	seg.source.foreign.ref = 1500;
-	CHECK_EQ(req_copy(world.file, &seg, 1), 0);
-	CHECK(told("gntdev_refused", "domid=1 ref=1500 status=%d", seg.status));
+	seg[0] = segment(SOURCE_IS_GRANT, local);
+	seg[1] = seg[0];
+	seg[1].source.foreign.ref = 1500;
+	CHECK_EQ(req_copy(world.file, seg, 2), 0);
+	CHECK_EQ(seg[0].status, 0);
+	CHECK(seg[1].status < 0);
+	CHECK(told("gntdev_refused", "domid=1 ref=1500 status=%d",
+		   seg[1].status));
 	CHECK_EQ(area_at(AT(0), 4, RW, &index), 0);
 	ops[0] = op_of(2, 0);
 	ops[1] = op_of(1, 0);
