@@ -392,6 +392,62 @@ static void a_copy_that_waits_is_killed(void)
 	stop();
 }
 
+static struct file *fresh;
+static pthread_barrier_t together;
+
+/* Of an instance, as the list of holdings has it. */
+static void check_tally(unsigned int maps)
+{
+	char *text = NULL, wanted[64];
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	machine_holdings(out);
+	fclose(out);
+	snprintf(wanted, sizeof(wanted), " maps=%u unmaps=%u ", maps, maps);
+	CHECK(strstr(text, wanted));
+	free(text);
+}
+
+/* Each is the first to use an instance, or almost. */
+static void *use_first(void *arg)
+{
+	const unsigned long n = (unsigned long)arg;
+	uint64_t index;
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		if (!n)
+			CHECK_EQ(file_open(world.task, "gntdev", O_RDWR,
+					   &fresh),
+				 0);
+		pthread_barrier_wait(&together);
+		CHECK_EQ(req_map(fresh, n, 1, &index), 0);
+		CHECK_EQ(task_mmap(world.task, fresh, AT(n), PAGE, RW,
+				   MAP_SHARED, index, NULL),
+			 0);
+		CHECK_EQ(peek(AT(n)), 'A' + n);
+		CHECK_EQ(task_munmap(world.task, AT(n), PAGE), 0);
+		pthread_barrier_wait(&together);
+		if (!n) {
+			check_tally(THREADS);
+			file_close(world.task, fresh);
+		}
+	}
+
+	return NULL;
+}
+
+/* What was made twice is given back, and what was counted is counted once. */
+static void threads_are_the_first_to_use_an_instance(void)
+{
+	start();
+	grant(THREADS, false);
+	CHECK_EQ(pthread_barrier_init(&together, NULL, THREADS), 0);
+	run(use_first);
+	pthread_barrier_destroy(&together);
+	stop();
+}
+
 static uint64_t index_;
 static pthread_t invalidator;
 static pid_t invalidators; /* atomic: its number, when there is one */
@@ -467,6 +523,7 @@ static const struct test tests[] = {
 	TEST(threads_fault_in_what_others_clear),
 	TEST(threads_fork),
 	TEST(a_range_is_mapped_while_compaction_changes_entries),
+	TEST(threads_are_the_first_to_use_an_instance),
 	TEST(a_copy_that_waits_is_killed),
 	TEST_IN(IN_PV, an_area_is_invalidated_while_it_is_filled),
 };
