@@ -87,6 +87,33 @@ static void statuses_are_not_told_while_they_change(void)
 	world_stop();
 }
 
+static char *list;
+
+static void read_list(void)
+{
+	size_t size;
+	FILE *out = open_memstream(&list, &size);
+
+	machine_holdings(out);
+	fclose(out);
+}
+
+static void a_range_that_is_being_mapped_is_listed_so(void)
+{
+	world_start();
+	grant(1, false);
+	CHECK_EQ(req_map(world.file, 0, 1, &index_), 0);
+	do_meanwhile(MACHINE_EVENT_MAP, read_list);
+	CHECK_EQ(map_index(AT(0), index_, 1, RW), 0);
+	was_done();
+	CHECK(strstr(list, " count=1 state=changing instance=1 "));
+	free(list);
+	read_list();
+	CHECK(strstr(list, " count=1 state=mapped instance=1 "));
+	free(list);
+	world_stop();
+}
+
 static void restrict_it(void)
 {
 	answer = req_restrict(world.file, 2);
@@ -297,9 +324,6 @@ static void an_access_is_made_again_until_there_is_a_handle(void)
 static void the_size_of_the_grant_table_may_not_be_told(void)
 {
 	struct context c;
-	char *text = NULL;
-	size_t size;
-	FILE *out;
 
 	world_start();
 	call_begin(&c, NULL, world.mapper);
@@ -311,11 +335,9 @@ static void the_size_of_the_grant_table_may_not_be_told(void)
 		CHECK_EQ(device_attribute("max_grant_frames"), 0);
 	}
 	call_end(&c);
-	out = open_memstream(&text, &size);
-	machine_holdings(out);
-	fclose(out);
-	CHECK(strstr(text, " grant_frames=0 max_grant_frames=0\n"));
-	free(text);
+	read_list();
+	CHECK(strstr(list, " grant_frames=0 max_grant_frames=0\n"));
+	free(list);
 	world_stop();
 }
 
@@ -545,6 +567,7 @@ static void a_reserve_that_is_stuck_is_left_alone(void)
 
 static const struct test tests[] = {
 	TEST(statuses_are_not_told_while_they_change),
+	TEST(a_range_that_is_being_mapped_is_listed_so),
 	TEST(an_export_is_refused_if_a_restriction_comes_first),
 	TEST_IN(IN_PV, an_area_is_left_by_the_reaper_while_slots_are_filled),
 	TEST_IN(IN_PV, no_slot_is_filled_of_a_program_that_goes),

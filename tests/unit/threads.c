@@ -449,6 +449,51 @@ static void threads_are_the_first_to_use_an_instance(void)
 }
 
 static uint64_t index_;
+static unsigned int filled; /* atomic */
+
+/* All fill one slot, whose page is with I/O still: it gets another. */
+static void *fill_one(void *arg)
+{
+	const unsigned long n = (unsigned long)arg;
+	struct page *page = NULL;
+	long ret;
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		if (!n) {
+			__atomic_store_n(&filled, 0, __ATOMIC_SEQ_CST);
+			CHECK_EQ(fill(index_, 1, i % 4), 0);
+			CHECK_EQ(page_hold(world.task, AT(0) + PAGE, true,
+					   &page),
+				 0);
+			CHECK_EQ(empty(index_, 1), 0);
+		}
+		pthread_barrier_wait(&together);
+		ret = fill(index_, 1, n);
+		CHECK(!ret || ret == -EEXIST);
+		__atomic_fetch_add(&filled, !ret, __ATOMIC_SEQ_CST);
+		pthread_barrier_wait(&together);
+		if (!n) {
+			CHECK_EQ(filled, 1);
+			CHECK_EQ(empty(index_, 1), 0);
+			page_release(page);
+		}
+	}
+
+	return NULL;
+}
+
+static void threads_fill_a_slot_whose_page_is_missing(void)
+{
+	start();
+	grant(THREADS, false);
+	CHECK_EQ(area_at(AT(0), 2, RW, &index_), 0);
+	CHECK_EQ(pthread_barrier_init(&together, NULL, THREADS), 0);
+	run(fill_one);
+	pthread_barrier_destroy(&together);
+	CHECK_EQ(task_munmap(world.task, AT(0), 2 * PAGE), 0);
+	stop();
+}
+
 static pthread_t invalidator;
 static pid_t invalidators; /* atomic: its number, when there is one */
 static bool is_filled; /* atomic */
@@ -524,6 +569,7 @@ static const struct test tests[] = {
 	TEST(threads_fork),
 	TEST(a_range_is_mapped_while_compaction_changes_entries),
 	TEST(threads_are_the_first_to_use_an_instance),
+	TEST(threads_fill_a_slot_whose_page_is_missing),
 	TEST(a_copy_that_waits_is_killed),
 	TEST_IN(IN_PV, an_area_is_invalidated_while_it_is_filled),
 };
