@@ -52,12 +52,13 @@ static u32 u32_at(const struct argument *a, u32 at)
 	return value;
 }
 
-static u16 u16_at(const struct argument *a, u32 at)
+static u32 u16_at(const struct argument *a, u32 at)
 {
-	u16 value = 0;
+	u16 value;
 
-	if (at + sizeof(value) <= a->size)
-		memcpy(&value, a->bytes + at, sizeof(value));
+	if (at + sizeof(value) > a->size)
+		return NOBODY;
+	memcpy(&value, a->bytes + at, sizeof(value));
 
 	return value;
 }

@@ -64,6 +64,7 @@ static const struct {
 	[SITE_MAP_CALL] = {"map_call", 3},
 	[SITE_UNMAP_CALL] = {"unmap_call", 3},
 	[SITE_COPY_CALL] = {"copy_call", 3},
+	[SITE_QUERY_CALL] = {"query_call", 2},
 	[SITE_MAP_STATUS] = {"map_status", 6},
 	[SITE_UNMAP_STATUS] = {"unmap_status", 4},
 	[SITE_COPY_STATUS] = {"copy_status", 6},

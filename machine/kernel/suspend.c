@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* The one platform device, which is told that its domain is saved. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "calls.h"
 #include "context.h"
 #include "faults.h"
 #include "suspend.h"
+#include "vm.h"
 #include "../xen/xen.h"
 
 static struct platform_driver *driver;
@@ -80,6 +82,36 @@ static void tell(struct domain *d, int (*told)(struct device *dev))
 			      err);
 }
 
+static void move_tables(struct vm_area_struct *vma)
+{
+	pte_t *ptes = calloc(vma_pages(vma), sizeof(*ptes));
+
+	if (!ptes)
+		machine_fatal("no memory for page tables");
+	memcpy(ptes, vma->ptes, vma_pages(vma) * sizeof(*ptes));
+	free_page_tables(vma);
+	vma->ptes = ptes;
+	tables_insert(vma);
+}
+
+/* A restored domain has its page tables in other memory than it had. */
+static void move_all_tables(void)
+{
+	struct vm_area_struct *vma, **all;
+	size_t n = 0, i;
+
+	for (vma = tables_first(); vma; vma = tables_next(vma))
+		n++;
+	all = calloc(n + 1, sizeof(struct vm_area_struct *));
+	if (!all)
+		machine_fatal("no memory for a list of VMAs");
+	for (vma = tables_first(), i = 0; vma; vma = tables_next(vma), i++)
+		all[i] = vma;
+	for (i = 0; i < n; i++)
+		move_tables(all[i]);
+	free(all);
+}
+
 void machine_suspend(struct domain *d, bool restored)
 {
 	const struct dev_pm_ops *pm;
@@ -90,7 +122,9 @@ void machine_suspend(struct domain *d, bool restored)
 
 	tell(d, pm->freeze);
 	tracks_saved(restored);
-	if (restored)
+	if (restored) {
+		move_all_tables();
 		machine_resume();
+	}
 	tell(d, restored ? pm->restore : pm->thaw);
 }

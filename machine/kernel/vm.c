@@ -115,7 +115,7 @@ void mm_free(struct mm_struct *mm)
 	mmdrop(mm);
 }
 
-static void tables_insert(struct vm_area_struct *vma)
+void tables_insert(struct vm_area_struct *vma)
 {
 	struct rb_node **link = &tables.rb_node, *parent = NULL;
 

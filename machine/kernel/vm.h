@@ -276,6 +276,8 @@ void pte_changes(pte_t *pte, const char *what);
 /* Ends the entries of a part; the kernel's own way, which spares no grant. */
 void zap(struct vm_area_struct *vma, unsigned long start, unsigned long end);
 void free_page_tables(struct vm_area_struct *vma);
+/* Puts it, with its page tables, among the VMAs below. */
+void tables_insert(struct vm_area_struct *vma);
 /* VMAs of all tasks that have page tables; hypervisor's lock. */
 struct vm_area_struct *tables_first(void);
 struct vm_area_struct *tables_next(struct vm_area_struct *vma);

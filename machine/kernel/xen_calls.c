@@ -118,9 +118,17 @@ static void do_ops(unsigned int cmd, void *ops, unsigned int count)
 static int query_size(struct gnttab_query_size *op)
 {
 	struct domain *d = context()->domain;
+	unsigned int variant;
 
 	if (!d || op->dom != DOMID_SELF)
 		machine_fatal("query_size of another domain, or of nobody's");
+	if (fault(SITE_QUERY_CALL, &variant)) {
+		op->status = GNTST_general_error;
+		/* What is there then, nobody may take for an answer. */
+		op->nr_frames = 12345;
+		op->max_nr_frames = 12345;
+		return variant ? 0 : -EFAULT;
+	}
 	op->max_nr_frames =
 		DIV_ROUND_UP(d->entries * sizeof(*d->table), PAGE_SIZE);
 	op->nr_frames = op->max_nr_frames;

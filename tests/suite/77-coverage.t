@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Part: which lines of driver/ the unit, fault and contract tests reach
-# Takes: 110
+# Takes: 160
 # Only: with --all
 set -uo pipefail
 . "$(dirname "$0")/tap.sh"

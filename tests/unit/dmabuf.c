@@ -529,6 +529,43 @@ static void devices_see_the_data_alone(void)
 	world_stop();
 }
 
+static void an_instance_with_buffers_is_restricted_to_their_domain(void)
+{
+	long fd = start_export(1, 0), own = foreign_export(1);
+
+	CHECK_EQ(req_restrict(world.file, 2), -EBUSY);
+	close_buffer(fd);
+	CHECK_EQ(req_import(world.file, own, 1, NULL), 0);
+	CHECK_EQ(req_restrict(world.file, 2), -EBUSY);
+	CHECK_EQ(req_restrict(world.file, 1), 0);
+	CHECK_EQ(req_release(world.file, own), 0);
+	close_buffer(own);
+	world_stop();
+}
+
+static void imports_for_nobody_are_refused(void)
+{
+	struct ioctl_gntdev_dmabuf_imp_to_refs op = {.count = 1};
+	struct ioctl_gntdev_dmabuf_imp_to_refs_v2 late = {.count = 1};
+	long own;
+
+	world_start();
+	own = foreign_export(1);
+	op.fd = late.fd = own;
+	op.domid = late.domid = 0x8000;
+	CHECK_EQ(file_ioctl(world.task, world.file,
+			    IOCTL_GNTDEV_DMABUF_IMP_TO_REFS, (unsigned long)&op,
+			    false),
+		 -EINVAL);
+	CHECK_EQ(file_ioctl(world.task, world.file,
+			    IOCTL_GNTDEV_DMABUF_IMP_TO_REFS_V2,
+			    (unsigned long)&late, false),
+		 -EINVAL);
+	CHECK_EQ(req_release(world.file, own), -ENOENT);
+	close_buffer(own);
+	world_stop();
+}
+
 static const struct test tests[] = {
 	TEST(devices_see_the_data_alone),
 	TEST(programs_see_the_granters_pages),
@@ -549,6 +586,8 @@ static const struct test tests[] = {
 	TEST(the_module_stays_while_others_have_imports_mapped),
 	TEST(no_number_is_granted_by_two_kernels),
 	TEST(a_graphics_device_imports_buffers),
+	TEST(an_instance_with_buffers_is_restricted_to_their_domain),
+	TEST(imports_for_nobody_are_refused),
 };
 
 int main(int argc, char **argv)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* The list of holdings, tallies, and what is said of the hypervisor's limits. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "areas.h"
+#include "buffers.h"
 
 #define RW (PROT_READ | PROT_WRITE)
 
@@ -285,6 +287,163 @@ static void lack_of_handles_is_said_with_the_numbers(void)
 	world_stop();
 }
 
+/* More than are looked at in one go. */
+#define BUFFERS 70
+
+static void every_dma_buf_is_told_once(void)
+{
+	long exported[BUFFERS], own[BUFFERS];
+	uint32_t refs[2];
+
+	world_start();
+	task_set_name(world.task, "display");
+	grant(2, false);
+	for (int i = 0; i < BUFFERS; i++) {
+		exported[i] = req_export(world.file, 0, i % 2, 1 + (i + 1) % 2);
+		CHECK(exported[i] >= 0);
+	}
+	look();
+	CHECK_EQ(lines("export "), BUFFERS);
+	for (int i = 0; i < BUFFERS; i++)
+		CHECK(says(
+			"export domain=1 reference=%ld count=%d state=mapped instance=1 fd=%ld age=0 process=%d command=display\n",
+			world.refs[i % 2], 1 + (i + 1) % 2, exported[i],
+			getpid()));
+	CHECK(says(" grants=%d ", BUFFERS * 3 / 2));
+	for (int i = 0; i < BUFFERS; i++)
+		close_buffer(exported[i]);
+	for (int i = 0; i < BUFFERS; i++) {
+		own[i] = foreign_export(2);
+		CHECK(own[i] >= 0);
+		CHECK_EQ(req_import(world.file, own[i], 2, refs), 0);
+		look();
+		CHECK(says(
+			"import domain=1 reference=%u count=2 state=granted instance=1 fd=%ld age=0 process=%d command=display\n",
+			refs[0], own[i], getpid()));
+		CHECK_EQ(lines("import "), i + 1);
+	}
+	for (int i = 0; i < BUFFERS; i++) {
+		CHECK(says("count=2 state=granted instance=1 fd=%ld ", own[i]));
+		CHECK_EQ(req_release(world.file, own[i]), 0);
+		close_buffer(own[i]);
+	}
+	look();
+	CHECK_EQ(lines("export ") + lines("import "), 0);
+	world_stop();
+}
+
+/* Neighbours of one domain together, and nothing of what is empty. */
+static void an_area_tells_the_slots_that_are_filled(void)
+{
+	uint64_t index;
+
+	world_start();
+	grant(3, true);
+	CHECK_EQ(area_at(AT(0), 8, PROT_READ, &index), 0);
+	look();
+	CHECK_EQ(lines("area "), 0);
+	for (int i = 0; i < 3; i++) {
+		struct gntdev_area_op op = op_of(i ? 4 + i : 1, i);
+
+		op.flags = GNTDEV_AREA_READONLY;
+		CHECK_EQ(req_area_map(world.file, index, &op, 1, NULL), 0);
+		CHECK_EQ(op.status, 0);
+	}
+	look();
+	CHECK_EQ(lines("area "), 2);
+	CHECK(says(
+		"area domain=1 reference=%ld count=1 state=mapped instance=1 index=%lu ",
+		world.refs[0], index));
+	CHECK(says("area domain=1 reference=%ld count=2 state=mapped ",
+		   world.refs[1]));
+	CHECK_EQ(empty(index, 5), 0);
+	look();
+	CHECK(says("area domain=1 reference=%ld count=1 ", world.refs[2]));
+	CHECK_EQ(task_munmap(world.task, AT(0), 8 * PAGE), 0);
+	look();
+	CHECK_EQ(lines("area "), 0);
+	world_stop();
+}
+
+static struct file *goes; /* when a range of it has been told */
+
+static void *close_it(void *arg)
+{
+	file_close(NULL, goes);
+	goes = NULL;
+	return arg;
+}
+
+/* Of a thread's, as a reader of the list holds nobody up. */
+static ssize_t take_and_close(void *cookie, const char *told, size_t size)
+{
+	pthread_t closer;
+
+	if (goes && size > 6 && !memcmp(told, "range ", 6)) {
+		CHECK(!pthread_create(&closer, NULL, close_it, NULL));
+		pthread_join(closer, NULL);
+	}
+	return (ssize_t)fwrite(told, 1, size, cookie);
+}
+
+/* What is told of @file, when it goes while it is told of. */
+static void look_while_it_goes(struct file *file)
+{
+	cookie_io_functions_t calls = {.write = take_and_close};
+	size_t size;
+	FILE *memory, *out;
+
+	free(text);
+	text = NULL;
+	memory = open_memstream(&text, &size);
+	out = fopencookie(memory, "w", calls);
+	setvbuf(out, NULL, _IONBF, 0);
+	goes = file;
+	machine_holdings(out);
+	CHECK(!goes);
+	fclose(out);
+	fclose(memory);
+}
+
+static void an_instance_may_go_while_it_is_told_of(void)
+{
+	/* More than are looked at in one go. */
+	enum {
+		RANGES = 200
+	};
+	struct file *first, *second, *third;
+	uint64_t index;
+
+	world_start();
+	file_close(world.task, world.file);
+	grant(2, false);
+	CHECK_EQ(file_open(world.task, "gntdev", O_RDWR, &first), 0);
+	CHECK_EQ(file_open(world.task, "gntdev", O_RDWR, &second), 0);
+	for (int i = 0; i < RANGES; i++)
+		CHECK_EQ(req_map(first, 0, 1, &index), 0);
+	CHECK_EQ(req_map(second, 1, 1, &index), 0);
+	look_while_it_goes(first);
+	CHECK(lines("range ") > 1 && lines("range ") < RANGES);
+	/* The next one is told, and once. */
+	CHECK_EQ(lines("instance "), 2);
+	CHECK(says(
+		"range domain=1 reference=%ld count=1 state=inserted instance=3 ",
+		world.refs[1]));
+
+	/* Nobody comes after it. */
+	CHECK_EQ(file_open(world.task, "gntdev", O_RDWR, &third), 0);
+	file_close(world.task, second);
+	for (int i = 0; i < RANGES; i++)
+		CHECK_EQ(req_map(third, 0, 1, &index), 0);
+	look_while_it_goes(third);
+	CHECK(lines("range ") > 1 && lines("range ") < RANGES);
+	CHECK_EQ(lines("instance "), 1);
+	look();
+	CHECK_EQ(lines("instance ") + lines("range "), 0);
+	CHECK_EQ(file_open(world.task, "gntdev", O_RDWR, &world.file), 0);
+	world_stop();
+}
+
 static bool is_over;
 
 static void *read_all_the_time(void *arg)
@@ -344,6 +503,9 @@ static const struct test tests[] = {
 	TEST(closed_instances_are_told_while_they_hold_something),
 	TEST(copies_are_counted_as_they_succeed),
 	TEST(lack_of_handles_is_said_with_the_numbers),
+	TEST(every_dma_buf_is_told_once),
+	TEST(an_area_tells_the_slots_that_are_filled),
+	TEST(an_instance_may_go_while_it_is_told_of),
 	TEST(readers_beside_all_that_changes),
 };
 

@@ -261,6 +261,91 @@ static void the_byte_of_a_slot_is_cleared_after_a_checkpoint(void)
 	world_stop();
 }
 
+static void an_area_of_a_domain_that_goes_on_is_as_it_was(void)
+{
+	struct machine_mappings m;
+	uint64_t index;
+
+	world_start();
+	grant(3, false);
+	CHECK_EQ(area_at(AT(0), 4, RW, &index), 0);
+	CHECK_EQ(fill(index, 0, 0), 0);
+	CHECK_EQ(fill(index, 2, 1), 0);
+	machine_suspend(world.mapper, false);
+	CHECK_EQ(peek(AT(0)), 'A');
+	CHECK_EQ(poke(AT(0) + 2 * PAGE + 7, 'w'), 0);
+	CHECK_EQ(granted(1)[7], 'w');
+	CHECK_EQ(peek(AT(0) + PAGE), -1);
+	machine_mappings(&m);
+	CHECK_EQ(m.user, test_mode == MACHINE_PV ? 2 : 0);
+	CHECK_EQ(fill(index, 3, 2), 0);
+	CHECK_EQ(peek(AT(0) + 3 * PAGE), 'C');
+	CHECK_EQ(fill(index, 2, 2), -EEXIST);
+	CHECK_EQ(empty(index, 2), 0);
+	CHECK_EQ(domain_ungrant(world.granter, world.refs[1]), 0);
+	world.refs[1] = domain_grant(world.granter, 0, world.pfns[1], false);
+	machine_suspend(world.mapper, false);
+	CHECK_EQ(empty(index, 0), 0);
+	CHECK_EQ(task_munmap(world.task, AT(0), 4 * PAGE), 0);
+	check_counters(0, 0);
+	world_stop();
+}
+
+static void an_area_of_a_restored_domain_can_be_filled_anew(void)
+{
+	uint64_t index;
+
+	world_start();
+	grant(2, false);
+	CHECK_EQ(area_at(AT(0), 4, RW, &index), 0);
+	CHECK_EQ(fill(index, 1, 0), 0);
+	machine_suspend(world.mapper, true);
+	CHECK_EQ(mapped(), 0);
+	CHECK_EQ(domain_ungrant(world.granter, world.refs[0]), 0);
+	if (test_mode == MACHINE_PV)
+		CHECK_EQ(peek(AT(0) + PAGE), -1);
+	CHECK_EQ(empty(index, 1), 0);
+	world.refs[0] = domain_grant(world.granter, 0, world.pfns[0], false);
+	CHECK_EQ(fill(index, 1, 1), 0);
+	CHECK_EQ(peek(AT(0) + PAGE), 'B');
+	CHECK_EQ(fill(index, 2, 0), 0);
+	CHECK_EQ(peek(AT(0) + 2 * PAGE), 'A');
+	CHECK_EQ(task_munmap(world.task, AT(0), 4 * PAGE), 0);
+	check_counters(0, 0);
+	world_stop();
+}
+
+/* Whether it has been restored some time before is nothing to what is new. */
+static void an_area_is_emptied_in_a_domain_that_was_once_restored(void)
+{
+	struct page *page;
+	uint64_t index;
+
+	world_start();
+	machine_suspend(world.mapper, true);
+	machine_suspend(world.mapper, true);
+	grant(3, false);
+	CHECK_EQ(area_at(AT(0), 4, RW, &index), 0);
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(fill(index, i, i), 0);
+		CHECK_EQ(peek(AT(0) + i * PAGE), 'A' + i);
+	}
+	/* For I/O the kernel maps it, beside the program's entry. */
+	CHECK_EQ(page_hold(world.task, AT(0) + PAGE, true, &page), 0);
+	page_release(page);
+	CHECK_EQ(req_notify(world.file, index + PAGE + 7, CLEAR, 0), 0);
+	granted(1)[7] = 'w';
+	CHECK_EQ(mapped(), test_mode == MACHINE_PV ? 4 : 3);
+	CHECK_EQ(empty(index, 0), 0);
+	CHECK_EQ(empty(index, 1), 0);
+	CHECK_EQ(granted(1)[7], 0);
+	CHECK_EQ(mapped(), 1);
+	CHECK_EQ(task_munmap(world.task, AT(0), 4 * PAGE), 0);
+	CHECK_EQ(mapped(), 0);
+	check_counters(0, 0);
+	world_stop();
+}
+
 static const struct test tests[] = {
 	TEST(a_domain_that_goes_on_has_what_it_had),
 	TEST(a_restored_domain_has_nothing_and_can_begin_anew),
@@ -272,6 +357,9 @@ static const struct test tests[] = {
 	TEST(slots_of_a_restored_domain_are_given_back),
 	TEST(an_area_of_before_serves_a_restored_domain),
 	TEST(the_byte_of_a_slot_is_cleared_after_a_checkpoint),
+	TEST(an_area_of_a_domain_that_goes_on_is_as_it_was),
+	TEST(an_area_of_a_restored_domain_can_be_filled_anew),
+	TEST(an_area_is_emptied_in_a_domain_that_was_once_restored),
 };
 
 int main(int argc, char **argv)

@@ -7,12 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "world.h"
+#include "areas.h"
 
 #define RW (PROT_READ | PROT_WRITE)
 #define THREADS 4
@@ -71,7 +72,12 @@ static void *map_and_unmap(void *arg)
 		CHECK_EQ(task_madvise(world.task, at, 4 * PAGE, MADV_DONTNEED),
 			 0);
 		CHECK_EQ(poke(at + PAGE, i), 0);
-		CHECK_EQ(page_hold(world.task, at + PAGE, true, &page), 0);
+		/*
+		 * In turn: each stays mapped until a worker comes to it, and a
+		 * grant may not be mapped too often at once.
+		 */
+		CHECK_EQ(page_hold(world.task, at + i % 4 * PAGE, true, &page),
+			 0);
 		CHECK_EQ(req_unmap(world.file, index, 4), -EBUSY);
 		CHECK_EQ(task_munmap(world.task, at, 4 * PAGE), 0);
 		CHECK_EQ(req_unmap(world.file, index, 4), 0);
@@ -386,6 +392,172 @@ static void a_copy_that_waits_is_killed(void)
 	stop();
 }
 
+static struct file *fresh;
+static pthread_barrier_t together;
+
+/* Of an instance, as the list of holdings has it. */
+static void check_tally(unsigned int maps)
+{
+	char *text = NULL, wanted[64];
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	machine_holdings(out);
+	fclose(out);
+	snprintf(wanted, sizeof(wanted), " maps=%u unmaps=%u ", maps, maps);
+	CHECK(strstr(text, wanted));
+	free(text);
+}
+
+/* Each is the first to use an instance, or almost. */
+static void *use_first(void *arg)
+{
+	const unsigned long n = (unsigned long)arg;
+	uint64_t index;
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		if (!n)
+			CHECK_EQ(file_open(world.task, "gntdev", O_RDWR,
+					   &fresh),
+				 0);
+		pthread_barrier_wait(&together);
+		CHECK_EQ(req_map(fresh, n, 1, &index), 0);
+		CHECK_EQ(task_mmap(world.task, fresh, AT(n), PAGE, RW,
+				   MAP_SHARED, index, NULL),
+			 0);
+		CHECK_EQ(peek(AT(n)), 'A' + n);
+		CHECK_EQ(task_munmap(world.task, AT(n), PAGE), 0);
+		pthread_barrier_wait(&together);
+		if (!n) {
+			check_tally(THREADS);
+			file_close(world.task, fresh);
+		}
+	}
+
+	return NULL;
+}
+
+/* What was made twice is given back, and what was counted is counted once. */
+static void threads_are_the_first_to_use_an_instance(void)
+{
+	start();
+	grant(THREADS, false);
+	CHECK_EQ(pthread_barrier_init(&together, NULL, THREADS), 0);
+	run(use_first);
+	pthread_barrier_destroy(&together);
+	stop();
+}
+
+static uint64_t index_;
+static unsigned int filled; /* atomic */
+
+/* All fill one slot, whose page is with I/O still: it gets another. */
+static void *fill_one(void *arg)
+{
+	const unsigned long n = (unsigned long)arg;
+	struct page *page = NULL;
+	long ret;
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		if (!n) {
+			__atomic_store_n(&filled, 0, __ATOMIC_SEQ_CST);
+			CHECK_EQ(fill(index_, 1, i % 4), 0);
+			CHECK_EQ(page_hold(world.task, AT(0) + PAGE, true,
+					   &page),
+				 0);
+			CHECK_EQ(empty(index_, 1), 0);
+		}
+		pthread_barrier_wait(&together);
+		ret = fill(index_, 1, n);
+		CHECK(!ret || ret == -EEXIST);
+		__atomic_fetch_add(&filled, !ret, __ATOMIC_SEQ_CST);
+		pthread_barrier_wait(&together);
+		if (!n) {
+			CHECK_EQ(filled, 1);
+			CHECK_EQ(empty(index_, 1), 0);
+			page_release(page);
+		}
+	}
+
+	return NULL;
+}
+
+static void threads_fill_a_slot_whose_page_is_missing(void)
+{
+	start();
+	grant(THREADS, false);
+	CHECK_EQ(area_at(AT(0), 2, RW, &index_), 0);
+	CHECK_EQ(pthread_barrier_init(&together, NULL, THREADS), 0);
+	run(fill_one);
+	pthread_barrier_destroy(&together);
+	CHECK_EQ(task_munmap(world.task, AT(0), 2 * PAGE), 0);
+	stop();
+}
+
+static pthread_t invalidator;
+static pid_t invalidators; /* atomic: its number, when there is one */
+static bool is_filled; /* atomic */
+
+static void *invalidate(void *arg)
+{
+	__atomic_store_n(&invalidators, gettid(), __ATOMIC_SEQ_CST);
+	task_invalidate(world.task, AT(0), 2 * PAGE);
+	CHECK(__atomic_load_n(&is_filled, __ATOMIC_SEQ_CST));
+
+	return arg;
+}
+
+/* Whether a thread of this process sleeps. */
+static bool sleeps(pid_t thread)
+{
+	char path[64], state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", thread);
+	file = fopen(path, "r");
+	CHECK(file);
+	CHECK_EQ(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
+	fclose(file);
+
+	return state == 'S';
+}
+
+/* Beside the hypercall that fills the slot, until the other one waits for it. */
+static void begin_to_invalidate(const struct machine_event *event, void *arg)
+{
+	struct timespec moment = {0, 1000000};
+	int asleep = 0;
+
+	if (event->kind != MACHINE_EVENT_MAP || invalidators)
+		return;
+	CHECK_EQ(pthread_create(&invalidator, NULL, invalidate, NULL), 0);
+	while (asleep < 20) {
+		nanosleep(&moment, NULL);
+		if (__atomic_load_n(&invalidators, __ATOMIC_SEQ_CST))
+			asleep = sleeps(invalidators) ? asleep + 1 : 0;
+	}
+	__atomic_store_n(&is_filled, true, __ATOMIC_SEQ_CST);
+}
+
+/* Who changes page tables waits for the entry, and then ends it. */
+static void an_area_is_invalidated_while_it_is_filled(void)
+{
+	struct gntdev_area_op op;
+
+	start();
+	grant(1, false);
+	CHECK_EQ(area_at(AT(0), 2, RW, &index_), 0);
+	op = op_of(1, 0);
+	machine_watch(begin_to_invalidate, NULL);
+	CHECK_EQ(req_area_map(world.file, index_, &op, 1, NULL), 0);
+	machine_watch(NULL, NULL);
+	CHECK_EQ(op.status, 0);
+	pthread_join(invalidator, NULL);
+	CHECK_EQ(peek(AT(0) + PAGE), 'A');
+	CHECK_EQ(task_munmap(world.task, AT(0), 2 * PAGE), 0);
+	stop();
+}
+
 static const struct test tests[] = {
 	TEST(threads_map_ranges_of_one_instance),
 	TEST(threads_fight_for_one_range),
@@ -396,7 +568,10 @@ static const struct test tests[] = {
 	TEST(threads_fault_in_what_others_clear),
 	TEST(threads_fork),
 	TEST(a_range_is_mapped_while_compaction_changes_entries),
+	TEST(threads_are_the_first_to_use_an_instance),
+	TEST(threads_fill_a_slot_whose_page_is_missing),
 	TEST(a_copy_that_waits_is_killed),
+	TEST_IN(IN_PV, an_area_is_invalidated_while_it_is_filled),
 };
 
 int main(int argc, char **argv)
