@@ -25,10 +25,32 @@ int gntdev_grants_status_errno(s16 status)
 	}
 }
 
-/* The room that operations of one hypercall take, of so many in all. */
-size_t gntdev_grants_ops_size(u32 count)
+/* Of more than the mapping has room for; what the kernel has at once. */
+static noinline void *room_get_more(const struct mapping *m, size_t size,
+				    u32 *n)
 {
-	return min(count, GNTDEV_BATCH) * sizeof(struct gnttab_map_grant_ref);
+	void *room = kmalloc_array(*n, size, GFP_NOWAIT | __GFP_NOWARN);
+
+	if (room)
+		return room;
+	*n = m->room;
+	return m->ops.map;
+}
+
+/*
+ * Room for *n operations of a hypercall. If there is none, they are fewer, and more
+ * hypercalls are made: to unmap must not fail.
+ */
+static __always_inline void *room_get(const struct mapping *m, size_t size,
+				      u32 *n)
+{
+	return *n <= m->room ? m->ops.map : room_get_more(m, size, n);
+}
+
+static __always_inline void room_put(const struct mapping *m, void *room)
+{
+	if (room != m->ops.map)
+		kfree(room);
 }
 
 /**
@@ -56,113 +78,9 @@ void gntdev_grants_note(const struct ioctl_gntdev_grant_ref *grant, s16 status)
 		grant->ref, grant->domid, status, meaning);
 }
 
-/* In all, of one request. */
-#define MOST_BACKOFF (32 * HZ)
-
-void gntdev_backoff_begin(struct backoff *p)
-{
-	p->end = jiffies + MOST_BACKOFF;
-	p->delay = 1;
-}
-
-/**
- * gntdev_backoff_wait() - wait a little for a granter to get its page
- * @p: since when
- * @grant: what for
- *
- * Return: 0 to try again, -EINVAL if that has been done for long enough, -EINTR
- * if a fatal signal is pending.
- */
-int gntdev_backoff_wait(struct backoff *p,
-			const struct ioctl_gntdev_grant_ref *grant)
-{
-	if (time_after(jiffies, p->end)) {
-		gntdev_grants_note(grant, GNTST_eagain);
-		return -EINVAL;
-	}
-
-	schedule_timeout_killable(p->delay);
-	p->delay = min(p->delay * 2, (unsigned long)HZ / 4 + 1);
-
-	return fatal_signal_pending(current) ? -EINTR : 0;
-}
-
 static phys_addr_t page_addr(struct page *page)
 {
 	return (unsigned long)page_address(page);
-}
-
-/* Where a byte of pages goes that are asked for. */
-static struct page *scratch;
-
-int __init gntdev_grants_init(void)
-{
-	scratch = alloc_page(GFP_KERNEL | __GFP_ZERO);
-
-	return scratch ? 0 : -ENOMEM;
-}
-
-void gntdev_grants_exit(void)
-{
-	__free_page(scratch);
-}
-
-static void ask_for(struct gnttab_copy *op,
-		    const struct ioctl_gntdev_grant_ref *grant)
-{
-	op->source.u.ref = grant->ref;
-	op->source.domid = grant->domid;
-	op->source.offset = 0;
-	op->dest.u.gmfn = xen_page_to_gfn(scratch);
-	op->dest.domid = DOMID_SELF;
-	op->dest.offset = 0;
-	op->len = 1;
-	op->flags = GNTCOPY_source_gref;
-	op->status = 1;
-}
-
-/*
- * Waits until a few pages are not paged out. gnttab_map_refs() would too, but
- * half a minute for each page, and nobody could be killed meanwhile. So each is
- * asked for by a copy first, which the hypervisor answers as it would a mapping;
- * what it says but for "not now", it will say again.
- */
-static int await_batch(const struct ioctl_gntdev_grant_ref *grants, u32 n,
-		       struct backoff *backoff)
-{
-	struct gnttab_copy ops[GNTDEV_ATOMIC_BATCH];
-	int err;
-	u32 i;
-
-	for (i = 0; i < n; i++)
-		ask_for(&ops[i], &grants[i]);
-	(void)HYPERVISOR_grant_table_op(GNTTABOP_copy, ops, n);
-
-	for (i = 0; i < n; i++) {
-		while (ops[i].status == GNTST_eagain) {
-			err = gntdev_backoff_wait(backoff, &grants[i]);
-			if (err)
-				return err;
-			(void)HYPERVISOR_grant_table_op(GNTTABOP_copy, &ops[i],
-							1);
-		}
-	}
-
-	return 0;
-}
-
-static int await_pages(const struct ioctl_gntdev_grant_ref *grants, u32 count,
-		       struct backoff *backoff)
-{
-	int err = 0;
-	u32 i, n;
-
-	for (i = 0; i < count && !err; i += n) {
-		n = min(count - i, GNTDEV_ATOMIC_BATCH);
-		err = await_batch(grants + i, n, backoff);
-	}
-
-	return err;
 }
 
 /* Maps pages first to first + n - 1, of which none is. */
@@ -216,16 +134,42 @@ static bool may_all_be_mapped(const struct mapping *m)
 }
 
 /* Tells of the first failure among operations. */
-static void note_failure(const struct mapping *m, u32 first, u32 n)
+static void note_failure(const struct mapping *m,
+			 const struct gnttab_map_grant_ref *ops, u32 first,
+			 u32 n)
 {
 	u32 i;
 
 	for (i = 0; i < n; i++) {
-		if (m->ops.map[i].status == GNTST_okay)
+		if (ops[i].status == GNTST_okay)
 			continue;
-		gntdev_grants_note(&m->grants[first + i], m->ops.map[i].status);
+		gntdev_grants_note(&m->grants[first + i], ops[i].status);
 		return;
 	}
+}
+
+/* Maps pages from @first on; lowers *n to how many, if there is room for fewer. */
+static int map_some(struct mapping *m, u32 first, u32 *n,
+		    struct backoff *backoff)
+{
+	struct gnttab_map_grant_ref *ops = room_get(m, sizeof(*ops), n);
+	int err = 0;
+
+	if (granters_page_out())
+		err = gntdev_await_pages(m->grants + first, *n, backoff);
+	if (err)
+		goto put;
+
+	down_read(&gntdev_handle_lock);
+	err = map_batch(m, ops, first, *n);
+	up_read(&gntdev_handle_lock);
+	if (err) {
+		note_failure(m, ops, first, *n);
+		gntdev_status_note(m, first, ops, *n);
+	}
+put:
+	room_put(m, ops);
+	return err;
 }
 
 /**
@@ -247,19 +191,9 @@ int gntdev_grants_map(struct mapping *m)
 	gntdev_backoff_begin(&backoff);
 	for (first = 0; first < m->count; first += n) {
 		n = min(m->count - first, GNTDEV_BATCH);
-		err = granters_page_out()
-			      ? await_pages(m->grants + first, n, &backoff)
-			      : 0;
+		err = map_some(m, first, &n, &backoff);
 		if (err)
 			return err;
-		down_read(&gntdev_handle_lock);
-		err = map_batch(m, m->ops.map, first, n);
-		up_read(&gntdev_handle_lock);
-		if (err) {
-			note_failure(m, first, n);
-			gntdev_status_note(m, first, m->ops.map, n);
-			return err;
-		}
 		if (first + n < m->count && fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
@@ -399,9 +333,9 @@ static void let_go(struct mapping *m, u32 first, u32 n)
 }
 
 /* Unmaps pages first to first + n - 1: mapped, and no one else's. */
-static void unmap_batch(struct mapping *m, u32 first, u32 n)
+static void unmap_batch(struct mapping *m, struct gnttab_unmap_grant_ref *ops,
+			u32 first, u32 n)
 {
-	struct gnttab_unmap_grant_ref *ops = m->ops.unmap;
 	u32 i, unmapped = 0;
 	int err;
 
@@ -433,6 +367,17 @@ static void unmap_batch(struct mapping *m, u32 first, u32 n)
 	}
 	atomic_long_sub(unmapped, &gntdev_counters.handles);
 	let_go(m, first, n);
+}
+
+/* The same of up to n pages from @first on; returns how many. */
+static u32 unmap_some(struct mapping *m, u32 first, u32 n)
+{
+	struct gnttab_unmap_grant_ref *ops = room_get(m, sizeof(*ops), &n);
+
+	unmap_batch(m, ops, first, n);
+	room_put(m, ops);
+
+	return n;
 }
 
 /*
@@ -562,7 +507,7 @@ u32 gntdev_grants_unmap(struct mapping *m)
 		/* Not together: the first stray page hides the others from it. */
 		n = run_of(m, i, page_is_known) ?: run_of(m, i, page_is_stray);
 		if (n) {
-			unmap_batch(m, i, n);
+			n = unmap_some(m, i, n);
 			cond_resched();
 		} else if (m->handles[i] == LOST_HANDLE) {
 			leak(m, i);

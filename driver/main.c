@@ -221,7 +221,7 @@ static int __init gntdev_init(void)
 	err = gntdev_keep_init();
 	if (err)
 		goto no_keep;
-	err = gntdev_grants_init();
+	err = gntdev_await_init();
 	if (err)
 		goto no_grants;
 	gntdev_own_domid_init();
@@ -257,7 +257,7 @@ no_suspend:
 no_dmabufs:
 	gntdev_reserve_exit();
 	gntdev_own_domid_exit();
-	gntdev_grants_exit();
+	gntdev_await_exit();
 no_grants:
 	gntdev_keep_exit();
 no_keep:
@@ -276,7 +276,7 @@ static void __exit gntdev_exit(void)
 	gntdev_dmabuf_exit();
 	gntdev_reserve_exit();
 	gntdev_own_domid_exit();
-	gntdev_grants_exit();
+	gntdev_await_exit();
 }
 
 module_init(gntdev_init);
