@@ -21,6 +21,7 @@ static struct area_batch *batch_get(struct area *area)
 	b->part.pages = b->pages;
 	b->part.handles = b->handles;
 	b->part.ops.unmap = b->unmap;
+	b->part.room = GNTDEV_BATCH;
 
 	return b;
 }

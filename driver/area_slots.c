@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Slots of areas: claimed for requests, filled, and looked after. */
 #include "area.h"
+#include "backoff.h"
 #include "tally.h"
 #include "trace.h"
 

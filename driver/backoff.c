@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Patience with granters that have pages of theirs paged out. */
 #include "gntdev.h"
+#include "backoff.h"
 
 /* In all, of one request. */
 #define MOST_BACKOFF (32 * HZ)

@@ -55,6 +55,9 @@
 /* The same under a spinlock. */
 #define GNTDEV_ATOMIC_BATCH 8U
 
+/* Those that a mapping has room for at all times, whoever sees it. */
+#define GNTDEV_FEW 16U
+
 /*
  * For memory that a program asks for, in any amount: accounted to it, and refused
  * to it rather than that another program is killed to get it.
@@ -231,7 +234,8 @@ struct grant_range {
 	struct notify *notify; /* one a page, or NULL; the same lock */
 	/* Who inserted or, later, mapped it; guarded by the same lock. */
 	struct holder holder;
-	struct ioctl_gntdev_grant_ref grants[];
+	struct ioctl_gntdev_grant_ref *grants;
+	void *apart; /* the grants, if they are no part of its allocation */
 };
 
 /*
@@ -260,7 +264,7 @@ struct window {
 
 /*
  * Mapping: a range's, a dma-buf's, or of pages that retired. Its arrays, and those
- * of its window, are one allocation with it.
+ * of its window, are one allocation, with it or apart from it.
  *
  * While a program's entries are grant mappings themselves, the kernel needs none
  * of its own: it gets them page by page, when somebody asks for a page, or before
@@ -295,6 +299,8 @@ struct mapping {
 	struct recheck recheck; /* while pages are still in use */
 	struct window window; /* of a range */
 	union ops ops; /* who may change the mapping may use it */
+	u32 room; /* operations in @ops; for more it is got for each hypercall */
+	void *apart; /* the arrays, if they are no part of its allocation */
 };
 
 /*
@@ -412,6 +418,7 @@ long gntdev_mapping_offset_request(struct instance *inst, void __user *arg);
 
 /* window.c */
 size_t gntdev_window_size(u32 count);
+u32 gntdev_window_room(u32 count);
 void gntdev_window_init(struct window *w, struct mapping *m, u32 first,
 			u32 count, void *arrays);
 void gntdev_window_forget(struct window *w);
@@ -426,25 +433,11 @@ void gntdev_window_close(struct vm_area_struct *vma);
 
 /* memory.c */
 void *gntdev_memory_for_program(size_t size);
+void *gntdev_memory_with_array(size_t head, size_t array, void **apart);
 int gntdev_memory_add_pages(struct mapping *m);
 bool gntdev_memory_is_foreign(struct page *page);
 
-/* Patience with a granter whose page is paged out. */
-struct backoff {
-	unsigned long end, delay; /* jiffies */
-};
-
-/* backoff.c */
-void gntdev_backoff_begin(struct backoff *p);
-int gntdev_backoff_wait(struct backoff *p,
-			const struct ioctl_gntdev_grant_ref *grant);
-int gntdev_backoff_await(const struct ioctl_gntdev_grant_ref *grants, u32 count,
-			 struct backoff *backoff);
-int __init gntdev_backoff_init(void);
-void gntdev_backoff_exit(void);
-
 /* grants.c */
-size_t gntdev_grants_ops_size(u32 count);
 int gntdev_grants_status_errno(s16 status);
 void gntdev_grants_note(const struct ioctl_gntdev_grant_ref *grant, s16 status);
 int gntdev_grants_map(struct mapping *m);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* The kernel's mappings of granted pages: made, and given back. */
 #include "gntdev.h"
+#include "backoff.h"
 #include "trace.h"
 
 /**
@@ -25,10 +26,32 @@ int gntdev_grants_status_errno(s16 status)
 	}
 }
 
-/* The room that operations of one hypercall take, of so many in all. */
-size_t gntdev_grants_ops_size(u32 count)
+/* Of more than the mapping has room for; what the kernel has at once. */
+static noinline void *room_get_more(const struct mapping *m, size_t size,
+				    u32 *n)
 {
-	return min(count, GNTDEV_BATCH) * sizeof(struct gnttab_map_grant_ref);
+	void *room = kmalloc_array(*n, size, GFP_NOWAIT | __GFP_NOWARN);
+
+	if (room)
+		return room;
+	*n = m->room;
+	return m->ops.map;
+}
+
+/*
+ * Room for *n operations of a hypercall. If there is none, they are fewer, and more
+ * hypercalls are made: to unmap must not fail.
+ */
+static __always_inline void *room_get(const struct mapping *m, size_t size,
+				      u32 *n)
+{
+	return *n <= m->room ? m->ops.map : room_get_more(m, size, n);
+}
+
+static __always_inline void room_put(const struct mapping *m, void *room)
+{
+	if (room != m->ops.map)
+		kfree(room);
 }
 
 /**
@@ -111,16 +134,42 @@ static bool may_all_be_mapped(const struct mapping *m)
 }
 
 /* Tells of the first failure among operations. */
-static void note_failure(const struct mapping *m, u32 first, u32 n)
+static void note_failure(const struct mapping *m,
+			 const struct gnttab_map_grant_ref *ops, u32 first,
+			 u32 n)
 {
 	u32 i;
 
 	for (i = 0; i < n; i++) {
-		if (m->ops.map[i].status == GNTST_okay)
+		if (ops[i].status == GNTST_okay)
 			continue;
-		gntdev_grants_note(&m->grants[first + i], m->ops.map[i].status);
+		gntdev_grants_note(&m->grants[first + i], ops[i].status);
 		return;
 	}
+}
+
+/* Maps pages from @first on; lowers *n to how many, if there is room for fewer. */
+static int map_some(struct mapping *m, u32 first, u32 *n,
+		    struct backoff *backoff)
+{
+	struct gnttab_map_grant_ref *ops = room_get(m, sizeof(*ops), n);
+	int err = 0;
+
+	if (granters_page_out())
+		err = gntdev_backoff_await(m->grants + first, *n, backoff);
+	if (err)
+		goto put;
+
+	down_read(&gntdev_handle_lock);
+	err = map_batch(m, ops, first, *n);
+	up_read(&gntdev_handle_lock);
+	if (err) {
+		note_failure(m, ops, first, *n);
+		gntdev_status_note(m, first, ops, *n);
+	}
+put:
+	room_put(m, ops);
+	return err;
 }
 
 /**
@@ -142,20 +191,9 @@ int gntdev_grants_map(struct mapping *m)
 	gntdev_backoff_begin(&backoff);
 	for (first = 0; first < m->count; first += n) {
 		n = min(m->count - first, GNTDEV_BATCH);
-		err = granters_page_out()
-			      ? gntdev_backoff_await(m->grants + first, n,
-						     &backoff)
-			      : 0;
+		err = map_some(m, first, &n, &backoff);
 		if (err)
 			return err;
-		down_read(&gntdev_handle_lock);
-		err = map_batch(m, m->ops.map, first, n);
-		up_read(&gntdev_handle_lock);
-		if (err) {
-			note_failure(m, first, n);
-			gntdev_status_note(m, first, m->ops.map, n);
-			return err;
-		}
 		if (first + n < m->count && fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
@@ -296,9 +334,9 @@ static void let_go(struct mapping *m, u32 first, u32 n)
 }
 
 /* Unmaps pages first to first + n - 1: mapped, and no one else's. */
-static void unmap_batch(struct mapping *m, u32 first, u32 n)
+static void unmap_batch(struct mapping *m, struct gnttab_unmap_grant_ref *ops,
+			u32 first, u32 n)
 {
-	struct gnttab_unmap_grant_ref *ops = m->ops.unmap;
 	u32 i, unmapped = 0;
 	int err;
 
@@ -330,6 +368,17 @@ static void unmap_batch(struct mapping *m, u32 first, u32 n)
 	}
 	atomic_long_sub(unmapped, &gntdev_counters.handles);
 	let_go(m, first, n);
+}
+
+/* The same of up to n pages from @first on; returns how many. */
+static u32 unmap_some(struct mapping *m, u32 first, u32 n)
+{
+	struct gnttab_unmap_grant_ref *ops = room_get(m, sizeof(*ops), &n);
+
+	unmap_batch(m, ops, first, n);
+	room_put(m, ops);
+
+	return n;
 }
 
 /*
@@ -459,7 +508,7 @@ u32 gntdev_grants_unmap(struct mapping *m)
 		/* Not together: the first stray page hides the others from it. */
 		n = run_of(m, i, page_is_known) ?: run_of(m, i, page_is_stray);
 		if (n) {
-			unmap_batch(m, i, n);
+			n = unmap_some(m, i, n);
 			cond_resched();
 		} else if (m->handles[i] == LOST_HANDLE) {
 			leak(m, i);

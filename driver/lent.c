@@ -201,12 +201,12 @@ lent_create(const struct ioctl_gntdev_grant_memory *op)
 	struct lent *lent;
 	int err;
 
-	range = kzalloc(struct_size(range, grants, 1), GFP_KERNEL_ACCOUNT);
+	range = gntdev_range_alloc(1);
 	if (!range)
 		return ERR_PTR(-ENOMEM);
 	lent = lent_alloc(op->count);
 	if (!lent) {
-		kfree(range);
+		gntdev_range_free(range);
 		return ERR_PTR(-ENOMEM);
 	}
 	lent->writable = op->flags & GNTDEV_GRANT_WRITABLE;
@@ -217,14 +217,13 @@ lent_create(const struct ioctl_gntdev_grant_memory *op)
 		err = lent_grant(lent, op->domid);
 	if (err) {
 		lent_release(lent);
-		kfree(range);
+		gntdev_range_free(range);
 		return ERR_PTR(err);
 	}
 
 	holder_set(&range->holder);
 	range->lent = lent;
 	range->count = op->count;
-	range->state = RANGE_NEW;
 	range->domid = op->domid;
 	range->writable = true;
 	range->grants[0].domid = op->domid;

@@ -5,6 +5,7 @@
  * to the part that serves it.
  */
 #include "gntdev.h"
+#include "backoff.h"
 #include "dmabuf_requests.h"
 #include "trace.h"
 

@@ -4,28 +4,34 @@
 #include "tally.h"
 #include "trace.h"
 
-/* One allocation: the mapping, room for a hypercall, its arrays. */
+/* The mapping, with room for a hypercall and what is answered to it; its arrays. */
 static struct mapping *mapping_alloc(u32 count, bool visible)
 {
 	size_t page = sizeof(struct page *) + sizeof(grant_handle_t);
 	size_t window = visible ? gntdev_window_size(count) : 0;
 	size_t statuses = visible ? min(count, GNTDEV_BATCH) * sizeof(s16) : 0;
+	u32 room = max(visible ? gntdev_window_room(count) : 0,
+		       min(count, GNTDEV_FEW));
 	struct mapping *m;
+	size_t head =
+		round_up(sizeof(*m) + room * sizeof(*m->ops.map) + statuses,
+			 sizeof(struct page *));
+	void *apart;
 
-	/* The largest members first, so that each array is aligned. */
-	m = gntdev_memory_for_program(sizeof(*m) +
-				      gntdev_grants_ops_size(count) +
-				      count * page + window + statuses);
+	m = gntdev_memory_with_array(head, count * page + window, &apart);
 	if (!m)
 		return NULL;
 
+	/* The largest members first, so that each array is aligned. */
 	memset(m, 0, sizeof(*m));
 	spin_lock_init(&m->lock);
 	m->count = count;
+	m->apart = apart;
+	m->room = room;
 	m->ops.map = (void *)(m + 1);
-	m->pages = (void *)m->ops.map + gntdev_grants_ops_size(count);
+	m->statuses = (void *)(m->ops.map + room);
+	m->pages = apart ?: (void *)m + head;
 	m->handles = (void *)(m->pages + count) + window;
-	m->statuses = (void *)(m->handles + count);
 	memset(m->pages, 0, count * sizeof(m->pages[0]));
 	memset(m->handles, 0xff, count * sizeof(grant_handle_t));
 	m->missing = count;
@@ -34,6 +40,13 @@ static struct mapping *mapping_alloc(u32 count, bool visible)
 	m->window.ops = m->ops;
 
 	return m;
+}
+
+static void mapping_release(struct mapping *m)
+{
+	mutex_destroy(&m->window.lock);
+	kvfree(m->apart);
+	kvfree(m);
 }
 
 /**
@@ -112,7 +125,7 @@ static struct mapping *mapping_rest(const struct mapping *m)
 
 	gntdev_dma_memory_free(rest->memory);
 	kvfree(rest->notify);
-	kvfree(rest);
+	mapping_release(rest);
 	return NULL;
 }
 
@@ -158,10 +171,9 @@ void gntdev_mapping_free(struct mapping *m)
 {
 	WARN_ON_ONCE(m->held);
 	gntdev_grants_free_pages(m);
-	mutex_destroy(&m->window.lock);
 	gntdev_dma_memory_free(m->memory);
 	kvfree(m->notify);
-	kvfree(m);
+	mapping_release(m);
 }
 
 /* The range to map, in state MAPPING; or an ERR_PTR. */

@@ -35,6 +35,49 @@ void *gntdev_memory_for_program(size_t size)
 	return memory ?: __vmalloc(size, GFP_PROGRAM);
 }
 
+/* What is got for so many bytes. */
+static size_t taken(size_t size)
+{
+	return size <= largest_block() ? roundup_pow_of_two(size)
+				       : PAGE_ALIGN(size);
+}
+
+/* Bytes for which one allocation more is worth its time. */
+#define WORTHWHILE 1024U
+
+/**
+ * gntdev_memory_with_array() - the same, for a head and an array
+ * @head: bytes
+ * @array: bytes; as many as a program chose
+ * @apart: where the array is said to be, if it is an allocation of its own, for
+ *	kvfree() too; or else NULL, and it follows the head
+ *
+ * An array may be a round number of bytes, beyond which a head takes as much again,
+ * or a page more.
+ *
+ * Return: the head, for kvfree(), not cleared; or NULL.
+ */
+void *gntdev_memory_with_array(size_t head, size_t array, void **apart)
+{
+	void *memory;
+
+	*apart = NULL;
+	/* Of a short one so much cannot be saved. */
+	if (head + array <= WORTHWHILE ||
+	    taken(head) + taken(array) + WORTHWHILE > taken(head + array))
+		return gntdev_memory_for_program(head + array);
+
+	memory = gntdev_memory_for_program(head);
+	if (!memory)
+		return NULL;
+	*apart = gntdev_memory_for_program(array);
+	if (*apart)
+		return memory;
+
+	kvfree(memory);
+	return NULL;
+}
+
 /*
  * Whether another domain's frame is behind a page. (The first bit alone is set of
  * pages in the swap cache too.)

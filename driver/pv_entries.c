@@ -5,6 +5,7 @@
  * mapped meanwhile, also when the hypervisor has no handle left.
  */
 #include "gntdev.h"
+#include "backoff.h"
 
 /* A page-table entry that the kernel takes for special is not touched by it. */
 #define USER_FLAGS (GNTMAP_application_map | (1U << _GNTMAP_guest_avail0))

@@ -69,6 +69,8 @@ void gntdev_range_free(struct grant_range *range)
 		gntdev_mapping_free(range->mapping);
 	if (range->area)
 		gntdev_area_put(range->area);
+	if (range->apart)
+		kvfree(range->apart);
 	kvfree(range);
 }
 
@@ -122,12 +124,18 @@ void gntdev_range_remove_unmapped(struct instance *inst)
 struct grant_range *gntdev_range_alloc(u32 count)
 {
 	struct grant_range *range;
+	void *apart;
 
-	range = gntdev_memory_for_program(struct_size(range, grants, count));
+	range = gntdev_memory_with_array(sizeof(*range),
+					 array_size(count,
+						    sizeof(range->grants[0])),
+					 &apart);
 	if (!range)
 		return NULL;
 
 	memset(range, 0, sizeof(*range));
+	range->grants = apart ?: range + 1;
+	range->apart = apart;
 	range->count = count;
 	range->state = RANGE_NEW;
 
@@ -149,7 +157,7 @@ static struct grant_range *range_create(u32 count, const void __user *refs)
 
 	if (copy_from_user(range->grants, refs,
 			   array_size(count, sizeof(range->grants[0])))) {
-		kvfree(range);
+		gntdev_range_free(range);
 		return ERR_PTR(-EFAULT);
 	}
 
@@ -157,7 +165,7 @@ static struct grant_range *range_create(u32 count, const void __user *refs)
 	for (i = 0; i < count; i++) {
 		/* Hypercalls have 16 bits for it: never cut, always refuse. */
 		if (range->grants[i].domid > DOMID_IDLE) {
-			kvfree(range);
+			gntdev_range_free(range);
 			return ERR_PTR(-EINVAL);
 		}
 		if (range->grants[i].domid != range->domid)

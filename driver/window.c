@@ -11,6 +11,12 @@ size_t gntdev_window_size(u32 count)
 	return count * (sizeof(u64) + sizeof(grant_handle_t));
 }
 
+/* For how many operations of one hypercall it has room. */
+u32 gntdev_window_room(u32 count)
+{
+	return gntdev_mode->user_grants ? min(count, GNTDEV_BATCH) : 0;
+}
+
 /* No entry is there. 0 is a valid handle: INVALID_GRANT_HANDLE is all ones. */
 void gntdev_window_forget(struct window *w)
 {
@@ -44,9 +50,8 @@ void gntdev_window_init(struct window *w, struct mapping *m, u32 first,
  */
 struct window *gntdev_window_create(struct mapping *m, u32 first, u32 count)
 {
-	size_t ops = gntdev_mode->user_grants ? gntdev_grants_ops_size(count)
-					      : 0;
 	struct window *w;
+	size_t ops = gntdev_window_room(count) * sizeof(*w->ops.map);
 
 	w = gntdev_memory_for_program(sizeof(*w) + ops +
 				      gntdev_window_size(count));

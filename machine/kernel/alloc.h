@@ -15,6 +15,7 @@
 #define machine_text_of(x) #x
 
 #define kmalloc(size, flags) machine_kmalloc(size, flags, machine_here)
+#define kmalloc_array(n, size, flags) kmalloc(array_size(n, size), flags)
 #define kzalloc(size, flags) machine_kzalloc(size, flags, machine_here)
 #define __vmalloc(size, flags) machine_vmalloc(size, flags, machine_here)
 #define kvmalloc(size, flags) machine_kvmalloc(size, flags, machine_here)

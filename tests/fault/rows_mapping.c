@@ -49,8 +49,8 @@ static void row_7_each_allocation_of_large_requests_may_fail(void)
 	CHECK_EQ(map_at(AT(0), 0, 1000, RW, &index), -ENOMEM);
 	machine_fail_none();
 	for (nth = 1;; nth++) {
-		/* No block is to be had, and of what is made in its place, one. */
-		snprintf(spec, sizeof(spec), "kmalloc:1+,vmalloc:%d", nth);
+		/* One is not to be had, nor what is got in place of a block. */
+		snprintf(spec, sizeof(spec), "alloc:%d,alloc:%d", nth, nth + 1);
 		CHECK_EQ(machine_fail_spec(spec, why, sizeof(why)), 0);
 		if (!map_at(AT(0), 0, 1000, RW, &index))
 			break;
@@ -70,6 +70,54 @@ static void row_7_each_allocation_of_large_requests_may_fail(void)
 	CHECK_EQ(req_notify(world.file, index, CLEAR, 0), -ENOMEM);
 	machine_fail_none();
 	CHECK_EQ(req_notify(world.file, index, CLEAR, 0), 0);
+	world_stop();
+}
+
+/* In place of a block single pages are put together. */
+static void large_requests_need_no_block(void)
+{
+	char spec[64], why[256];
+	int err, failed = 1, instead = 0;
+
+	for (int nth = 1; failed; nth++) {
+		world_start();
+		grant(1000, false);
+		snprintf(spec, sizeof(spec), "kmalloc:%d", nth);
+		CHECK_EQ(machine_fail_spec(spec, why, sizeof(why)), 0);
+		err = map_at(AT(0), 0, 1000, RW, NULL);
+		failed = machine_failed();
+		machine_fail_none();
+		CHECK(!err || err == -ENOMEM);
+		instead += failed && !err;
+		world_stop();
+	}
+	CHECK(instead > 0);
+}
+
+/* Without memory for a hypercall's operations there are more hypercalls. */
+static void large_ranges_are_mapped_and_unmapped_in_little_room(void)
+{
+	char why[256];
+	uint64_t index;
+
+	world_start();
+	grant(1000, false);
+	CHECK_EQ(req_map(world.file, 0, 1000, &index), 0);
+	CHECK_EQ(machine_fail_spec("kmalloc:1+", why, sizeof(why)), 0);
+	CHECK_EQ(map_index(AT(0), index, 1000, RW), 0);
+	CHECK_EQ(counters().mapped, 1000);
+	CHECK_EQ(peek(AT(0)), 'A');
+	CHECK(peek(AT(0) + 999 * PAGE) != -1);
+	/* A PV domain's kernel maps nothing by itself. */
+	CHECK_EQ(machine_failed() > 0, test_mode != MACHINE_PV);
+	machine_fail_none();
+	CHECK_EQ(machine_fail_spec("kmalloc:1+", why, sizeof(why)), 0);
+	CHECK_EQ(task_munmap(world.task, AT(0), 1000 * PAGE), 0);
+	CHECK_EQ(machine_failed() > 0, test_mode != MACHINE_PV);
+	machine_fail_none();
+	CHECK_EQ(counters().mapped, 0);
+	CHECK_EQ(counters().handles, 0);
+	CHECK_EQ(req_unmap(world.file, index, 1000), 0);
 	world_stop();
 }
 
@@ -448,6 +496,8 @@ static const struct test tests[] = {
 	TEST_IN(IN_PV, a_fault_without_a_page_table_is_for_lack_of_memory),
 	TEST_IN(IN_ANY, row_2_a_copy_out_that_fails_leaves_no_range),
 	TEST(row_7_each_allocation_of_large_requests_may_fail),
+	TEST(large_requests_need_no_block),
+	TEST(large_ranges_are_mapped_and_unmapped_in_little_room),
 	TEST(row_10_all_statuses_of_three_maps),
 	TEST_IN(IN_PV, row_10_all_statuses_of_three_pages_that_io_wants),
 	TEST_IN(IN_PV, row_11_the_count_survives_mixed_failures),
