@@ -148,6 +148,18 @@ void machine_counters(struct machine_counters *counters)
 	counters->handles = device_attribute("handles");
 }
 
+long machine_grant_frames(struct domain *domain, bool most)
+{
+	struct context c;
+	long frames;
+
+	context_enter(&c, NULL, domain);
+	frames = device_attribute(most ? "max_grant_frames" : "grant_frames");
+	context_leave(&c);
+
+	return frames;
+}
+
 void machine_mappings(struct machine_mappings *m)
 {
 	memset(m, 0, sizeof(*m));
@@ -188,4 +200,9 @@ unsigned int machine_driver_users(void)
 unsigned int machine_gntalloc_limit(void)
 {
 	return gntalloc_limit();
+}
+
+void machine_set_gntalloc_limit(unsigned int value)
+{
+	gntalloc_set_limit(value);
 }

@@ -106,12 +106,15 @@ struct machine_counters {
 	long mapped, deferred, kept, departed, leaked, handles;
 };
 void machine_counters(struct machine_counters *counters);
-/* The parameters of the driver and of gntalloc; the driver's may be changed. */
+/* What it says of a domain's grant table; for a thread without a context. */
+long machine_grant_frames(struct domain *domain, bool most);
+/* The parameters of the driver and of gntalloc. */
 unsigned int machine_driver_limit(void);
 void machine_set_driver_limit(unsigned int limit);
 unsigned int machine_driver_handles(void);
 void machine_set_driver_handles(unsigned int handles);
 unsigned int machine_gntalloc_limit(void);
+void machine_set_gntalloc_limit(unsigned int limit);
 
 /* What is mapped now. */
 void machine_mappings(struct machine_mappings *mappings);

@@ -31,12 +31,17 @@
 	X("/sys/hypervisor/properties/features", FILE_FEATURES)             \
 	X("/sys/module/xen_gntdev/parameters/limit", FILE_LIMIT)            \
 	X("/sys/module/xen_gntdev/parameters/handles", FILE_HANDLES)        \
+	X("/sys/module/xen_gntdev/version", FILE_VERSION)                   \
 	X("/sys/module/xen_gntalloc/parameters/limit", FILE_GNTALLOC_LIMIT) \
 	X("/sys/class/misc/xen!gntdev/mapped", FILE_MAPPED)                 \
 	X("/sys/class/misc/xen!gntdev/deferred", FILE_DEFERRED)             \
 	X("/sys/class/misc/xen!gntdev/kept", FILE_KEPT)                     \
 	X("/sys/class/misc/xen!gntdev/departed", FILE_DEPARTED)             \
 	X("/sys/class/misc/xen!gntdev/leaked", FILE_LEAKED)                 \
+	X("/sys/class/misc/xen!gntdev/handles", FILE_HANDLES_USED)          \
+	X("/sys/class/misc/xen!gntdev/grant_frames", FILE_FRAMES)           \
+	X("/sys/class/misc/xen!gntdev/max_grant_frames", FILE_MAX_FRAMES)   \
+	X("/proc/driver/xen-gntdev", FILE_HOLDINGS)                         \
 	X("/dev/kmsg", FILE_KMSG)
 
 #endif /* MACHINE_PLACES_H */

@@ -33,7 +33,7 @@
 
 /* Raised with every change below struct hello; that itself never changes. */
 #ifndef PROTOCOL_VERSION
-#define PROTOCOL_VERSION 6u
+#define PROTOCOL_VERSION 7u
 #endif
 #define PROTOCOL_MAGIC "gntdev\n"
 
@@ -152,6 +152,11 @@ enum served_file {
 	FILE_KEPT,
 	FILE_DEPARTED,
 	FILE_LEAKED,
+	FILE_HANDLES_USED,
+	FILE_FRAMES,
+	FILE_MAX_FRAMES,
+	FILE_VERSION,
+	FILE_HOLDINGS,
 	FILE_KMSG,
 	SERVED_FILES,
 };

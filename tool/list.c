@@ -208,8 +208,7 @@ int list_main(int argc, char **argv)
 	else
 		print_table(&list, &holdings);
 	holdings_free(&holdings);
-	if (fflush(stdout) || ferror(stdout))
-		die(STATUS_FAILED, "cannot write the list");
+	output_end("the list");
 
 	return 0;
 }

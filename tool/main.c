@@ -55,10 +55,13 @@ static const char usage[] =
 
 static void say(const char *format, va_list list)
 {
-	char line[4096];
+	char *line = NULL;
 
-	vsnprintf(line, sizeof(line), format, list);
-	fprintf(stderr, "gntdev: %s\n", line);
+	/* In one piece, as others may write there too, and whole: what is wrong
+	 * stands at its end, behind a name that may be long. */
+	if (vasprintf(&line, format, list) >= 0)
+		fprintf(stderr, "gntdev: %s\n", line);
+	free(line);
 	/* A trace may have made it wait for more. */
 	fflush(stderr);
 }
@@ -82,20 +85,34 @@ void die(enum status status, const char *format, ...)
 	exit(status);
 }
 
-unsigned int parse_domain(const char *text)
+/* Digits alone: strto*() take blanks, signs and more before them, too. */
+unsigned long parse_whole(const char *option, const char *text,
+			  unsigned long least, unsigned long most)
 {
 	unsigned long number;
 	char *end;
 
 	errno = 0;
 	number = strtoul(text, &end, 10);
-	if (errno || end == text || *end || *text == '-' ||
-	    number > LAST_DOMAIN)
-		die(STATUS_FAILED,
-		    "--domain %s: expected a number from 0 to %d", text,
-		    LAST_DOMAIN);
+	if (errno || *text < '0' || *text > '9' || *end || number < least ||
+	    number > most)
+		die(STATUS_FAILED, "%s %s: expected a number from %lu to %lu",
+		    option, text, least, most);
 
 	return number;
+}
+
+unsigned int parse_domain(const char *option, const char *text)
+{
+	return parse_whole(option, text, 0, LAST_DOMAIN);
+}
+
+const char *parse_file(const char *option, const char *text)
+{
+	if (!*text)
+		die(STATUS_FAILED, "%s: expected a file", option);
+
+	return text;
 }
 
 static void parse_wait(struct options *options)
@@ -119,12 +136,27 @@ double parse_number(const char *option, const char *text, double most)
 
 	errno = 0;
 	number = strtod(text, &end);
-	if (errno || end == text || *end || !(number > 0) || number > most)
+	if (errno || !strchr(".0123456789", *text) || end == text || *end ||
+	    !(number > 0) || number > most)
 		die(STATUS_FAILED,
 		    "%s %s: expected a number above 0, up to %.0f", option,
 		    text, most);
 
 	return number;
+}
+
+void output_end(const char *what)
+{
+	if (fflush(stdout) || ferror(stdout))
+		die(STATUS_FAILED, "cannot write %s to standard output", what);
+}
+
+int print(const char *text)
+{
+	fputs(text, stdout);
+	output_end("that");
+
+	return 0;
 }
 
 static const char *parse_how(const char *text)
@@ -140,7 +172,7 @@ static void parse_option(struct options *options, int option)
 {
 	switch (option) {
 	case 'd':
-		options->domain = parse_domain(optarg);
+		options->domain = parse_domain("--domain", optarg);
 		break;
 	case 'm':
 		if (strcmp(optarg, "pv") && strcmp(optarg, "xlat") &&
@@ -181,17 +213,16 @@ static void parse_option(struct options *options, int option)
 		break;
 	case 't':
 		options->traced = true;
-		options->trace = optarg;
+		options->trace = parse_file("--trace", optarg);
 		break;
 	case 'k':
 		options->trace_kinds = parse_kinds("--trace-only", optarg);
 		break;
 	case 'D':
-		options->trace_domain = parse_domain(optarg);
+		options->trace_domain = parse_domain("--trace-domain", optarg);
 		break;
 	case 'h':
-		fputs(usage, stdout);
-		exit(0);
+		exit(print(usage));
 	default:
 		complain("see gntdev run --help");
 		exit(STATUS_FAILED);
@@ -238,14 +269,15 @@ static void parse(struct options *options, int argc, char **argv)
 
 /*
  * One of 0, 1 and 2 that is closed would be the next thing that is opened: a
- * pipe, the machine. They are closed again for the program.
+ * pipe, the machine. They are closed again for the program. Nothing can be written
+ * there either way, and whoever wants to is told.
  */
 static void fill_standard_descriptors(void)
 {
 	int fd;
 
 	do {
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	} while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
@@ -282,6 +314,7 @@ static int run_main(int argc, char **argv)
 	if (options.list) {
 		folder_choose(&machine, &options);
 		server_list(&machine, false, stdout);
+		output_end("the list");
 		return 0;
 	}
 
@@ -306,12 +339,13 @@ int main(int argc, char **argv)
 
 	fill_standard_descriptors();
 	if (!strcmp(name, "--help") || !strcmp(name, "-h")) {
-		fputs(commands, stdout);
-		return 0;
+		return print(commands);
 	}
-	if (argc == 2 && !strcmp(name, "--version")) {
-		puts("gntdev " GNTDEV_VERSION);
-		return 0;
+	if (!strcmp(name, "--version")) {
+		if (argc > 2)
+			die(STATUS_FAILED, "--version: %s is too much",
+			    argv[2]);
+		return print("gntdev " GNTDEV_VERSION "\n");
 	}
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
 		if (strcmp(name, known[i].name))
@@ -320,6 +354,9 @@ int main(int argc, char **argv)
 		argv[1] = "gntdev";
 		return known[i].main(argc - 1, argv + 1);
 	}
+	if (argc > 1)
+		complain("%s: expected list, top, trace, run, --help or --version",
+			 *name ? name : "''");
 	fputs(commands, stderr);
 
 	return STATUS_FAILED;

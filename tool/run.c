@@ -141,7 +141,8 @@ void run_check(struct options *options)
 	char path[4096], script[4096];
 
 	if (!find_program(name, path, sizeof(path)))
-		die(STATUS_NOT_FOUND, "%s: no such program", name);
+		die(STATUS_NOT_FOUND, "%s: no such program",
+		    *name ? name : "''");
 	strcpy(script, path);
 	kind = program_look(path, sizeof(path));
 	if (is_for_loader(options->how, kind)) {

@@ -38,9 +38,17 @@ struct options {
 };
 
 /* main.c */
-unsigned int parse_domain(const char *text);
+unsigned long parse_whole(const char *option, const char *text,
+			  unsigned long least, unsigned long most);
+unsigned int parse_domain(const char *option, const char *text);
+/* Not an empty one. */
+const char *parse_file(const char *option, const char *text);
 /* A positive number up to @most. */
 double parse_number(const char *option, const char *text, double most);
+/* Dies if what was printed has not come out; @what names it. */
+void output_end(const char *what);
+/* Prints it, as a whole; 0. */
+int print(const char *text);
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void die(enum status status, const char *format, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));

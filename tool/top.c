@@ -189,8 +189,7 @@ static void print_table(const struct top *top, const struct holdings *now,
 	if (top->terminal)
 		fputs(REST_OF_SCREEN, stdout);
 	free(rows);
-	if (fflush(stdout) || ferror(stdout))
-		exit(STATUS_FAILED);
+	output_end("the table");
 }
 
 /* ---- the terminal ---- */
@@ -350,7 +349,8 @@ static void parse(struct top *top, int argc, char **argv)
 			top->interval =
 				parse_number("--interval", optarg, 86400);
 		else
-			top->count = parse_number("--count", optarg, 1e9);
+			top->count =
+				parse_whole("--count", optarg, 1, 1000000000);
 	}
 	view_no_more(&top->view, argc, argv);
 }

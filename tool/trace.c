@@ -173,8 +173,14 @@ static void watch_process(struct trace *trace)
 
 static void begin_on_host(struct trace *trace, char **program)
 {
+	const char *machine = getenv(ENV_MACHINE);
 	int go = -1;
 
+	/* What the kernel beneath traces is none of its programs' devices. */
+	if (machine)
+		die(STATUS_FAILED,
+		    "trace: this is a machine of gntdev run: give --machine %s",
+		    machine);
 	session_begin(&trace->session, trace->view.domain);
 	trace->source = trace->session.pipe;
 	trace->ours = *program;
@@ -234,17 +240,6 @@ static int run(struct trace *trace, char **program)
 	return status;
 }
 
-static int parse_process(const char *text)
-{
-	double number = parse_number("--process", text, 4194304);
-
-	if (number != (int)number)
-		die(STATUS_FAILED, "--process %s: expected a whole number",
-		    text);
-
-	return number;
-}
-
 static void parse(struct trace *trace, int argc, char **argv)
 {
 	static const struct option known[] = {
@@ -259,11 +254,12 @@ static void parse(struct trace *trace, int argc, char **argv)
 	while ((option = view_option(&trace->view, argc, argv, "+p:", known,
 				     usage)) != -1) {
 		if (option == 'p')
-			trace->process = parse_process(optarg);
+			trace->process =
+				parse_whole("--process", optarg, 1, 4194304);
 		else if (option == 'k')
 			trace->decoder.kinds = parse_kinds("--only", optarg);
 		else
-			trace->output = optarg;
+			trace->output = parse_file("--output", optarg);
 	}
 	if (trace->process && argv[optind])
 		die(STATUS_FAILED,

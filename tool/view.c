@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Options that commands which look at a host or a machine have in common. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "tool.h"
@@ -13,7 +12,7 @@ int view_option(struct view *view, int argc, char **argv, const char *letters,
 	while ((option = getopt_long(argc, argv, letters, known, NULL)) != -1) {
 		switch (option) {
 		case 'd':
-			view->domain = parse_domain(optarg);
+			view->domain = parse_domain("--domain", optarg);
 			break;
 		case 'M':
 			if (!*optarg)
@@ -22,8 +21,7 @@ int view_option(struct view *view, int argc, char **argv, const char *letters,
 			view->machine = optarg;
 			break;
 		case 'h':
-			fputs(usage, stdout);
-			exit(0);
+			exit(print(usage));
 		case '?':
 			complain("see %s %s --help", argv[0], view->command);
 			exit(STATUS_FAILED);

@@ -390,6 +390,11 @@ long descriptor_close(int fd, ask_fn ask);
 long descriptor_dup2(int fd, int to, int flags, ask_fn ask);
 long descriptor_close_range(unsigned int first, unsigned int last, int flags);
 long descriptor_control(int fd, long command, ask_fn ask, long argument);
+/*
+ * How many of them, from the first on, are of whole ports, and no more than a read
+ * takes: these the kernel may fill by itself. -1 with errno if they are none.
+ */
+int descriptor_whole_parts(const struct iovec *parts, int count);
 ssize_t descriptor_transfer_parts(int fd, bool write, const struct iovec *parts,
 				  int count);
 

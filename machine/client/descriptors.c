@@ -165,22 +165,59 @@ bool device_transfer(int fd, bool write, size_t *size, ssize_t *result)
 	return *size;
 }
 
+static bool take_part(const struct iovec *parts, int i, struct iovec *part)
+{
+	sigset_t mask;
+	bool taken;
+
+	nofault_begin(&mask);
+	taken = nofault_copy(part, parts + i, sizeof(*part));
+	nofault_end(&mask);
+
+	return taken;
+}
+
+int descriptor_whole_parts(const struct iovec *parts, int count)
+{
+	struct iovec part;
+	int whole = 0;
+
+	if (count < 0 || count > IOV_MAX) {
+		errno = EINVAL;
+		return -1;
+	}
+	for (int i = 0; i < count; i++) {
+		if (!take_part(parts, i, &part)) {
+			errno = EFAULT;
+			return -1;
+		}
+		if (whole == i && part.iov_len % sizeof(uint32_t) == 0 &&
+		    part.iov_len <= PAGE)
+			whole++;
+	}
+
+	return whole;
+}
+
 /* As the kernel does for a device: part by part, until one is not filled. */
 ssize_t descriptor_transfer_parts(int fd, bool write, const struct iovec *parts,
 				  int count)
 {
-	ssize_t total = 0, done;
+	ssize_t total = 0, done = -1;
+	struct iovec part;
 	size_t size;
 
-	for (int i = 0; i < count; i++) {
-		size = parts[i].iov_len;
+	if (descriptor_whole_parts(parts, count) < 0)
+		return -1;
+	for (int i = 0; i < count && take_part(parts, i, &part); i++) {
+		size = part.iov_len;
 		if (device_transfer(fd, write, &size, &done))
 			done = raw(write ? SYS_write : SYS_read, fd,
-				   parts[i].iov_base, size);
+				   part.iov_base, size);
 		if (done < 0)
 			return total ?: done;
 		total += done;
-		if ((size_t)done != parts[i].iov_len)
+		if ((size_t)done != part.iov_len)
 			break;
 	}
 

@@ -32,6 +32,7 @@ static const struct {
 	{"/dev", "kmsg"},
 	{"/dev/dri", "card7"},
 	{"/proc", "xen"},
+	{"/proc/driver", "xen-gntdev"},
 	{"/sys", "hypervisor"},
 	{"/sys/module", "xen_gntdev"},
 	{"/sys/module", "xen_gntalloc"},

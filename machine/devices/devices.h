@@ -24,6 +24,7 @@ void gntalloc_list(struct domain *d, FILE *out);
 /* Pages that are granted through an open file: a line each run of them. */
 unsigned int gntalloc_report(struct file *file, FILE *out);
 unsigned int gntalloc_limit(void);
+void gntalloc_set_limit(unsigned int limit);
 /* What a VMA of it shows, behind the VMA's place. */
 void gntalloc_describe(const struct vm_area_struct *vma, FILE *out);
 

@@ -223,7 +223,7 @@ static long bind_virq(struct evtchn_user *u, u64 arg)
 		return -EACCES;
 	if (!user_read(current, &op, arg, sizeof(op)))
 		return -EFAULT;
-	return bind(u, port_virq(u->domain, &u->told), false);
+	return bind(u, port_virq(u->domain, op.virq, &u->told), false);
 }
 
 static long restrict_domid(struct evtchn_user *u, u64 arg)

@@ -188,7 +188,7 @@ static long alloc_locked(struct file *file,
 	u32 i;
 
 	collect();
-	if (pages_of(file->domain) + op->count > gntalloc.limit)
+	if (pages_of(file->domain) + op->count > gntalloc_limit())
 		return -ENOSPC;
 	op->index = o->next;
 	for (i = 0; i < op->count; i++) {
@@ -213,7 +213,7 @@ static long alloc_request(struct file *file, u64 arg)
 
 	if (!user_read(current, &op, arg, offsetof(typeof(op), gref_ids)))
 		return -EFAULT;
-	if (op.count > gntalloc.limit)
+	if (op.count > gntalloc_limit())
 		return -ENOSPC;
 	refs = calloc(op.count ?: 1, sizeof(*refs));
 	if (!refs)
@@ -494,7 +494,12 @@ void gntalloc_list(struct domain *d, FILE *out)
 
 unsigned int gntalloc_limit(void)
 {
-	return gntalloc.limit;
+	return READ_ONCE(gntalloc.limit);
+}
+
+void gntalloc_set_limit(unsigned int limit)
+{
+	WRITE_ONCE(gntalloc.limit, limit);
 }
 
 /* The last of a run of pages with neighbouring references for one domain. */

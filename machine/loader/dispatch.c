@@ -218,12 +218,42 @@ static enum verdict transfer(struct trap *trap, long *result)
 	return trap_let_changed(trap, 2, size) ? CALL_ARRANGED : CALL_LET;
 }
 
+/*
+ * Nothing waits here, where all signals are blocked: once it is clear that there may
+ * be something to read, the program reads it. It goes on with what is there, where a
+ * kernel that has filled a part waits for the next.
+ */
+static enum verdict receive_parts(struct trap *trap, long *result, bool ports)
+{
+	const struct iovec *parts = (const struct iovec *)trap->a[1];
+	int whole = descriptor_whole_parts(parts, trap->a[2]);
+	size_t size = sizeof(uint32_t);
+	ssize_t done = whole;
+
+	if (whole < 0 || !device_transfer(trap->a[0], false, &size, &done)) {
+		*result = RESULT(done);
+		return CALL_DONE;
+	}
+	if (whole == trap->a[2] || !ports)
+		return CALL_LET;
+	/* A part of a port that comes first, which nobody asks for, is waited for. */
+	if (!whole) {
+		*result = RESULT(descriptor_transfer_parts(trap->a[0], false,
+							   parts, 1));
+		return CALL_DONE;
+	}
+
+	return trap_let_changed(trap, 2, whole) ? CALL_ARRANGED : CALL_LET;
+}
+
 static enum verdict transfer_parts(struct trap *trap, long *result)
 {
 	struct device device;
 
 	if (!device_at(trap->a[0], &device))
 		return CALL_LET;
+	if (trap->number == SYS_readv)
+		return receive_parts(trap, result, device.file == FILE_EVTCHN);
 	*result = RESULT(descriptor_transfer_parts(
 		trap->a[0], trap->number == SYS_writev,
 		(const struct iovec *)trap->a[1], trap->a[2]));

@@ -85,12 +85,11 @@ static bool call_open(const struct call *call)
 	if (!request->file || request->file == FILE_DMABUF)
 		fd = -EINVAL;
 	else if (request->file < FILE_CAPABILITIES ||
-		 ((request->file == FILE_LIMIT ||
-		   request->file == FILE_HANDLES) &&
+		 (served_is_setting(request->file) &&
 		  (request->a & O_ACCMODE) != O_RDONLY))
 		fd = device_open(call->process, request->file, request->a);
 	else
-		fd = served_open(call->process, request->file);
+		fd = served_open(call->process, request->file, request->a);
 	if (fd < 0)
 		return answer_value(call->fd, fd == -EMFILE || fd == -ENFILE
 						      ? limits_error(fd)

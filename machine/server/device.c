@@ -210,13 +210,9 @@ static void on_written(struct device *device, const char *bytes, size_t size)
 		if (device->user)
 			bus_user_write(device->user, bytes, size);
 		break;
-	case FILE_LIMIT:
-		machine_set_driver_limit(strtoul(bytes, NULL, 0));
-		break;
-	case FILE_HANDLES:
-		machine_set_driver_handles(strtoul(bytes, NULL, 0));
-		break;
 	default:
+		if (served_is_setting(device->kind))
+			served_set(device->kind, bytes);
 		break;
 	}
 }
@@ -300,7 +296,7 @@ static int open_file(struct device *device, struct process *process, int oflags)
 
 	if (device->kind == FILE_XENBUS)
 		return xenstore_use(device, &device->user);
-	if (device->kind == FILE_LIMIT || device->kind == FILE_HANDLES)
+	if (served_is_setting(device->kind))
 		return 0;
 
 	error = file_open(process->task, names[device->kind], oflags,

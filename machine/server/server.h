@@ -284,7 +284,11 @@ int run_take_last(void);
 /* ---- served.c: files that are just text ---- */
 
 /* A descriptor, or a negative errno. */
-int served_open(struct process *process, enum served_file kind);
+int served_open(const struct process *process, enum served_file kind,
+		int flags);
+/* A parameter of a module, which may be written; and what was. */
+bool served_is_setting(enum served_file kind);
+void served_set(enum served_file kind, const char *text);
 
 /* ---- hello.c ---- */
 

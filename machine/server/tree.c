@@ -45,6 +45,16 @@ static void make_folders(int directory, char *name)
 	}
 }
 
+static mode_t mode_of(enum served_file file)
+{
+	if (file < FILE_CAPABILITIES || file == FILE_XSD_KVA)
+		return 0600;
+	if (file == FILE_HOLDINGS)
+		return 0400;
+
+	return served_is_setting(file) || file == FILE_KMSG ? 0644 : 0444;
+}
+
 void tree_make(int directory)
 {
 	mode_t before = umask(0), mode;
@@ -53,7 +63,7 @@ void tree_make(int directory)
 	for (size_t i = 0; i < COUNT; i++) {
 		name_of(i, name, sizeof(name));
 		make_folders(directory, name);
-		mode = served[i].file < FILE_CAPABILITIES ? 0600 : 0644;
+		mode = mode_of(served[i].file);
 		check(mknodat(directory, name, S_IFSOCK | mode, 0), name);
 	}
 	umask(before);

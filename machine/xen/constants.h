@@ -19,6 +19,7 @@
 /* xen/interface/xen.h */
 #define DOMID_FIRST_RESERVED (0x7FF0U)
 #define DOMID_SELF (0x7FF0U)
+#define NR_VIRQS 24
 #define DOMID_INVALID (0x7FF4U)
 #define DOMID_IDLE (0x7FFFU)
 

@@ -19,6 +19,7 @@ struct port {
 	struct domain *domain;
 	unsigned int remote; /* domain */
 	u32 remote_port;
+	unsigned int virq;
 	struct port_user *user; /* who bound it through /dev/xen/evtchn */
 	bool forgotten; /* the domain was restored since it was bound */
 	int irq;
@@ -201,14 +202,30 @@ long port_interdomain(struct domain *d, unsigned int remote, u32 remote_port,
 	return port;
 }
 
-long port_virq(struct domain *d, struct port_user *user)
+/* Each is bound once: a device's driver binds those of a processor to the first. */
+static bool virq_is_bound(const struct domain *d, unsigned int virq)
+{
+	for (u32 i = 1; i < table.size; i++) {
+		if (table.ports[i].state == PORT_VIRQ &&
+		    table.ports[i].domain == d && table.ports[i].virq == virq)
+			return true;
+	}
+
+	return false;
+}
+
+long port_virq(struct domain *d, unsigned int virq, struct port_user *user)
 {
 	long port;
 
+	if (virq >= NR_VIRQS)
+		return -EINVAL;
 	hypervisor_lock();
-	port = port_new(d, user);
-	if (port > 0)
+	port = virq_is_bound(d, virq) ? -EEXIST : port_new(d, user);
+	if (port > 0) {
 		table.ports[port].state = PORT_VIRQ;
+		table.ports[port].virq = virq;
+	}
 	hypervisor_unlock();
 
 	return port;

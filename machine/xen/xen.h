@@ -264,7 +264,8 @@ long port_unbound(struct domain *d, unsigned int remote,
 		  struct port_user *user);
 long port_interdomain(struct domain *d, unsigned int remote, u32 port,
 		      struct port_user *user);
-long port_virq(struct domain *d, struct port_user *user);
+/* -EINVAL if there is none of that number, -EEXIST if it is bound. */
+long port_virq(struct domain *d, unsigned int virq, struct port_user *user);
 /* -EINVAL if it is not the domain's. */
 int port_send(struct domain *d, u32 port);
 /* One reference less; at 0 it is closed. With @user: its handler goes too. */

@@ -32,6 +32,60 @@ bad_options() {
 }
 check 'bad options: one line each, and 125' bad_options
 
+# A number is its digits: what else strto*() take, or cut off, would be another.
+odd_numbers() {
+	local text
+	for text in ' 1' +1 0x1 1.0 1e1 '' ' -18446744073709551615' 18446744073709551617; do
+		said 125 '^gntdev: --domain .*: expected a number from 0 to 32751' run --domain "$text" -- true || return
+	done
+	said 125 '^gntdev: --trace-domain x: expected' run --trace "$work/t" --trace-domain x -- true &&
+		said 125 '--count 0.5: expected a number from 1 to' timeout 10 "$gntdev" top --count 0.5 &&
+		said 125 '--count 1.5: expected a number from 1 to' timeout 10 "$gntdev" top --count 1.5 &&
+		said 125 '--process 1.5: expected a number from 1 to' timeout 10 "$gntdev" trace -p 1.5 &&
+		said 125 '--interval  1: expected' timeout 10 "$gntdev" top --interval ' 1' &&
+		said 125 '--interval inf: expected' timeout 10 "$gntdev" top --interval inf
+}
+check 'numbers that are none, or more than one thing' odd_numbers
+
+# What is wrong stands behind a name, however long or short that is.
+odd_names() {
+	local long
+	printf -v long '/tmp/%5000s' x
+	said 125 'File name too long$' run --machine "${long// /x}" -- true &&
+		said 125 '--trace: expected a file' run --trace '' -- true &&
+		said 125 '--output: expected a file' "$gntdev" trace --output '' -- true &&
+		said 127 "'': no such program" run -- '' &&
+		said 125 '^gntdev: --version: x is too much' "$gntdev" --version x || return
+	is "$("$gntdev" nonsense 2>&1 | head -n 1)" \
+		'gntdev: nonsense: expected list, top, trace, run, --help or --version' &&
+		is "$("$gntdev" '' 2>&1 | head -n 1)" \
+			"gntdev: '': expected list, top, trace, run, --help or --version"
+}
+check 'names that are empty, long or unknown are named, with what was expected' odd_names
+
+# Each that prints, onto a full disk and with standard output closed.
+unwritten() {
+	local command
+	act holder -- share 0 1 || return
+	for command in --help --version 'run --help' 'list --help' 'top --help' 'trace --help' \
+		"run --machine $machine --list" "list --machine $machine" \
+		"list --json --machine $machine" "top --count 1 --interval 0.1 --machine $machine"; do
+		# shellcheck disable=SC2086 # a command and its options
+		said_elsewhere 125 'cannot write' "$gntdev" $command || return
+	done
+	leave holder 0
+}
+said_elsewhere() {
+	local wanted=$1 pattern=$2 status=0
+	shift 2
+	"$@" >/dev/full 2>"$work/error" || status=$?
+	is "$*: status $status" "$*: status $wanted" && grep -q "$pattern" "$work/error" || return
+	status=0
+	"$@" >&- 2>"$work/error" || status=$?
+	is "$* >&-: status $status" "$* >&-: status $wanted" && grep -q "$pattern" "$work/error"
+}
+check 'output that is lost is a failure, whichever command has it' unwritten
+
 # refuses PATTERN SPEC...: each of them, and nothing of it is armed.
 refuses() {
 	local pattern=$1 spec

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -184,6 +185,65 @@ static void reads_wait(void)
 	CHECK(read(ends.fds[0], &port, 4) == 4 && port == ends.ports[0],
 	      "read: port %u", port);
 	must_pass(child);
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+/* What waits for a whole part may be interrupted, and be ended. */
+static void reads_in_parts_wait(void)
+{
+	struct sigaction action = {.sa_handler = on_alarm};
+	struct ends ends = ends_make(0);
+	uint32_t port[2] = {0};
+	struct iovec parts[] = {{NULL, 0}, {port, 4}, {port + 1, 0}};
+	pid_t child;
+	int status;
+
+	drain(ends.fds[0]);
+	child = fork();
+	if (!child) {
+		alarm(0);
+		readv(ends.fds[0], parts, 3);
+		_exit(0);
+	}
+	usleep(50000);
+	kill(child, SIGTERM);
+	alarm(10);
+	CHECK(waitpid(child, &status, 0) == child, "it goes on waiting");
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM,
+	      "it has ended with %#x", status);
+	sigaction(SIGALRM, &action, NULL);
+	ualarm(50000, 0);
+	CHECK(readv(ends.fds[0], parts, 3) == -1 && errno == EINTR, "readv: %s",
+	      strerror(errno));
+	CHECK(!notify(ends.fds[1], ends.ports[1]), "notify");
+	CHECK(readv(ends.fds[0], parts, 3) == 4 && port[0] == ends.ports[0],
+	      "readv: port %u", port[0]);
+}
+
+static void bad_parts(void)
+{
+	/* Volatile, or the compiler refuses them itself. */
+	struct iovec *volatile bad = (void *)1;
+	struct iovec only = {NULL, 0}, *volatile none = &only;
+	volatile int less = -1, more = 1025;
+	struct ends ends = ends_make(O_NONBLOCK);
+
+	drain(ends.fds[0]);
+	CHECK(readv(ends.fds[0], bad, 1) == -1 && errno == EFAULT, "readv: %s",
+	      strerror(errno));
+	CHECK(writev(ends.fds[0], bad, 1) == -1 && errno == EFAULT,
+	      "writev: %s", strerror(errno));
+	CHECK(readv(ends.fds[0], none, less) == -1 && errno == EINVAL,
+	      "readv: %s", strerror(errno));
+	CHECK(writev(ends.fds[0], none, more) == -1 && errno == EINVAL,
+	      "writev: %s", strerror(errno));
+	CHECK(!readv(ends.fds[0], none, 1) &&
+		      !readv(ends.fds[0], bad, less + 1),
+	      "readv: %s", strerror(errno));
 }
 
 /* An unmapped range with a notification: its removal sends an event. */
@@ -397,6 +457,8 @@ const struct behaviour descriptor_behaviours[] = {
 	{"poll, epoll and read see events; a port told is masked",
 	 poll_and_read},
 	{"read waits for an event", reads_wait},
+	{"readv waits, and can be interrupted and ended", reads_in_parts_wait},
+	{"bad parts are refused as the kernel refuses them", bad_parts},
 	{"the last close has its effects when it returns", closes_at_once},
 	{"dup2 onto a device closes it", dup2_closes},
 	{"a program may close all descriptors and go on", all_closed},

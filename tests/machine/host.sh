@@ -83,6 +83,59 @@ top_tells_rates() {
 }
 check 'top tells rates' top_tells_rates
 
+# What the driver tells a host it tells programs on the machine, so the commands
+# work there as they do on one.
+within() {
+	local how name
+	share 0 4 || return
+	# shellcheck disable=SC2086 # references are words
+	act mapper -- map 1 $refs || return
+	for how in preload loader; do
+		is "$(run --machine "$machine" --how "$how" -- "$gntdev" list --json | sed 's/"age": [0-9]*//g')" \
+			"$("$gntdev" list --machine "$machine" --json | sed 's/"age": [0-9]*//g')" &&
+			is "$(run --machine "$machine" --how "$how" -- stat -c '%A %F' /proc/driver/xen-gntdev)" \
+				'-r-------- regular file' || return
+	done
+	is "$(run --machine "$machine" -- ls /proc/driver | grep xen)" xen-gntdev &&
+		is "$(run --machine "$machine" -- sh -c 'cd "/sys/class/misc/xen!gntdev" && grep . [a-z]*')" \
+			"$(printf '%s\n' deferred:0 departed:0 grant_frames:64 handles:4 kept:0 leaked:0 mapped:4 max_grant_frames:64)" &&
+		is "gntdev $(run --machine "$machine" -- cat /sys/module/xen_gntdev/version)" "$("$gntdev" --version)" &&
+		said 125 "trace: this is a machine of gntdev run: give --machine $machine" \
+			run --machine "$machine" -- "$gntdev" trace
+}
+check 'on a machine the commands find what they find on a host' within
+
+# As a kernel takes it, or not at all.
+settings() {
+	local file text
+	for file in gntdev/parameters/limit gntdev/parameters/handles gntalloc/parameters/limit; do
+		file=/sys/module/xen_$file
+		for text in abc '' -1 ' 7' '7 x' 99999999999 $'7\n8\n' 0x; do
+			is "$(run -- sh -c 'echo 77 >$1; printf "%s" "$2" >$1; cat $1' sh "$file" "$text")" 77 || return
+		done
+		is "$(run -- sh -c 'for n in 8 +9 0x10 010; do echo $n >$1; cat $1; done' sh "$file")" \
+			"$(printf '%s\n' 8 9 16 8)" || return
+	done
+	run -- "$programs/actor" attempts >/dev/null &&
+		is "$(run -- sh -c 'echo 0 >/sys/module/xen_gntalloc/parameters/limit; "$1" attempts 2>&1 | tail -n 1' \
+			sh "$programs/actor")" 'actor: xengntshr_share_pages: No space left on device'
+}
+check 'a parameter takes numbers alone' settings
+
+# Root may write where a mode says otherwise, but not there.
+read_only() {
+	local file
+	for file in '/sys/class/misc/xen!gntdev/leaked' /sys/hypervisor/type /sys/hypervisor/properties/features \
+		/sys/module/xen_gntdev/version /proc/xen/capabilities /proc/driver/xen-gntdev; do
+		run -- sh -c '! (echo 5 >"$1") 2>&1 && case $(stat -c %a "$1") in 4[04][04]) ;; *) false ;; esac' \
+			sh "$file" >"$work/said" && grep -q 'Permission denied' "$work/said" || {
+			echo "$file"
+			return 1
+		}
+	done
+}
+check 'files that only tell cannot be written' read_only
+
 # Keys and the screen's end need a terminal: script(1) makes one.
 on_a_terminal() {
 	local text

@@ -406,6 +406,25 @@ static void a_restricted_descriptor_binds_one_domain(void)
 	stop();
 }
 
+static void a_virq_is_bound_once(void)
+{
+	struct ioctl_evtchn_bind_virq virq = {3}, none = {24};
+	struct ioctl_evtchn_unbind unbind = {0};
+	long port;
+
+	start();
+	port = ask(world.task, evtchn, IOCTL_EVTCHN_BIND_VIRQ, &virq);
+	CHECK(port > 0);
+	CHECK_EQ(ask(world.task, evtchn, IOCTL_EVTCHN_BIND_VIRQ, &virq),
+		 -EEXIST);
+	CHECK_EQ(ask(world.task, evtchn, IOCTL_EVTCHN_BIND_VIRQ, &none),
+		 -EINVAL);
+	unbind.port = port;
+	CHECK_EQ(ask(world.task, evtchn, IOCTL_EVTCHN_UNBIND, &unbind), 0);
+	CHECK_EQ(ask(world.task, evtchn, IOCTL_EVTCHN_BIND_VIRQ, &virq), port);
+	stop();
+}
+
 static void many_events_wait_in_order(void)
 {
 	struct ioctl_evtchn_bind_unbound_port unbound = {0};
@@ -553,6 +572,7 @@ static const struct test tests[] = {
 	TEST(ports_are_their_owners),
 	TEST(a_closed_port_can_be_bound_again_by_its_peer),
 	TEST(a_restricted_descriptor_binds_one_domain),
+	TEST(a_virq_is_bound_once),
 	TEST(many_events_wait_in_order),
 	TEST(granted_pages_are_frames_of_their_domain),
 	TEST(copies_go_to_what_is_mapped_by_frame),
