@@ -27,11 +27,14 @@ qemu_command() {
 		# Without SMAP: a PV kernel would die of it. Without RDTSCP: a
 		# PVH guest would. Without XSAVE: emulated, it corrupts the
 		# registers of user programs when Xen switches domains, whose
-		# data then differ and who crash at random. Without ERMS and
-		# FSRM: where a processor copies a line at once, the emulated one
-		# takes a byte after the other, and each counts as an instruction.
+		# data then differ and who crash at random. Without x2APIC,
+		# which QEMU has from 9.0 on: while instructions are counted,
+		# setting its timer ends QEMU with "Bad icount read". Without
+		# ERMS and FSRM: where a processor copies a line at once, the
+		# emulated one takes a byte after the other, and each counts as
+		# an instruction.
 		qemu=(qemu-system-x86_64 -machine q35
-			-cpu "max,-smap,-rdtscp,-xsave,-erms,-fsrm"
+			-cpu "max,-smap,-rdtscp,-xsave,-x2apic,-erms,-fsrm"
 			-kernel "$(xen_dir amd64 xen)/xen"
 			-append "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M gnttab_max_frames=256 guest_loglvl=all$pvh"
 			-initrd "$kernel_image $DOM0_OPTIONS,$initrd"

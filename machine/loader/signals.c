@@ -163,12 +163,18 @@ static void set_mask(const struct kernel_action *action, ucontext_t *context)
 		0, 0);
 }
 
+/* The number is one of ours: no other signal has a handler that comes here. */
 void signals_pass(int number, siginfo_t *info, void *context)
 {
-	struct kernel_action *action = &own[place_of(number)];
+	int i = place_of(number);
+	struct kernel_action *action;
 	bool sent = info->si_code <= 0 || number == SIGSYS;
-	uintptr_t handler = action->handler;
+	uintptr_t handler;
 
+	if (i < 0)
+		return;
+	action = &own[i];
+	handler = action->handler;
 	if (handler == (uintptr_t)SIG_IGN && sent)
 		return;
 	if (handler == (uintptr_t)SIG_DFL || handler == (uintptr_t)SIG_IGN) {
