@@ -58,9 +58,9 @@ typedef s64 time64_t;
 	})
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define BIT(n) (1UL << (n))
-#define DIV_ROUND_UP(n, d) (((n) + (d)-1) / (d))
+#define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
 /* To a power of two. */
-#define round_up(n, to) ((((n)-1) | ((to)-1)) + 1)
+#define round_up(n, to) ((((n) - 1) | ((to) - 1)) + 1)
 
 static inline unsigned long roundup_pow_of_two(unsigned long n)
 {
