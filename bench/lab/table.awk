@@ -4,7 +4,7 @@
 
 FNR == 1 { file++ }
 
-file == 1 && NF == 4 && !/^#/ {
+file == 1 && (NF == 4 || (NF == 5 && $5 == arch)) && !/^#/ {
 	aims++
 	aim_row[aims] = $1 ":" $2
 	aim_factor[aims] = $3
