@@ -231,6 +231,8 @@ static bool run_and_report(unsigned int number, const struct test *test,
 	}
 	kernel_log_begin();
 	outcome = run_test(test);
+	for (unsigned int i = 1; i < test->rounds && outcome == PASSED; i++)
+		outcome = run_test(test);
 	if (!left_clean() && outcome != SKIPPED)
 		outcome = FAILED;
 	return report(number, test->name, outcome);

@@ -17,6 +17,8 @@ struct test {
 	void (*run)(void);
 	/* Seconds until the test is killed and has failed; 0: the usual. */
 	unsigned int timeout;
+	/* How often it is run, as long as it passes, each time with that time. */
+	unsigned int rounds; /* 0: once */
 };
 
 /*
