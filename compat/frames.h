@@ -114,14 +114,16 @@ static inline bool find_entry(unsigned long addr, struct found_table *found)
 	return true;
 }
 
-static inline bool read_frames(const pte_t *pte, u32 n, bool write,
-			       unsigned long *frame)
+/* Puts the frames where the pages' addresses stood, of which @found has the first. */
+static inline bool read_frames(const struct found_table *found, u32 n,
+			       bool write, unsigned long *frame)
 {
+	const pte_t *table = found->pte - pte_index(frame[0]);
 	pte_t entry;
 	u32 i;
 
 	for (i = 0; i < n; i++) {
-		entry = READ_ONCE(pte[i]);
+		entry = READ_ONCE(table[pte_index(frame[i])]);
 		if (!entry_is_plain(entry, write))
 			return false;
 		frame[i] = entry_frame(entry);
@@ -131,31 +133,29 @@ static inline bool read_frames(const pte_t *pte, u32 n, bool write,
 }
 
 /*
- * Has @use called when @frame has those of a program's pages, up to MOST_FRAMES of
- * one page table, which stay where they are until it returns: it must not sleep.
- * Does nothing if they are not all there, and may not all be used so.
+ * Has @use called when @frame has the frames of a program's pages, whose addresses
+ * it had, @n of one page table; they stay where they are until it returns: it must
+ * not sleep. Does nothing if they are not all there, and may not all be used so.
  */
-static __always_inline void with_frames(unsigned long start, unsigned long size,
-					bool write, unsigned long *frame,
+static __always_inline void with_frames(unsigned long *frame, u32 n, bool write,
 					void (*use)(void *data), void *data)
 {
-	struct found_table table;
-	bool found = false;
+	struct found_table found;
+	bool read = false;
 
-	if (start >= TASK_SIZE_MAX || size > TASK_SIZE_MAX - start ||
-	    !keys_allow(write))
+	/* Beyond that a table has nothing of a program's. */
+	if (frame[0] >= TASK_SIZE_MAX || !keys_allow(write))
 		return;
 
 	local_irq_disable();
-	if (find_entry(start, &table) && spin_trylock(table.lock)) {
+	if (find_entry(frame[0], &found) && spin_trylock(found.lock)) {
 		/* It may have become another address's meanwhile, or none's. */
-		if (pmd_same(table.seen, READ_ONCE(*table.above)))
-			found = read_frames(table.pte, size >> PAGE_SHIFT,
-					    write, frame);
+		if (pmd_same(found.seen, READ_ONCE(*found.above)))
+			read = read_frames(&found, n, write, frame);
 		local_irq_enable();
-		if (found)
+		if (read)
 			use(data);
-		spin_unlock(table.lock);
+		spin_unlock(found.lock);
 	} else {
 		local_irq_enable();
 	}

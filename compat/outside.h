@@ -171,6 +171,12 @@ static inline u16 bytes_worth_an_entry(void)
 	return xen_pv_domain() ? 3072 : 1;
 }
 
+/* The same for each of several that are apart. */
+static inline u16 bytes_worth_an_entry_each(void)
+{
+	return xen_pv_domain() ? 1024 : 257;
+}
+
 /* The dma-buf calls are exported in a namespace, which got to be a string. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
 #define GNTDEV_IMPORT_DMA_BUF MODULE_IMPORT_NS(DMA_BUF)

@@ -2,9 +2,10 @@
 /*
  * Copies to and from a program's memory where it lies. An entry of a page table
  * has what the hypervisor asks for, and stays as it is while the table's lock is
- * held. So buffers that are neighbours are neither pinned, which takes several
- * times as long, nor copied once more: their entries are read, and the hypervisor
- * called, with the lock.
+ * held. So buffers are neither pinned, which takes several times as long, nor
+ * copied once more: their entries are read, and the hypervisor called, with the
+ * lock. As that is one of one table, buffers of different ones are called for one
+ * after the other.
  *
  * That is for memory as it mostly is: there, the program's to use so, and written
  * to before if it is to be written. All other is done in another way, and so is
@@ -16,7 +17,12 @@
 /* Segments that are worth it however short they are. */
 #define MANY 8U
 
-/* Operations that are done together, on neighbours. */
+/* Segments that are worth a table of their own. */
+#define WORTH_A_TABLE 16U
+/* And those, however short they are, of which one needs not be beside the next. */
+#define WORTH_A_GAP 8U
+
+/* Operations that are done together, on pages of one table. */
 struct group {
 	struct gnttab_copy *ops, *end;
 	unsigned long *frame;
@@ -25,27 +31,34 @@ struct group {
 	int err;
 };
 
-/* Whether it is worth it to look for entries. */
-static bool suits(const struct copy_batch *batch, u32 n)
+/*
+ * Whether it is worth it to look for entries. Short ones that are apart are not: a
+ * hypercall of another way has more of them.
+ */
+static bool suits(const struct copy_batch *batch, u32 n, bool compat)
 {
 	const struct gntdev_grant_copy_segment *seg = batch->segments;
+	const bool comes = seg->flags == GNTCOPY_source_gref;
 
-	if (seg->flags != GNTCOPY_source_gref &&
-	    seg->flags != GNTCOPY_dest_gref)
+	if (!comes && seg->flags != GNTCOPY_dest_gref)
 		return false;
-	if (n >= MANY)
-		return true;
+	if (n == 1)
+		return seg->len >= bytes_worth_an_entry();
+	if (seg[0].len < bytes_worth_an_entry_each() &&
+	    local_of(&seg[1], compat, comes) !=
+		    local_of(&seg[0], compat, comes) + seg[0].len)
+		return false;
 
-	return seg[0].len + (n > 1 ? seg[1].len : 0) >= bytes_worth_an_entry();
+	return n >= MANY || seg[0].len + seg[1].len >= bytes_worth_an_entry();
 }
 
 /*
- * Prepares the operation of a segment; false if it is of another kind than the
- * ones before, or not beside them: those end at @local.
+ * Prepares the operation of a segment; false if it is of another kind than the ones
+ * before, or its buffer is in two pages. The page stands for its frame.
  */
 static __always_inline bool add(struct gnttab_copy *op,
 				const struct gntdev_grant_copy_segment *seg,
-				unsigned long local, bool compat, bool write)
+				unsigned long local, bool write)
 {
 	const u16 flags = write ? GNTCOPY_source_gref : GNTCOPY_dest_gref;
 	const typeof(seg->source) *grant = write ? &seg->source : &seg->dest;
@@ -54,12 +67,12 @@ static __always_inline bool add(struct gnttab_copy *op,
 
 	if (seg->flags != flags || !seg->len ||
 	    crosses(grant->foreign.offset, seg->len) ||
-	    local_of(seg, compat, write) != local ||
 	    (local & ~PAGE_MASK) + seg->len > PAGE_SIZE)
 		return false;
 
 	set_foreign(there, grant->foreign.ref, grant->foreign.offset,
 		    grant->foreign.domid);
+	here->u.gmfn = local & PAGE_MASK;
 	here->domid = DOMID_SELF;
 	here->offset = local & ~PAGE_MASK;
 	op->len = seg->len;
@@ -69,35 +82,70 @@ static __always_inline bool add(struct gnttab_copy *op,
 	return true;
 }
 
-/* All segments; returns where the last ends, or @local. */
-static __always_inline unsigned long add_all(struct copy_batch *batch, u32 n,
-					     unsigned long local, bool compat,
-					     bool write)
+static __always_inline bool in_one_table(unsigned long a, unsigned long b)
 {
-	const struct gntdev_grant_copy_segment *seg = batch->segments;
-	const unsigned long start = local;
-	u32 i;
-
-	for (i = 0; i < n; i++, seg++) {
-		if (!add(&batch->ops[i], seg, local, compat, write))
-			return start;
-		local += seg->len;
-	}
-
-	return local;
+	return a / PAGE_SIZE / PTRS_PER_PTE == b / PAGE_SIZE / PTRS_PER_PTE;
 }
 
-/* Of neighbours the one that begins a page is the first in it. */
-static __always_inline void set_frames(struct group *g, bool write)
+/* All segments; false too if they are in too many tables, or short and apart. */
+static __always_inline bool add_all(struct copy_batch *batch, u32 n,
+				    bool compat, bool write)
 {
-	const unsigned long *frame = g->frame;
+	const struct gntdev_grant_copy_segment *seg = batch->segments;
+	unsigned long local, next = local_of(seg, compat, write);
+	u32 i, gaps = 0, jumps = 0;
+
+	for (i = 0; i < n; i++, seg++) {
+		local = local_of(seg, compat, write);
+		if (!add(&batch->ops[i], seg, local, write))
+			return false;
+		if (local != next) {
+			gaps++;
+			jumps += !in_one_table(local, next);
+		}
+		next = local + seg->len;
+	}
+
+	return jumps * WORTH_A_TABLE <= n &&
+	       (gaps * WORTH_A_GAP <= n ||
+		batch->segments[0].len >= bytes_worth_an_entry_each());
+}
+
+/*
+ * Those of one table, from where the group before ends: their pages, each once if
+ * its operations follow each other, and its place where it stood. Returns how many.
+ */
+static __always_inline u32 gather(struct group *g,
+				  const struct gnttab_copy *end, bool write)
+{
+	unsigned long page, last = ~0UL;
+	struct gnttab_copy_ptr *side;
+	u32 n = 0;
+
+	for (g->ops = g->end; g->end < end; g->end++) {
+		side = write ? &g->end->dest : &g->end->source;
+		page = side->u.gmfn;
+		if (page != last) {
+			if (n == MOST_FRAMES ||
+			    (n && !in_one_table(page, g->frame[0])))
+				break;
+			g->frame[n++] = page;
+			last = page;
+		}
+		side->u.gmfn = n - 1;
+	}
+
+	return n;
+}
+
+static __always_inline void set_frames(const struct group *g, bool write)
+{
 	struct gnttab_copy_ptr *side;
 	struct gnttab_copy *op;
 
 	for (op = g->ops; op < g->end; op++) {
 		side = write ? &op->dest : &op->source;
-		frame += op > g->ops && !side->offset;
-		side->u.gmfn = *frame;
+		side->u.gmfn = g->frame[side->u.gmfn];
 	}
 }
 
@@ -120,48 +168,28 @@ static __always_inline void execute(void *data)
 }
 
 /*
- * Those of one table, from @local on; returns where they end. The room ends with a
- * page, and so does an operation.
- */
-static unsigned long gather(struct group *g, unsigned long local,
-			    unsigned long end)
-{
-	const unsigned long table = PTRS_PER_PTE * PAGE_SIZE;
-	const unsigned long room =
-		min(table - local % table,
-		    MOST_FRAMES * PAGE_SIZE - local % PAGE_SIZE);
-	const unsigned long limit = local + min(room, end - local);
-
-	for (g->end = g->ops; local < limit; g->end++)
-		local += g->end->len;
-
-	return local;
-}
-
-/*
  * Returns how many of the first segments were done, each by an operation that has a
  * status; or -EIO if the hypervisor fails as a whole.
  */
-static int copy_groups(struct copy_batch *batch, u32 n, bool compat)
+static __always_inline int copy_groups(struct copy_batch *batch, u32 n,
+				       bool compat, bool write)
 {
-	const bool write = batch->segments[0].flags == GNTCOPY_source_gref;
 	struct group g = {
 		.write = write,
 		.frame = batch->frames,
 		.end = batch->ops,
 	};
-	unsigned long start, local = local_of(batch->segments, compat, write);
-	unsigned long end = write ? add_all(batch, n, local, compat, true)
-				  : add_all(batch, n, local, compat, false);
+	const struct gnttab_copy *end = &batch->ops[n];
+	u32 frames;
 
 	batch->ops_used = 0;
-	while (local < end) {
-		start = local & PAGE_MASK;
-		g.ops = g.end;
+	if (!add_all(batch, n, compat, write))
+		return 0;
+
+	while (g.end < end) {
+		frames = gather(&g, end, write);
 		g.err = -EFAULT;
-		local = gather(&g, local, end);
-		with_frames(start, PAGE_ALIGN(local) - start, write, g.frame,
-			    execute, &g);
+		with_frames(g.frame, frames, write, execute, &g);
 		if (g.err)
 			break;
 		batch->ops_used = g.end - batch->ops;
@@ -230,10 +258,13 @@ int gntdev_direct(struct copy_batch *batch, u32 n, bool compat)
 {
 	int done, err = 0;
 
-	if (!suits(batch, n))
+	if (!suits(batch, n, compat))
 		return 0;
 
-	done = copy_groups(batch, n, compat);
+	if (batch->segments[0].flags == GNTCOPY_source_gref)
+		done = copy_groups(batch, n, compat, true);
+	else
+		done = copy_groups(batch, n, compat, false);
 	if (done > 0 && batch->failed)
 		err = copy_refused(batch, done, compat);
 

@@ -170,19 +170,21 @@ void copy_all(struct gnttab_copy *ops, unsigned int count)
 	grant_copies(d, ops, count, &g.copier);
 }
 
-void with_frames(unsigned long start, unsigned long size, bool write,
-		 unsigned long *frame, void (*use)(void *data), void *data)
+void with_frames(unsigned long *frame, u32 n, bool write,
+		 void (*use)(void *data), void *data)
 {
 	struct page *pages[MOST_FRAMES];
-	int i, got, n = size >> PAGE_SHIFT;
 	unsigned int variant;
+	u32 got = 0;
 
 	/* The table's lock is another thread's. */
 	if (fault(SITE_FRAMES, &variant))
 		return;
-	got = pin_plain(context()->task, start, n, write, pages);
-	for (i = 0; i < got; i++)
-		frame[i] = xen_page_to_gfn(pages[i]);
+	while (got < n && pin_plain(context()->task, frame[got], 1, write,
+				    &pages[got]) == 1) {
+		frame[got] = xen_page_to_gfn(pages[got]);
+		got++;
+	}
 	if (got == n)
 		use(data);
 	if (got)

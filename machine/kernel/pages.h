@@ -108,8 +108,8 @@ void unpin_user_pages_dirty_lock(struct page **pages, unsigned long npages,
 
 /* As compat/frames.h has it; of plain memory. */
 #define MOST_FRAMES 16U
-void with_frames(unsigned long start, unsigned long size, bool write,
-		 unsigned long *frame, void (*use)(void *data), void *data);
+void with_frames(unsigned long *frame, u32 n, bool write,
+		 void (*use)(void *data), void *data);
 
 /* Bytes that a store would not reach; none is done. */
 size_t fault_in_safe_writeable(const char __user *uaddr, size_t size);

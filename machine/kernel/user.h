@@ -27,6 +27,7 @@ unsigned long copy_to_user(void __user *to, const void *from, unsigned long n);
 /* A pin costs the machine nothing, and what is pinned the caller copies. */
 #define bytes_not_worth_a_pin() machine_no_pin
 #define bytes_worth_an_entry() XEN_PAGE_SIZE
+#define bytes_worth_an_entry_each() 1024
 
 #define put_user(x, ptr)                                                     \
 	({                                                                   \
