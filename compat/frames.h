@@ -150,15 +150,17 @@ static __always_inline void with_frames(unsigned long *frame, u32 n, bool write,
 	local_irq_disable();
 	if (find_entry(frame[0], &found) && spin_trylock(found.lock)) {
 		/* It may have become another address's meanwhile, or none's. */
-		if (pmd_same(found.seen, READ_ONCE(*found.above)))
-			read = read_frames(&found, n, write, frame);
-		local_irq_enable();
-		if (read)
+		read = pmd_same(found.seen, READ_ONCE(*found.above)) &&
+		       read_frames(&found, n, write, frame);
+		if (read) {
+			local_irq_enable();
 			use(data);
+		}
+		/* Where nothing was read, its lock goes with the table at once. */
 		spin_unlock(found.lock);
-	} else {
-		local_irq_enable();
 	}
+	if (!read)
+		local_irq_enable();
 }
 
 #endif /* GNTDEV_FRAMES_H */
