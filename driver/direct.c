@@ -210,9 +210,32 @@ static bool may_be_of_the_way(s16 status)
 }
 
 /*
+ * Whether a segment writes to bytes of a grant to which one of the first @n does.
+ * If it comes after that one, its bytes are to be there in the end.
+ */
+static bool writes_over(const struct gntdev_grant_copy_segment *seg, u32 n,
+			const struct gntdev_grant_copy_segment *by)
+{
+	if (by->flags != GNTCOPY_dest_gref)
+		return false;
+
+	for (; n; n--, seg++) {
+		if (seg->dest.foreign.ref == by->dest.foreign.ref &&
+		    seg->dest.foreign.domid == by->dest.foreign.domid &&
+		    seg->dest.foreign.offset <
+			    by->dest.foreign.offset + by->len &&
+		    by->dest.foreign.offset <
+			    seg->dest.foreign.offset + seg->len)
+			return true;
+	}
+
+	return false;
+}
+
+/*
  * Does those of the first segments in another way that were refused, perhaps, for
- * their local pages; each had one operation. They come first for that, and go
- * back to where they were.
+ * their local pages, and what is to be written over them; each had one operation.
+ * They come first for that, and go back to where they were.
  */
 static int copy_refused(struct copy_batch *batch, u32 n, bool compat)
 {
@@ -224,7 +247,8 @@ static int copy_refused(struct copy_batch *batch, u32 n, bool compat)
 
 	for (i = 0; i < n; i++) {
 		statuses[i] = batch->ops[i].status;
-		if (!may_be_of_the_way(statuses[i]))
+		if (!may_be_of_the_way(statuses[i]) &&
+		    !writes_over(seg, refused, &seg[i]))
 			continue;
 		swap(seg[refused], seg[i]);
 		which[refused++] = i;

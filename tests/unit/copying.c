@@ -104,6 +104,34 @@ static void a_large_batch_is_done_in_order(void)
 	world_stop();
 }
 
+/* Of the same bytes of a grant the last one's stay, be it that the first waits. */
+static void refused_neighbours_are_done_in_order(void)
+{
+	unsigned char *buf = aligned_alloc(PAGE, 3 * PAGE);
+	segment_t s[3];
+
+	world_start();
+	grant(2, false);
+	memset(buf, 0x11, PAGE);
+	memset(buf + PAGE, 0x22, PAGE);
+	memset(buf + 2 * PAGE, 0x33, PAGE);
+	s[0] = to_grant(0, 0, buf, PAGE);
+	s[1] = to_grant(0, 100, buf + PAGE, PAGE - 100);
+	s[2] = to_grant(1, 100, buf + 2 * PAGE - 100, 100);
+	CHECK_EQ(machine_fail_spec("copy_status:1", NULL, 0), 0);
+	CHECK_EQ(req_copy(world.file, s, 3), 0);
+	machine_fail_none();
+	CHECK_EQ(s[0].status, 0);
+	CHECK_EQ(s[1].status, 0);
+	CHECK_EQ(s[2].status, 0);
+	CHECK_EQ(granted(0)[99], 0x11);
+	CHECK_EQ(granted(0)[100], 0x22);
+	CHECK_EQ(granted(0)[PAGE - 1], 0x22);
+	CHECK_EQ(granted(1)[100], 0x22);
+	free(buf);
+	world_stop();
+}
+
 static void nothing_is_always_done(void)
 {
 	unsigned char byte = 1;
@@ -518,6 +546,7 @@ static void a_killed_caller_stops(void)
 static const struct test tests[] = {
 	TEST(data_goes_both_ways),
 	TEST(a_large_batch_is_done_in_order),
+	TEST(refused_neighbours_are_done_in_order),
 	TEST(nothing_is_always_done),
 	TEST(bad_segments_fail_the_call),
 	TEST(memory_that_may_not_be_written_is_efault),
