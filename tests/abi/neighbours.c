@@ -530,6 +530,34 @@ TEST(neighbours_in_mapped_grants_are_copied_both_ways)
 	EXPECT(dev_remove(fd, index, PAGES), 0);
 }
 
+/* The first page is another domain's, which may be refused at first, the next is not. */
+TEST(neighbours_of_a_mapped_grant_are_done_in_order)
+{
+	uint8_t *local = pages_alloc(2);
+	int fd = dev_open();
+	uint32_t theirs;
+	uint64_t index;
+
+	grants(true);
+	granter_alloc(&theirs, 1, true);
+	granter_fill(&theirs, 1, 50);
+	memset(local + PAGE, 0x33, PAGE);
+	index = must_insert(fd, &theirs, 1);
+	EXPECT(munmap(local, PAGE), 0);
+	CHECK(mmap(local, PAGE, READ_WRITE, MAP_SHARED | MAP_FIXED, fd,
+		   (off_t)index) == local,
+	      "mmap");
+	segments[0] = segment(refs[0], 0, local, PAGE, false);
+	segments[1] = segment(refs[0], 100, local + PAGE, PAGE - 100, false);
+	EXPECT(dev_copy(fd, segments, 2), 0);
+	check_statuses(2);
+	EQUAL(granter_byte(refs[0], 99), content(50, 99));
+	EQUAL(granter_byte(refs[0], 100), 0x33);
+	EQUAL(granter_byte(refs[0], PAGE - 1), 0x33);
+	must_munmap(local, 1);
+	EXPECT(dev_remove(fd, index, 1), 0);
+}
+
 static uint8_t *shaken;
 static bool enough;
 
@@ -581,4 +609,47 @@ TEST(neighbours_may_go_while_they_are_copied, .timeout = 60)
 		EQUAL(all[(PAGES + 1) * PAGE + i], 0x33);
 	}
 	check_comes(shaken);
+}
+
+/* Takes the memory away with its page tables, and has new memory there. */
+static void *replace(void *argument)
+{
+	const unsigned long table = 512 * PAGE;
+	uint8_t *at = argument;
+
+	while (!__atomic_load_n(&enough, __ATOMIC_RELAXED)) {
+		munmap(at, table);
+		if (mmap(at, table, READ_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != at)
+			_exit(1);
+		for (unsigned int i = 0; i < PAGES; i++)
+			at[i * PAGE] = 0x33;
+	}
+	return NULL;
+}
+
+TEST(page_tables_may_go_while_neighbours_are_copied, .timeout = 60)
+{
+	const unsigned long table = 512 * PAGE;
+	uint8_t *all = mmap(NULL, 4 * table, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *local;
+	pthread_t thread;
+	int result;
+
+	CHECK(all != MAP_FAILED, "mmap");
+	local = (uint8_t *)(((uintptr_t)all + 2 * table) / table * table);
+	grants(true);
+	/* None around it, for which the table would be kept. */
+	EXPECT(munmap(all, 4 * table), 0);
+	enough = false;
+	CHECK(!pthread_create(&thread, NULL, replace, local), "pthread_create");
+	for (unsigned int i = 0; i < 2000; i++) {
+		result = copy_some(local, i % 3 ? PAGES : 1, i % 2);
+		CHECK(!result || result == -EFAULT, "copy: %d", result);
+	}
+	__atomic_store_n(&enough, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	granter_fill(refs, PAGES, 0);
+	check_comes(local);
 }
