@@ -93,7 +93,7 @@ fail() {
 }
 
 failing_copies() {
-	serve_disk && front blkfront 51712 check >/dev/null && fail copy:2=-1 &&
+	serve_disk && front blkfront 51712 check >/dev/null && fail copy:2=-3 &&
 		is "$(front blkfront 51712 one 2)" "$(printf '%s\n' '1: write: good' '1: read: error' \
 			'2: write: good' '2: read: good' closed)" &&
 		toolstack detach 1 vbd 51712 qdisk && ends_well && cat "$work/served" &&
