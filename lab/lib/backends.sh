@@ -16,9 +16,8 @@ make_qemu() {
 	rm -rf "$root"
 }
 
-# add_qemu ARCH: to dom0's memory disk, which is there.
-add_qemu() {
-	cat "$(cached_image "qemu-$1" \
+qemu_image() {
+	cached_image "qemu-$1" \
 		"$(hash_of "$LAB_CACHE/$1/qemu/.packages" "$LAB_DIR/lib/backends.sh")" \
-		make_qemu "$1")" >>"$RUN/initrd"
+		make_qemu "$1"
 }

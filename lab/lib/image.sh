@@ -192,16 +192,24 @@ quote() {
 	done
 }
 
-# add_c_library FOLDER: this system's, which the programs of --file may need, if it
-# is newer than the one that comes with Xen's tools; these do with it, too.
+# add_c_library FOLDER: the one that the programs of --file are built with, this
+# system's or the cross compiler's, if it is newer than the one that comes with
+# Xen's tools; these do with it, too.
 add_c_library() {
-	local theirs file
-	[ "$arch" = "$(dpkg --print-architecture)" ] || return 0
+	local triplet package=libc6 root='' theirs ours file
+	case $arch in
+	amd64) triplet=x86_64-linux-gnu ;;
+	arm64) triplet=aarch64-linux-gnu ;;
+	esac
+	[ "$arch" = "$(dpkg --print-architecture)" ] || package=libc6-$arch-cross root=/usr/$triplet
+	ours=$(dpkg-query -W -f '${Version}' "$package" 2>/dev/null) || return 0
 	theirs=$(sed -n 's/^libc6_\(.*\)_[^_]*$/\1/p' "$(xen_dir "$arch" tools)/.packages")
-	dpkg --compare-versions "$(dpkg-query -W -f '${Version}' libc6)" gt "$theirs" || return 0
-	for file in /lib/{x86_64,aarch64}-linux-gnu/lib{c,m,dl,rt,util,pthread,resolv}.so.[0-9] \
-		/lib{,64}/ld-linux-{x86-64,aarch64}.so.[0-9]; do
-		[ ! -e "$file" ] || { mkdir -p "$1$(dirname "$file")" && cp -L "$file" "$1$file"; }
+	dpkg --compare-versions "$ours" gt "$theirs" || return 0
+	for file in "$root"/lib/{"$triplet"/,}lib{c,m,dl,rt,util,pthread,resolv}.so.[0-9]; do
+		[ ! -e "$file" ] || install -D -m 755 "$file" "$1/lib/$triplet/${file##*/}"
+	done
+	for file in "$root"/lib{,64}/ld-linux-{x86-64,aarch64}.so.[0-9]; do
+		[ ! -e "$file" ] || install -D -m 755 "$file" "$1${file#"$root"}"
 	done
 }
 
@@ -237,11 +245,14 @@ job_image() {
 	rm -rf "$root"
 }
 
-# The memory disk of dom0, with that of its guest inside, in RUN/initrd.
+# The memory disk of dom0, with that of its guest inside, in RUN/initrd. The job is
+# the last: what lies in two is taken from there, so that a C library and its loader
+# are one.
 make_initrd() {
-	local base tools
+	local base tools backend=''
 	base=$(base_image base "$arch" "$kernel")
 	tools=$(tools_image "$arch")
+	[ -z "$with_qemu" ] || backend=$(qemu_image "$arch")
 	if [ -n "$domu" ]; then
 		job_image "$domu" "$RUN/job"
 		cat "$base" "$tools" "$RUN/job" >"$RUN/domu"
@@ -249,5 +260,5 @@ make_initrd() {
 	[ -z "$display" ] ||
 		base=$(base_image display "$arch" "$kernel" "${DISPLAY_MODULES[@]}")
 	job_image dom0 "$RUN/job"
-	cat "$base" "$tools" "$RUN/job" >"$RUN/initrd"
+	cat "$base" "$tools" ${backend:+"$backend"} "$RUN/job" >"$RUN/initrd"
 }
