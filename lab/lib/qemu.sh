@@ -28,8 +28,9 @@ qemu_command() {
 		# PVH guest would. Without XSAVE: emulated, it corrupts the
 		# registers of user programs when Xen switches domains, whose
 		# data then differ and who crash at random. Without x2APIC,
-		# which QEMU has from 9.0 on: while instructions are counted,
-		# setting its timer ends QEMU with "Bad icount read". Without
+		# which QEMU has from 9.0 on: with it, QEMU 10.0 ends with "Bad
+		# icount read" while instructions are counted, as soon as Xen
+		# has switched interrupts over. 7.2 takes the flag, too. Without
 		# ERMS and FSRM: where a processor copies a line at once, the
 		# emulated one takes a byte after the other, and each counts as
 		# an instruction.
