@@ -16,16 +16,13 @@
 #include "dev.h"
 #include "granter.h"
 #include "process.h"
+#include "segments.h"
 #include "tap.h"
 #include "world.h"
 
 #define READ_WRITE (PROT_READ | PROT_WRITE)
 #define PAGES 24u
 #define ODD 7u /* the page that is made to differ */
-#define TABLE_PAGES 512u /* of a page table */
-#define UNTOUCHED 0x5555
-
-typedef struct gntdev_grant_copy_segment segment_t;
 
 static uint32_t refs[PAGES];
 static segment_t segments[2 * PAGES];
@@ -35,28 +32,6 @@ static void grants(bool filled)
 	granter_alloc(refs, PAGES, true);
 	if (filled)
 		granter_fill(refs, PAGES, 0);
-}
-
-static segment_t segment(uint32_t ref, unsigned int offset, void *local,
-			 unsigned int len, bool from)
-{
-	segment_t made = {.len = len, .status = UNTOUCHED};
-
-	made.flags = from ? GNTCOPY_source_gref : GNTCOPY_dest_gref;
-	if (from)
-		made.dest.virt = local;
-	else
-		made.source.virt = local;
-	if (from) {
-		made.source.foreign.ref = ref;
-		made.source.foreign.offset = offset;
-		made.source.foreign.domid = granter_domid();
-	} else {
-		made.dest.foreign.ref = ref;
-		made.dest.foreign.offset = offset;
-		made.dest.foreign.domid = granter_domid();
-	}
-	return made;
 }
 
 /* Whole pages, each beside the one before. */
@@ -188,15 +163,6 @@ TEST(neighbours_shared_with_a_child_by_intention_are_written_for_it)
 }
 
 /* A page table has 512 entries. */
-/* Memory of so many tables from the beginning of one, and as much before it. */
-static uint8_t *tables_alloc(unsigned int tables)
-{
-	const size_t table = (size_t)TABLE_PAGES * PAGE;
-	uint8_t *all = pages_alloc((tables + 2) * TABLE_PAGES);
-
-	return (uint8_t *)(((uintptr_t)all + 2 * table - 1) / table * table);
-}
-
 TEST(neighbours_in_two_page_tables_are_copied_both_ways)
 {
 	const size_t table = (size_t)TABLE_PAGES * PAGE;
@@ -215,75 +181,6 @@ TEST(neighbours_in_two_page_tables_are_copied_both_ways)
 		check_comes(local);
 		check_goes(local);
 	}
-}
-
-/* Pages of one page table or of several, in no order: whole, or a piece of each. */
-static void check_scattered(uint8_t *local, const unsigned int *where,
-			    unsigned int offset, unsigned int len)
-{
-	int fd = dev_open();
-
-	for (int from = 1; from >= 0; from--) {
-		for (unsigned int i = 0; i < PAGES; i++) {
-			uint8_t *at = local + (size_t)where[i] * PAGE + offset;
-
-			for (unsigned int j = 0; !from && j < len; j++)
-				at[j] = content(70 + i, offset + j);
-			segments[i] = segment(refs[i], offset, at, len, from);
-		}
-		EXPECT(dev_copy(fd, segments, PAGES), 0);
-		check_statuses(PAGES);
-		for (unsigned int i = 0; i < PAGES; i++) {
-			uint8_t *at = local + (size_t)where[i] * PAGE + offset;
-
-			for (unsigned int j = 0; from && j < len; j++)
-				EQUAL(at[j], content(i, offset + j));
-			if (from)
-				continue;
-			EQUAL(granter_byte(refs[i], offset),
-			      content(70 + i, offset));
-			EQUAL(granter_byte(refs[i], offset + len - 1),
-			      content(70 + i, offset + len - 1));
-		}
-	}
-	close(fd);
-}
-
-TEST(pages_all_over_are_copied_both_ways)
-{
-	const unsigned int most = 4 * TABLE_PAGES;
-	uint8_t *local = tables_alloc(4);
-	unsigned int where[PAGES];
-
-	EXPECT(madvise(local, (size_t)most * PAGE, MADV_NOHUGEPAGE), 0);
-	memset(local, 1, (size_t)most * PAGE);
-	for (unsigned int tables = 1; tables <= 4; tables += 3) {
-		for (unsigned int i = 0; i < PAGES; i++)
-			where[i] = (i * 389 + 5) % (tables * TABLE_PAGES);
-		grants(true);
-		check_scattered(local, where, 0, PAGE);
-		grants(true);
-		check_scattered(local, where, 1001, 700);
-	}
-}
-
-TEST(segments_of_one_page_apart_see_each_other)
-{
-	uint8_t *local = pages_alloc(3);
-	int fd = dev_open();
-
-	/* The same page before and after another one: the last one counts. */
-	grants(true);
-	memset(local, 1, 3 * PAGE);
-	for (unsigned int i = 0; i < 8; i++)
-		segments[i] = segment(refs[i], 0, local + i % 2 * 2 * PAGE,
-				      PAGE, true);
-	EXPECT(dev_copy(fd, segments, 8), 0);
-	check_statuses(8);
-	check_page(local, 6);
-	check_page(local + 2 * PAGE, 7);
-	EQUAL(local[PAGE], 1);
-	close(fd);
 }
 
 /* The first begins within a page, so that each page has the ends of two. */
