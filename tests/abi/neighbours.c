@@ -369,7 +369,8 @@ TEST(addresses_of_the_kernels_are_efault)
 {
 	uint8_t *local = pages_alloc(PAGES);
 	uint8_t *far =
-		(uint8_t *)((uintptr_t)local | UINT64_C(0xffff000000000000));
+		(uint8_t *)((uintptr_t)local |
+			    ~(uintptr_t)0 << (8 * sizeof(uintptr_t) - 16));
 
 	grants(true);
 	fill(local, 60);

@@ -107,27 +107,41 @@ static void a_large_batch_is_done_in_order(void)
 /* Of the same bytes of a grant the last one's stay, be it that the first waits. */
 static void refused_neighbours_are_done_in_order(void)
 {
-	unsigned char *buf = aligned_alloc(PAGE, 3 * PAGE);
-	segment_t s[3];
+	static const struct {
+		unsigned int grant, offset, len;
+	} parts[] = {
+		{0, 100, 3900}, {0, 200, 196}, {0, 50, 50},
+		{0, 4000, 50},	{1, 200, 900}, {0, 200, 100},
+	};
+	enum {
+		N = sizeof(parts) / sizeof(parts[0])
+	};
+	unsigned char *buf = aligned_alloc(PAGE, 2 * PAGE), *at = buf;
+	segment_t s[N];
+	unsigned int i;
 
 	world_start();
 	grant(2, false);
-	memset(buf, 0x11, PAGE);
-	memset(buf + PAGE, 0x22, PAGE);
-	memset(buf + 2 * PAGE, 0x33, PAGE);
-	s[0] = to_grant(0, 0, buf, PAGE);
-	s[1] = to_grant(0, 100, buf + PAGE, PAGE - 100);
-	s[2] = to_grant(1, 100, buf + 2 * PAGE - 100, 100);
+	for (i = 0; i < N; i++) {
+		s[i] = to_grant(parts[i].grant, parts[i].offset, at,
+				parts[i].len);
+		memset(at, 0x11 * (i + 1), parts[i].len);
+		at += parts[i].len;
+	}
+	s[N - 1].dest.foreign.domid = 5;
 	CHECK_EQ(machine_fail_spec("copy_status:1", NULL, 0), 0);
-	CHECK_EQ(req_copy(world.file, s, 3), 0);
+	CHECK_EQ(req_copy(world.file, s, N), 0);
 	machine_fail_none();
-	CHECK_EQ(s[0].status, 0);
-	CHECK_EQ(s[1].status, 0);
-	CHECK_EQ(s[2].status, 0);
-	CHECK_EQ(granted(0)[99], 0x11);
-	CHECK_EQ(granted(0)[100], 0x22);
-	CHECK_EQ(granted(0)[PAGE - 1], 0x22);
-	CHECK_EQ(granted(1)[100], 0x22);
+	for (i = 0; i < N - 1; i++)
+		CHECK_EQ(s[i].status, 0);
+	CHECK(s[N - 1].status < 0);
+	CHECK_EQ(granted(0)[50], 0x33);
+	CHECK_EQ(granted(0)[199], 0x11);
+	CHECK_EQ(granted(0)[200], 0x22);
+	CHECK_EQ(granted(0)[395], 0x22);
+	CHECK_EQ(granted(0)[396], 0x11);
+	CHECK_EQ(granted(0)[4000], 0x44);
+	CHECK_EQ(granted(1)[200], 0x55);
 	free(buf);
 	world_stop();
 }
