@@ -119,7 +119,7 @@ run_in_guest() {
 	# What the guest said last may still be on its way.
 	[ -s /run/lab.verdict ] || sleep 2
 	stop_beside
-	read -r word rest </run/lab.verdict 2>/dev/null
+	[ ! -s /run/lab.verdict ] || read -r word rest </run/lab.verdict
 	case ${word:-} in
 	verdict)
 		status=$rest

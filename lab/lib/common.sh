@@ -13,6 +13,7 @@ LAB_CACHE=${GNTDEV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gntdev}
 LAB_LOST=200
 LAB_WARNED=201
 LAB_UNREADY=202
+LAB_UNABLE=203
 
 say() {
 	printf 'lab: %s\n' "$*" >&2
