@@ -4,8 +4,10 @@
  * connections and says nothing, or takes none and has no room for any. A line
  * says that it is there; it ends with its standard input.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -41,7 +43,8 @@ int main(int argc, char **argv)
 	fflush(stdout);
 
 	if (strcmp(argv[2], "deaf") && fork() == 0) {
-		/* Until the parent takes its listener away. */
+		/* Until the parent takes its listener away, or is killed. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		while (accept(listener, NULL, NULL) >= 0)
 			;
 		return 0;
