@@ -141,26 +141,29 @@ static __always_inline void with_frames(unsigned long *frame, u32 n, bool write,
 					void (*use)(void *data), void *data)
 {
 	struct found_table found;
-	bool read = false;
 
 	/* Beyond that a table has nothing of a program's. */
 	if (frame[0] >= TASK_SIZE_MAX || !keys_allow(write))
 		return;
 
 	local_irq_disable();
-	if (find_entry(frame[0], &found) && spin_trylock(found.lock)) {
-		/* It may have become another address's meanwhile, or none's. */
-		read = pmd_same(found.seen, READ_ONCE(*found.above)) &&
-		       read_frames(&found, n, write, frame);
-		if (read) {
-			local_irq_enable();
-			use(data);
-		}
+	if (!find_entry(frame[0], &found) || !spin_trylock(found.lock)) {
+		local_irq_enable();
+		return;
+	}
+
+	/* It may have become another address's meanwhile, or none's. */
+	if (!pmd_same(found.seen, READ_ONCE(*found.above)) ||
+	    !read_frames(&found, n, write, frame)) {
 		/* Where nothing was read, its lock goes with the table at once. */
 		spin_unlock(found.lock);
-	}
-	if (!read)
 		local_irq_enable();
+		return;
+	}
+
+	local_irq_enable();
+	use(data);
+	spin_unlock(found.lock);
 }
 
 #endif /* GNTDEV_FRAMES_H */
