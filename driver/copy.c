@@ -305,7 +305,7 @@ static bool pages_are_own(const struct copy_batch *batch)
 	u32 i;
 
 	for (i = 0; i < batch->pages_used; i++) {
-		if (gntdev_memory_is_foreign(batch->pages[i]))
+		if (is_foreign(batch->pages[i]))
 			return false;
 	}
 

@@ -197,6 +197,12 @@ static inline u32 domid_of(const struct ioctl_gntdev_grant_ref *grant)
 	return grant->domid & ~GRANT_READONLY;
 }
 
+/* Has another domain's frame. The first bit alone is the swap cache's too. */
+static inline bool is_foreign(struct page *page)
+{
+	return PageForeign(page) && PagePrivate(page);
+}
+
 /* Of a grant that the hypervisor did not unmap when it was told to. */
 #define LOST_HANDLE ((grant_handle_t)~1U)
 
@@ -435,7 +441,6 @@ void gntdev_window_close(struct vm_area_struct *vma);
 void *gntdev_memory_for_program(size_t size);
 void *gntdev_memory_with_array(size_t head, size_t array, void **apart);
 int gntdev_memory_add_pages(struct mapping *m);
-bool gntdev_memory_is_foreign(struct page *page);
 
 /* grants.c */
 int gntdev_grants_status_errno(s16 status);

@@ -173,7 +173,7 @@ static int lent_grant(struct lent *lent, domid_t domid)
 
 	/* What another domain owns is not this one's to grant. */
 	for (i = 0; i < lent->count; i++) {
-		if (gntdev_memory_is_foreign(lent->pages[i]))
+		if (is_foreign(lent->pages[i]))
 			return -EINVAL;
 	}
 

@@ -79,15 +79,6 @@ void *gntdev_memory_with_array(size_t head, size_t array, void **apart)
 }
 
 /*
- * Whether another domain's frame is behind a page. (The first bit alone is set of
- * pages in the swap cache too.)
- */
-bool gntdev_memory_is_foreign(struct page *page)
-{
-	return PageForeign(page) && PagePrivate(page);
-}
-
-/*
  * Pages that are got by a worker: to get pages may take the locks of memory
  * hotplug, whose holder may wait for the mmap_lock that the asker holds.
  */
